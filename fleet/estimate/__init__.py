@@ -1,0 +1,88 @@
+"""What a model will take and whether its engine will start: pure functions, bytes per GPU.
+
+`fleet.estimate.estimating` holds the entry point; this module holds the values it returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a start ends."""
+
+    STARTED = "started"
+    REFUSED = "refused"
+    """The engine says no, with a sentence."""
+    OOM = "oom"
+    """The GPU runs out while loading or profiling; no friendly sentence."""
+
+
+class Reason(StrEnum):
+    """Which of the engine's checks refused."""
+
+    SEQUENCE_TOO_LONG = "sequence-too-long"
+    NO_CACHE_MEMORY = "no-cache-memory"
+    OUT_OF_MEMORY = "out-of-memory"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An engine's refusal in its own words."""
+
+    reason: Reason
+    sentence: str
+    """The engine's own sentence, of its version, with its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuShare:
+    """What one model takes on one of its GPUs, in bytes."""
+
+    weights_bytes: int
+    kv_cache_bytes: int
+    activations_bytes: int
+    """The peak of a full batch; given back after the profile run, taken again under load."""
+    graphs_bytes: int
+    context_bytes: int
+    """Runtime context, communication buffers and other memory outside the engine's allocator."""
+    low_bytes: int
+    """The total at the low end of the spread."""
+    high_bytes: int
+    """The total at the high end of the spread."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything at its peak, central estimate."""
+        return self.resident_bytes + self.activations_bytes
+
+    @property
+    def resident_bytes(self) -> int:
+        """What stays while the model idles: everything but the activation peak."""
+        return self.weights_bytes + self.kv_cache_bytes + self.graphs_bytes + self.context_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one model takes in its place, and what its engine will say. Pure: no reading enters but by arguments."""
+
+    model: str
+    shares: tuple[GpuShare, ...]
+    """One per GPU, in the order of the model's place."""
+    outcome: Outcome
+    refusal: Refusal | None = None
+    budget_bytes: int | None = None
+    """What the engine asks for on each GPU (utilization x total); None where it has no such budget."""
+    needs_free_bytes: int | None = None
+    """Free memory the engine insists on before it loads anything; None where its version does not check."""
+    kv_cache_tokens: int | None = None
+    max_model_len: int | None = None
+    max_concurrency: float | None = None
+    longest_length: int | None = None
+    """The longest sequence its cache holds; None where it has no cache."""
+    basis: str = "modelled"
+    """Where the numbers come from: ``modelled``, ``declared``, ``catalogue``."""
+    notes: tuple[str, ...] = ()
+    """Assumptions worth showing, one sentence each."""

@@ -1,0 +1,60 @@
+"""Warnings with a code, a sentence, numbers and, where possible, a computed fix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fleet.inventory.changes import Change
+    from fleet.model import GpuId
+
+
+class Severity(StrEnum):
+    """How bad it is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Tense(StrEnum):
+    """Of which placement it speaks."""
+
+    NOW = "now"
+    DRAFT = "draft"
+    WHAT_IF = "what-if"
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that would end the finding; computed, and verified by estimating again."""
+
+    summary: str
+    """A few words: ``max-model-len 33120``."""
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One warning."""
+
+    code: str
+    severity: Severity
+    tense: Tense
+    message: str
+    """One sentence with its numbers, the engine's own words where it has some."""
+    model: str | None = None
+    gpu: GpuId | None = None
+    numbers: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
+    """Sizes in bytes under keys ending ``_bytes``."""
+    fixes: tuple[Fix, ...] = ()
+    """Cheapest first."""
+
+    @property
+    def subject(self) -> str:
+        """What it is about: the model where there is one, else the GPU."""
+        return self.model or (str(self.gpu) if self.gpu else "")

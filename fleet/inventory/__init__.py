@@ -1,0 +1,80 @@
+"""What the fleet file says: hosts, models and the fleet they make. Loading is in `fleet.inventory.loading`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from fleet.hardware import Accelerator, accelerator
+from fleet.model import GpuId, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine reached over SSH."""
+
+    name: str
+    address: str
+    """Anything ssh takes: ``ops@gpu01``."""
+    accelerator_name: str
+    gpus: int
+    become: str = "sudo"
+    """``sudo`` or ``none``."""
+    notes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Operators' notes by HIP index."""
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """The hardware kind of its GPUs."""
+        return accelerator(self.accelerator_name)
+
+    @property
+    def gpu_ids(self) -> tuple[GpuId, ...]:
+        """Its GPUs, ascending."""
+        return tuple(GpuId(self.name, index) for index in range(self.gpus))
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The fleet as a file, or a draft over it, says it should be. Order is the file's."""
+
+    fleet: str
+    hosts: tuple[Host, ...]
+    models: tuple[Model, ...]
+    ssh_config: Path | None = None
+    """An OpenSSH client configuration; None = the user's own."""
+    path: Path | None = None
+    """The file it was read from."""
+
+    def host(self, name: str) -> Host:
+        """The host of that name. Raises KeyError."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    def model(self, name: str) -> Model:
+        """The model of that name. Raises KeyError."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise KeyError(name)
+
+    @property
+    def gpu_ids(self) -> tuple[GpuId, ...]:
+        """Every GPU of every host."""
+        return tuple(gpu for host in self.hosts for gpu in host.gpu_ids)
+
+    @property
+    def placed(self) -> tuple[Model, ...]:
+        """The enabled models; each has a place."""
+        return tuple(model for model in self.models if model.enabled and model.place is not None)
+
+    def on(self, gpu: GpuId) -> tuple[Model, ...]:
+        """The enabled models placed on that GPU, in file order."""
+        return tuple(model for model in self.placed if model.place and gpu in model.place.gpu_ids)

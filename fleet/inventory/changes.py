@@ -1,0 +1,131 @@
+"""What an operator can change about a fleet, one value at a time, and the fleet after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from fleet.errors import UsageError
+from fleet.inventory import Inventory
+from fleet.model import Model, Place, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Run a model in another place."""
+
+    model: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SetArgument:
+    """Give one of a model's engine arguments another value; None takes the argument away."""
+
+    model: str
+    flag: str
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Enable:
+    """Run a disabled model."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disable:
+    """Stop a model and keep it stopped."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Stop and start a model as it is."""
+
+    model: str
+
+
+Change = Move | SetArgument | Enable | Disable | Restart
+
+
+def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
+    """The fleet after the changes, in order. Raises UsageError where one does not make sense."""
+    models = {model.name: model for model in inventory.models}
+    for change in changes:
+        if change.model not in models:
+            raise UsageError(
+                f"There is no model {change.model!r} in this fleet.", f"It has {', '.join(models) or 'none'}."
+            )
+        models[change.model] = _changed(inventory, models[change.model], change)
+    return replace(inventory, models=tuple(models.values()))
+
+
+def _changed(inventory: Inventory, model: Model, change: Change) -> Model:
+    match change:
+        case Move(place=place):
+            return replace(model, place=_checked(inventory, place))
+        case SetArgument(flag=flag, value=value):
+            if value is None and flag not in model.args:
+                return model
+            return replace(model, args=model.args.replace(flag, value))
+        case Enable():
+            if model.place is None:
+                raise UsageError(
+                    f"{model.name} has no place to run.", f"Give it one first: --move {model.name}=HOST/GPU."
+                )
+            return replace(model, enabled=True)
+        case Disable():
+            return replace(model, enabled=False)
+        case Restart():
+            return model
+
+
+def _checked(inventory: Inventory, place: Place) -> Place:
+    try:
+        host = inventory.host(place.host)
+    except KeyError:
+        known = ", ".join(host.name for host in inventory.hosts)
+        raise UsageError(f"There is no host {place.host!r} in this fleet.", f"It has {known}.") from None
+    if place.gpus[-1] >= host.gpus:
+        raise UsageError(
+            f"{place} is beyond host {host.name}, whose GPUs are {host.name}/0 to {host.name}/{host.gpus - 1}."
+        )
+    return place
+
+
+def assignments(changes: Iterable[Change]) -> Mapping[str, Scalar]:
+    """The changes as ``{"MODEL.ARG": value}``, with ``place``, ``enabled`` and ``restart`` beside the arguments."""
+    result: dict[str, Scalar] = {}
+    for change in changes:
+        match change:
+            case Move(place=place):
+                result[f"{change.model}.place"] = str(place)
+            case SetArgument(flag=flag, value=value):
+                result[f"{change.model}.{flag}"] = value
+            case Enable():
+                result[f"{change.model}.enabled"] = True
+            case Disable():
+                result[f"{change.model}.enabled"] = False
+            case Restart():
+                result[f"{change.model}.restart"] = True
+    return result
+
+
+def sentence(change: Change) -> str:
+    """The change in words: ``move qwen3-32b to gpu01/7``."""
+    match change:
+        case Move(place=place):
+            return f"move {change.model} to {place}"
+        case SetArgument(flag=flag, value=None):
+            return f"remove {flag} from {change.model}"
+        case SetArgument(flag=flag, value=value):
+            return f"set {flag} of {change.model} to {value}"
+        case Enable():
+            return f"enable {change.model}"
+        case Disable():
+            return f"disable {change.model}"
+        case Restart():
+            return f"restart {change.model}"

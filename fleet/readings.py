@@ -1,0 +1,136 @@
+"""Measured values of a host at one time. Frozen; keyed by PCI address, never by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class GpuIdentity:
+    """Who a GPU is. The key is (pci, partition); everything else is a view of it."""
+
+    pci: str
+    """Full address: ``0000:0c:00.0``."""
+    partition: int
+    gpu_id: str
+    """The kernel driver's id, the suffix of its per-process memory files. Text: it may exceed 63 bits elsewhere."""
+    unique_id: str | None
+    """16 hex digits, or None where the hardware has none."""
+    hip_index: int
+    """Rank of the GPU among the host's KFD nodes: what HIP calls it when no variable filters."""
+    product: str | None = None
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """One GPU at one time. None = the driver did not say."""
+
+    identity: GpuIdentity
+    used_bytes: int | None = None
+    busy_percent: int | None = None
+    temperature_c: float | None = None
+    """Junction temperature."""
+    memory_temperature_c: float | None = None
+    power_w: float | None = None
+    power_cap_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReading:
+    """One process that holds GPU memory."""
+
+    pid: int
+    start_ticks: int
+    """With the host's boot id and the pid, the process's identity."""
+    state: str
+    """The kernel's letter: R, S, D, Z …"""
+    name: str
+    command_line: str
+    owner: str | None
+    """Who manages it: ``systemd:NAME.service``, ``systemd-user:NAME.service``, or None."""
+    bytes_by_gpu: tuple[tuple[str, int], ...]
+    """(GPU's PCI address, bytes), only where not zero."""
+
+    def on(self, pci: str) -> int:
+        """Bytes it holds on that GPU."""
+        return dict(self.bytes_by_gpu).get(pci, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """One frame of one host's probe, joined."""
+
+    boot_id: str
+    sequence: int
+    uptime_seconds: float
+    gpus: tuple[GpuReading, ...]
+    """Ascending by HIP index."""
+    processes: tuple[ProcessReading, ...]
+
+    def gpu(self, hip_index: int) -> GpuReading | None:
+        """The GPU with that HIP index."""
+        return next((gpu for gpu in self.gpus if gpu.identity.hip_index == hip_index), None)
+
+
+class ServiceWord(StrEnum):
+    """What a service manager says of a service."""
+
+    ACTIVE = "active"
+    STARTING = "starting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReading:
+    """One service at one time."""
+
+    word: ServiceWord
+    main_pid: int = 0
+    restarts: int = 0
+    result: str = ""
+    """The manager's own word for how it ended: ``success``, ``exit-code``, ``signal`` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReading:
+    """What a model's own endpoint says. None = not asked, or no such figure."""
+
+    healthy: bool | None = None
+    kv_usage: float | None = None
+    """Share of the KV cache in use, 0..1."""
+    running: int | None = None
+    waiting: int | None = None
+
+
+class Link(StrEnum):
+    """How fresh a host's readings are."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALE = "stale"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class HostSnapshot:
+    """Everything known of one host at one time; what a host's watcher publishes."""
+
+    host: str
+    link: Link
+    reason: str = ""
+    """Why it is not live, as a sentence."""
+    read_at: float | None = None
+    """Monotonic seconds of the newest frame; None before the first."""
+    reading: HostReading | None = None
+    services: Mapping[str, ServiceReading] = field(default_factory=lambda: MappingProxyType({}))
+    """By model name."""
+    engines: Mapping[str, EngineReading] = field(default_factory=lambda: MappingProxyType({}))
+    """By model name."""

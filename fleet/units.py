@@ -1,0 +1,57 @@
+"""Sizes, counts and times as people write and read them. Bytes are integers everywhere else."""
+
+from __future__ import annotations
+
+import re
+
+KB, MB, GB, TB = 10**3, 10**6, 10**9, 10**12
+KiB, MiB, GiB, TiB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+
+_UNITS = {
+    "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "KIB": KiB, "MIB": MiB, "GIB": GiB, "TIB": TiB,
+}  # fmt: skip
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size written with its unit: ``1.5 GB`` is 1,500,000,000 and ``1 GiB`` is 2^30.
+
+    Raises ValueError, with a sentence, for anything else; a bare number has no unit and is refused.
+    """
+    match = _SIZE.fullmatch(text)
+    unit = _UNITS.get(match[2].upper()) if match else None
+    if match is None or unit is None:
+        raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 1.5 GB or 800 MiB")
+    return round(float(match[1]) * unit)
+
+
+def gib(size: int | float) -> str:
+    """A size in GiB with one decimal and no unit, for columns: ``98.6``."""
+    return f"{size / GiB:.1f}"
+
+
+def gib_text(size: int | float) -> str:
+    """A size in GiB for sentences: ``98.6 GiB``, and ``0.31 GiB`` where one decimal would hide it."""
+    value = size / GiB
+    return f"{value:.2f} GiB" if abs(value) < 1 else f"{value:.1f} GiB"
+
+
+def count(number: int) -> str:
+    """A whole number with thousands separated: ``33,120``."""
+    return f"{number:,}"
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units: ``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``4 d 1 h``."""
+    left = max(0, round(seconds))
+    if left < 60:
+        return f"{left} s"
+    for unit, smaller, name, smaller_name in (
+        (86400, 3600, "d", "h"),
+        (3600, 60, "h", "min"),
+        (60, 1, "min", "s"),
+    ):
+        if left >= unit:
+            rest = left % unit // smaller
+            return f"{left // unit} {name} {rest} {smaller_name}" if rest else f"{left // unit} {name}"
+    raise AssertionError("unreachable: every span of a minute or more has a unit")
