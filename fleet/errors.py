@@ -45,3 +45,9 @@ class UnreachableError(GpudeckError):
 
     title = "Host not reached"
     exit_code = Exit.UNREACHABLE
+
+
+class EndpointError(GpudeckError):
+    """A model's own endpoint, on a host that does answer, gave no answer that can be used."""
+
+    title = "Endpoint not answering"

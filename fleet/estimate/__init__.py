@@ -23,9 +23,17 @@ class Reason(StrEnum):
     """Which of the engine's checks refused."""
 
     SEQUENCE_TOO_LONG = "sequence-too-long"
+    """The cache cannot hold one sequence of the largest length."""
     NO_CACHE_MEMORY = "no-cache-memory"
+    NOT_ENOUGH_FREE = "not-enough-free"
+    """Others hold so much of a GPU that the engine does not even begin."""
     OUT_OF_MEMORY = "out-of-memory"
+    CONTEXT_LENGTH = "context-length"
+    """A length beyond what the model was made for."""
+    PARALLELISM = "parallelism"
+    """The model does not split as asked, or not over the GPUs of its place."""
     CONFIGURATION = "configuration"
+    """The arguments contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ class GpuShare:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one model takes in its place, and what its engine will say. Pure: no reading enters but by arguments."""
+    """What one model takes in its place, and what its engine will say. No reading enters but by arguments."""
 
     model: str
     shares: tuple[GpuShare, ...]
@@ -83,6 +91,6 @@ class Estimate:
     longest_length: int | None = None
     """The longest sequence its cache holds; None where it has no cache."""
     basis: str = "modelled"
-    """Where the numbers come from: ``modelled``, ``declared``, ``catalogue``."""
+    """Where the numbers come from: ``modelled``, ``declared``, ``catalogue``, or ``budget`` where only it is known."""
     notes: tuple[str, ...] = ()
     """Assumptions worth showing, one sentence each."""

@@ -47,6 +47,8 @@ class Finding:
     tense: Tense
     message: str
     """One sentence with its numbers, the engine's own words where it has some."""
+    headline: str = ""
+    """The same, short enough for a row beside its fixes."""
     model: str | None = None
     gpu: GpuId | None = None
     numbers: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,4 +1,4 @@
-"""What the fleet file says: hosts, models and the fleet they make. Loading is in `fleet.inventory.loading`."""
+"""What the fleet file says: hosts, models and the fleet they make. `fleet.inventory.loading` reads it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Host:
     gpus: int
     become: str = "sudo"
     """``sudo`` or ``none``."""
-    notes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    notes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     """Operators' notes by HIP index."""
 
     @property

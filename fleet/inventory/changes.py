@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from fleet.errors import UsageError
 from fleet.inventory import Inventory
-from fleet.model import Model, Place, Scalar
+from fleet.inventory.claims import claims, clashes
+from fleet.inventory.fields import checked_argument, checked_flag, checked_spelling
+from fleet.model import Arguments, Model, Place, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,10 @@ Change = Move | SetArgument | Enable | Disable | Restart
 
 
 def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
-    """The fleet after the changes, in order. Raises UsageError where one does not make sense."""
+    """The fleet after the changes, in order.
+
+    Raises UsageError where one does not make sense, or where models end up with one port or one service.
+    """
     models = {model.name: model for model in inventory.models}
     for change in changes:
         if change.model not in models:
@@ -60,7 +65,22 @@ def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
                 f"There is no model {change.model!r} in this fleet.", f"It has {', '.join(models) or 'none'}."
             )
         models[change.model] = _changed(inventory, models[change.model], change)
-    return replace(inventory, models=tuple(models.values()))
+    changed = replace(inventory, models=tuple(models.values()))
+    _check_claims(changed)
+    return changed
+
+
+def _check_claims(inventory: Inventory) -> None:
+    running = (
+        (model.name, claims(model.place, model.url, model.service))
+        for model in inventory.placed
+        if model.place
+    )
+    for clash in clashes(running):
+        raise UsageError(
+            f"{clash.model} and {clash.other} would share {clash.claim.what}.",
+            f"Give one of them another {clash.claim.key}, or disable it.",
+        )
 
 
 def _changed(inventory: Inventory, model: Model, change: Change) -> Model:
@@ -68,9 +88,7 @@ def _changed(inventory: Inventory, model: Model, change: Change) -> Model:
         case Move(place=place):
             return replace(model, place=_checked(inventory, place))
         case SetArgument(flag=flag, value=value):
-            if value is None and flag not in model.args:
-                return model
-            return replace(model, args=model.args.replace(flag, value))
+            return replace(model, args=_with_argument(model, flag, value))
         case Enable():
             if model.place is None:
                 raise UsageError(
@@ -83,6 +101,16 @@ def _changed(inventory: Inventory, model: Model, change: Change) -> Model:
             return model
 
 
+def _with_argument(model: Model, flag: str, value: Scalar) -> Arguments:
+    if value is None:
+        return model.args.replace(flag, None) if flag in model.args else model.args
+    try:
+        checked_spelling(checked_flag(flag), model.engine.name)
+        return model.args.replace(flag, checked_argument(value))
+    except ValueError as error:
+        raise UsageError(f"{model.name} cannot be given {flag}: {error}.") from error
+
+
 def _checked(inventory: Inventory, place: Place) -> Place:
     try:
         host = inventory.host(place.host)
@@ -91,13 +119,13 @@ def _checked(inventory: Inventory, place: Place) -> Place:
         raise UsageError(f"There is no host {place.host!r} in this fleet.", f"It has {known}.") from None
     if place.gpus[-1] >= host.gpus:
         raise UsageError(
-            f"{place} is beyond host {host.name}, whose GPUs are {host.name}/0 to {host.name}/{host.gpus - 1}."
+            f"{place} is beyond {host.name}, whose GPUs are {host.name}/0 to {host.name}/{host.gpus - 1}."
         )
     return place
 
 
 def assignments(changes: Iterable[Change]) -> Mapping[str, Scalar]:
-    """The changes as ``{"MODEL.ARG": value}``, with ``place``, ``enabled`` and ``restart`` beside the arguments."""
+    """The changes as ``{"MODEL.ARG": value}``; ``place``, ``enabled`` and ``restart`` are further ARGs."""
     result: dict[str, Scalar] = {}
     for change in changes:
         match change:

@@ -1,0 +1,81 @@
+"""The command line. Standard output is data, standard error is talk."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from fleet.errors import Exit, GpudeckError
+
+COMMANDS = {
+    "demo": "the console on a simulated fleet of eight MI300X",
+    "wall": "the read-only wallboard",
+    "status": "one frame of the truth",
+    "check": "findings; exit 1 where one is an error",
+    "explain": "what a finding means and how to fix it",
+    "plan": "what a change would do, in order, with its commands; touches nothing",
+    "apply": "carry a change out",
+    "restart": "restart models",
+    "logs": "the last log lines of a model",
+}
+"""Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``."""
+
+
+def usage() -> str:
+    """The help of the command line as a whole."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  gpudeck {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: gpudeck [FLEET]           the console on a fleet file",
+            "       gpudeck COMMAND …         with --help for its options",
+            "       gpudeck --version",
+            "",
+            *lines,
+            "",
+            "FLEET is a fleet file; without it $GPUDECK_FLEET, ./fleet.yaml, then the one in your configuration folder.",
+            "Exit codes: 0 done, 1 findings or a failed rollout, 2 usage or a bad fleet file, 3 a host was not reached,",
+            "130 interrupted.",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except GpudeckError as error:
+        print(f"gpudeck: {error.title}: {error.message}", file=sys.stderr)
+        if error.way_out:
+            print(f"  {error.way_out}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] in (["-h"], ["--help"], ["help"]):
+        print(usage())
+        return Exit.DONE
+    if words[:1] == ["--version"]:
+        print(f"gpudeck {version('gpudeck')}")
+        return Exit.DONE
+    name = words.pop(0) if words and words[0] in COMMANDS else "console"
+    module = import_module(f"console.commands.{name}")
+    program = "gpudeck" if name == "console" else f"gpudeck {name}"
+    parser = argparse.ArgumentParser(prog=program, description=module.__doc__, allow_abbrev=False)
+    module.configure(parser)
+    result: int = module.run(parser.parse_args(words))
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

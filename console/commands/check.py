@@ -1,0 +1,51 @@
+"""Check a fleet file: what would not start, what would not fit, and computed fixes. Reads no host."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from console.fleets import add_fleet_options, choose_fleet
+from fleet.errors import Exit, UsageError
+from fleet.findings import Severity, Tense
+from fleet.findings.assess import assess
+from fleet.findings.json import findings_json
+from fleet.model import Engine, Version
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of ``gpudeck check``."""
+    add_fleet_options(parser)
+    parser.add_argument("--engine", metavar='"vllm X.Y.Z"', help="what would another version of the engine say?")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the findings; exit 1 where one is an error."""
+    version = _version(options.engine)
+    inventory = choose_fleet(options)
+    assessment = assess(inventory, tense=Tense.WHAT_IF if version else Tense.NOW, version=version)
+    if options.json:
+        print(json.dumps(findings_json(assessment.findings), indent=2, ensure_ascii=False))
+    else:
+        for finding in assessment.findings:
+            where = f"{finding.gpu} " if finding.gpu and finding.gpu != finding.subject else ""
+            print(f"{finding.severity} {finding.code} {where}{finding.subject}: {finding.message}")
+            for fix in finding.fixes:
+                print(f"  fix: {fix.summary}")
+        if not assessment.findings:
+            print(f"{inventory.fleet}: nothing found.")
+    failed = any(finding.severity is Severity.ERROR for finding in assessment.findings)
+    return Exit.FINDINGS if failed else Exit.DONE
+
+
+def _version(text: str | None) -> Version | None:
+    if text is None:
+        return None
+    try:
+        engine = Engine.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--engine: {error}.", 'Write it as --engine "vllm 0.33.0".') from None
+    if engine.name != "vllm" or engine.version is None:
+        raise UsageError(f"--engine {text!r} is not a version of vLLM.", 'Write it as --engine "vllm 0.33.0".')
+    return engine.version

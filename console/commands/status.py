@@ -1,0 +1,74 @@
+"""One frame of the truth: hosts, GPUs and models, estimated and measured."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+
+from console.fleets import add_fleet_options, choose_fleet
+from console.session import Session
+from fleet.errors import Exit
+from fleet.readings import Link
+from fleet.state import FleetState, status_json
+from fleet.units import duration, gib
+
+FIRST_READING_SECONDS = 20.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of ``gpudeck status``."""
+    add_fleet_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document; with --watch one a line")
+    parser.add_argument("--watch", action="store_true", help="go on printing, a frame every two seconds")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the fleet; exit 3 where a host was not reached."""
+    return asyncio.run(_run(Session(choose_fleet(options)), options))
+
+
+async def _run(session: Session, options: argparse.Namespace) -> int:
+    async with session.watching():
+        await session.first_readings(FIRST_READING_SECONDS)
+        while True:
+            state = session.state()
+            if options.json:
+                print(json.dumps(status_json(state), indent=None if options.watch else 2, ensure_ascii=False))
+            else:
+                print("\n".join(status_lines(state)))
+            if not options.watch:
+                break
+            sys.stdout.flush()
+            await asyncio.sleep(2)
+    unreached = [host for host in state.hosts if host.link not in (Link.LIVE, Link.STALE)]
+    for host in unreached:
+        print(f"gpudeck: {host.name}: {host.reason or host.link}", file=sys.stderr)
+    return Exit.UNREACHABLE if unreached else Exit.DONE
+
+
+def status_lines(state: FleetState) -> list[str]:
+    """The fleet as plain text, a line per GPU and a line per model, aligned."""
+    lines = []
+    for host in state.hosts:
+        age = f", read {duration(host.age_seconds)} ago" if host.age_seconds is not None else ""
+        lines.append(f"{host.name}  {host.link}{age}" + (f"  {host.reason}" if host.reason else ""))
+        for gpu in host.gpus:
+            used = "–" if gpu.used_bytes is None else gib(gpu.used_bytes)
+            reading = gpu.reading
+            heat = f"{reading.temperature_c:.0f} °C" if reading and reading.temperature_c is not None else ""
+            power = f"{reading.power_w:.0f} W" if reading and reading.power_w is not None else ""
+            lines.append(
+                f"  {gpu.gpu!s:<9} {gpu.accelerator} {gpu.pci or '':<13} est {gib(gpu.outlook.peak_bytes):>6}"
+                f"  live {used:>6} of {gib(gpu.total_bytes)} GiB  {heat:>6} {power:>6}"
+            )
+            for model in gpu.models:
+                held = model.used_by_gpu.get(gpu.gpu)
+                figure = "" if held is None else f"{gib(held)} GiB"
+                lines.append(f"    {model.name:<20} {model.word:<9} {figure:>10}")
+    disabled = [model.name for model in state.models if not model.model.enabled]
+    if disabled:
+        lines.append(f"disabled: {', '.join(disabled)}")
+    lines += [f"{f.severity} {f.code} {f.subject}: {f.headline or f.message}" for f in state.findings]
+    return lines

@@ -1,0 +1,71 @@
+"""Changes as the command line writes them: ``--move M=HOST/GPUS --set M.ARG=VALUE --enable M --disable M``."""
+
+from __future__ import annotations
+
+import argparse
+
+from fleet.arguments import argument
+from fleet.errors import UsageError
+from fleet.inventory import Inventory
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
+from fleet.model import Model, Place
+
+
+def add_change_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command take changes."""
+    parser.add_argument("--move", action="append", default=[], metavar="M=HOST/GPUS", help="run a model elsewhere")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="M.ARG=VALUE", help="change an argument; an empty value removes it"
+    )
+    parser.add_argument("--enable", action="append", default=[], metavar="M", help="run a disabled model")
+    parser.add_argument("--disable", action="append", default=[], metavar="M", help="stop a model and keep it stopped")
+
+
+def read_changes(options: argparse.Namespace, inventory: Inventory) -> tuple[Change, ...]:
+    """The changes the options name: moves first, so that a disabled model can be given a place and enabled at once.
+
+    Raises UsageError with the option's own words.
+    """
+    changes: list[Change] = [_move(text, inventory) for text in options.move]
+    changes += [_set(text, inventory) for text in options.set]
+    changes += [Enable(_named(name, inventory).name) for name in options.enable]
+    changes += [Disable(_named(name, inventory).name) for name in options.disable]
+    changes += [Restart(_named(name, inventory).name) for name in getattr(options, "restart", [])]
+    return tuple(changes)
+
+
+def _move(text: str, inventory: Inventory) -> Move:
+    name, equals, place = text.partition("=")
+    if not equals:
+        raise UsageError(f"--move {text!r} names no place.", "Write it as --move MODEL=HOST/GPUS.")
+    try:
+        return Move(_named(name, inventory).name, Place.parse(place))
+    except ValueError as error:
+        raise UsageError(f"--move {text!r}: {error}.") from None
+
+
+def _set(text: str, inventory: Inventory) -> SetArgument:
+    subject, equals, value = text.partition("=")
+    model, flag = _model_and_flag(subject, inventory)
+    if not equals or not flag:
+        raise UsageError(f"--set {text!r} names no value.", "Write it as --set MODEL.ARGUMENT=VALUE.")
+    try:
+        return SetArgument(model.name, flag, argument(model.engine.name, flag).parse(value) if value else None)
+    except ValueError as error:
+        raise UsageError(f"--set {text!r}: {error}.") from None
+
+
+def _model_and_flag(subject: str, inventory: Inventory) -> tuple[Model, str]:
+    """Model names hold dots themselves, so the longest name that fits is meant."""
+    for model in sorted(inventory.models, key=lambda model: -len(model.name)):
+        if subject.startswith(model.name + "."):
+            return model, subject[len(model.name) + 1 :].lstrip("-")
+    return _named(subject, inventory), ""
+
+
+def _named(name: str, inventory: Inventory) -> Model:
+    try:
+        return inventory.model(name)
+    except KeyError:
+        names = ", ".join(model.name for model in inventory.models)
+        raise UsageError(f"There is no model {name!r} in this fleet.", f"It has {names}.") from None

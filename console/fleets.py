@@ -1,0 +1,56 @@
+"""Which fleet file is meant, and where a fleet's own records are kept."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet.errors import UsageError
+
+if TYPE_CHECKING:
+    from fleet.inventory import Inventory
+
+
+def add_fleet_options(parser: argparse.ArgumentParser, *, positional: bool = True) -> None:
+    """Let a command take a fleet file, as its word or by ``--fleet``."""
+    if positional:
+        parser.add_argument("fleet_word", nargs="?", metavar="FLEET", help="a fleet file")
+    parser.add_argument("--fleet", metavar="FILE", help="a fleet file")
+
+
+def choose_fleet(options: argparse.Namespace) -> Inventory:
+    """The fleet the options mean. Raises UsageError where there is none, FleetFileError where it is bad."""
+    from fleet.inventory.loading import find_fleet_file, load
+
+    named = options.fleet or getattr(options, "fleet_word", None)
+    path = find_fleet_file(named, os.environ, Path.cwd(), config_folder())
+    if path is None:
+        raise UsageError(
+            "There is no fleet file: none was named, $GPUDECK_FLEET is not set, and there is no fleet.yaml here or in "
+            f"{config_folder()}.",
+            "Try `gpudeck demo` for a simulated fleet, or name a file: `gpudeck FLEET`.",
+        )
+    return load(path)
+
+
+def config_folder() -> Path:
+    """The user's configuration folder."""
+    from platformdirs import user_config_path
+
+    return user_config_path("gpudeck", appauthor=False)
+
+
+def state_folder() -> Path:
+    """The user's state folder: journals."""
+    from platformdirs import user_state_path
+
+    return user_state_path("gpudeck", appauthor=False)
+
+
+def journal_path(inventory: Inventory, folder: Path) -> Path:
+    """The journal of the fleet of that file, in that folder."""
+    where = str(inventory.path.resolve()) if inventory.path else inventory.fleet
+    return folder / f"{inventory.fleet}-{hashlib.sha256(where.encode()).hexdigest()[:12]}.journal"

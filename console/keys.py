@@ -1,0 +1,131 @@
+"""The one table of keys: code, footer, help and documents are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding
+
+
+class Where(StrEnum):
+    """On which screen, or in which of its modes, a key means something."""
+
+    DECK = "deck"
+    CARRYING = "carrying"
+    FINDINGS = "findings"
+    EDIT = "edit"
+    LOGS = "logs"
+    PLAN = "plan"
+    ROLLOUT = "rollout"
+    HELP = "help"
+    WALL = "wall"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing a key does somewhere."""
+
+    where: Where
+    keys: str
+    """As Textual names them, separated by commas; the first is shown."""
+    action: str
+    """The action of the screen."""
+    label: str
+    """One or two words, for the footer."""
+    help: str
+    """A sentence, for the help."""
+    hint: bool = True
+    """Shown in the footer."""
+    changes: bool = False
+    """Absent in read-only mode."""
+
+    @property
+    def id(self) -> str:
+        """Unique and stable, for remapping."""
+        return f"{self.where}.{self.action.partition('(')[0]}" + (
+            "." + self.action.partition("(")[2].strip("')\"") if "(" in self.action else ""
+        )
+
+    @property
+    def shown(self) -> str:
+        """The key as people call it."""
+        first = self.keys.split(",")[0]
+        return _SHOWN.get(first, first)
+
+
+_SHOWN = {
+    "escape": "esc",
+    "question_mark": "?",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "N": "N",
+    "U": "U",
+    "R": "R",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+D, C, P, R = Where.DECK, Where.CARRYING, Where.PLAN, Where.ROLLOUT
+
+KEYS: tuple[Key, ...] = (
+    *(
+        Key(where, way, f"go('{way}')", way, help, hint=False)
+        for where, help in ((D, "move the cursor"), (C, "carry the model to another GPU"))
+        for way in ("left", "right", "up", "down")
+    ),
+    Key(D, "m", "carry", "move", "pick the model up and carry it to another GPU", changes=True),
+    Key(D, "e", "edit", "edit", "edit the model's arguments, estimated as you type", changes=True),
+    Key(D, "r", "restart", "restart", "stage a restart of the model", changes=True),
+    Key(D, "x", "toggle", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),
+    Key(D, "l", "logs", "logs", "show the model's last log lines"),
+    Key(D, "f", "findings", "findings", "go through the findings; enter stages a fix"),
+    Key(D, "p", "plan", "plan", "turn the draft into ordered steps", changes=True),
+    Key(D, "u", "undo", "undo", "take the last change of the draft back", changes=True),
+    Key(D, "U", "redo", "redo", "stage it again", hint=False, changes=True),
+    Key(D, "v", "now_after", "now/after", "show the placement now, or after the draft", hint=False),
+    *(Key(D, str(n), f"gpu({n - 1})", f"GPU {n - 1}", f"go to GPU {n - 1}", hint=False) for n in range(1, 9)),
+    Key(D, "question_mark", "help", "help", "this help"),
+    Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),
+    Key(C, "n", "next_fit(1)", "next fit", "go to the next GPU it fits on"),
+    Key(C, "N", "next_fit(-1)", "previous fit", "go to the previous GPU it fits on", hint=False),
+    Key(C, "f", "best_fit", "best fit", "go to the GPU with the most room left after it"),
+    Key(C, "enter", "drop", "stage here", "stage the move to this GPU"),
+    Key(C, "escape", "put_back", "put back", "put the model back where it was"),
+    *(
+        Key(Where.FINDINGS, way, f"go({step})", way, "go through findings and fixes", hint=False)
+        for way, step in (("up", -1), ("down", 1))
+    ),
+    Key(Where.FINDINGS, "enter", "stage_fix", "stage the fix", "stage the chosen fix", changes=True),
+    Key(Where.FINDINGS, "escape", "close", "back", "back to the deck"),
+    Key(Where.EDIT, "enter", "stage", "stage", "stage the value"),
+    Key(Where.EDIT, "up", "go(-1)", "previous", "previous argument", hint=False),
+    Key(Where.EDIT, "down", "go(1)", "next", "next argument", hint=False),
+    Key(Where.EDIT, "escape", "close", "back", "back without staging what is being typed"),
+    Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
+    Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),
+    Key(P, "y", "copy", "copy commands", "copy the commands to the clipboard"),
+    Key(P, "escape", "close", "back", "back to the deck; the draft stays"),
+    Key(R, "space", "pause", "pause", "pause after this step, or go on"),
+    Key(R, "s", "single_step", "single step", "carry out one more step, then pause"),
+    Key(R, "R", "roll_back", "roll back", "restore what was running before"),
+    Key(R, "escape", "close", "back", "back to the deck once it has ended"),
+    Key(Where.HELP, "escape", "close", "back", "back"),
+    Key(Where.WALL, "q", "quit", "quit", "leave"),
+)
+
+
+def keys(where: Where, *, operator: bool = True) -> tuple[Key, ...]:
+    """The keys that mean something there, in the table's order."""
+    return tuple(key for key in KEYS if key.where is where and (operator or not key.changes))
+
+
+def bindings(*places: Where, operator: bool = True) -> list[Binding]:
+    """The keys of those places as Textual bindings, each with its id."""
+    return [
+        Binding(key.keys, key.action, key.label, id=key.id, show=False)
+        for where in places
+        for key in keys(where, operator=operator)
+    ]

@@ -1,0 +1,53 @@
+"""A plan in words, for the plan screen and the command line alike."""
+
+from __future__ import annotations
+
+from fleet.planning.plan import Plan, Step
+from fleet.units import duration, gib
+
+
+def losses(plan: Plan) -> list[str]:
+    """What is lost while the plan runs and after it, worst first, one sentence each."""
+    sentences = [f"{model} will stay stopped." for model in plan.stays_stopped]
+    sentences += [f"No model will serve the role {role} any more." for role in plan.roles_lost]
+    sentences += [
+        f"{step.model} is not expected to start: it needs {gib(step.needs_bytes or 0)} GiB free on "
+        f"{', '.join(map(str, step.gpus))}, {gib(step.free_bytes or 0)} will be."
+        for step in plan.unproven
+    ]
+    sentences += [
+        f"{model} will not answer for about {duration(seconds)}."
+        for model, seconds in sorted(plan.downtime_seconds.items(), key=lambda item: -item[1])
+    ]
+    if plan.requests:
+        sentences.append(f"{plan.requests} requests run or wait on the models it stops; each stop waits for them first.")
+    return sentences or ["Nothing that serves now is interrupted."]
+
+
+def wants_name(plan: Plan) -> tuple[str, ...]:
+    """The models whose names must be typed (or allowed) before the plan may run: those that may not come back."""
+    refused = [finding.model for finding in plan.findings if finding.severity == "error" and finding.model]
+    touched = {step.model for step in plan.steps}
+    names = [*plan.stays_stopped, *(step.model for step in plan.unproven), *(name for name in refused if name in touched)]
+    return tuple(dict.fromkeys(names))
+
+
+def step_words(step: Step) -> str:
+    """One step in a row: ``3 start qwen3-32b on gpu01/7  needs 71.0 of 76.4 GiB free  ~1 min``."""
+    words = f"{step.n:>3} {step.action:<6} {step.model}"
+    if step.gpus:
+        words += f" on {', '.join(map(str, step.gpus))}"
+    if step.needs_bytes is not None and step.free_bytes is not None:
+        words += f"   needs {gib(step.needs_bytes)} of {gib(step.free_bytes)} GiB free"
+    return words
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """The whole plan as plain text."""
+    lines = losses(plan)
+    lines += [f"{f.severity} {f.code} {f.subject}: {f.message}" for f in plan.findings]
+    for step in plan.steps:
+        lines.append(f"{step_words(step)}   ~{duration(step.seconds)}")
+        for command in step.commands:
+            lines += [f"      {line}" for line in command.shown.splitlines()]
+    return lines

@@ -1,0 +1,69 @@
+"""What the console's screens share: the app with its session, and their keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import ModalScreen, Screen
+
+from console.keys import Where, keys
+from widgets.hints import Hints
+
+if TYPE_CHECKING:
+    from console.app import GpudeckApp
+    from console.session import Session
+
+
+class ConsoleScreen(Screen[None]):
+    """A whole screen of the console."""
+
+    @property
+    def console(self) -> GpudeckApp:
+        """The application."""
+        return cast("GpudeckApp", self.app)
+
+    @property
+    def session(self) -> Session:
+        """The operator's session."""
+        return self.console.session
+
+    def show_state(self) -> None:
+        """New readings, or a new draft: show them. Screens that show neither leave it."""
+
+    def hint(self, where: Where) -> None:
+        """Show the keys of that place in the last line."""
+        found = [(key.shown, key.label) for key in keys(where) if key.hint]
+        self.query_one(Hints).show_keys(found)
+
+    def say(self, message: str, style: str = "text") -> None:
+        """Show a message in the last line."""
+        self.query_one(Hints).say(message, style)
+
+
+class ConsoleDialog(ModalScreen[None]):
+    """A dialog over the deck."""
+
+    DEFAULT_CSS = """
+    ConsoleDialog { align: center middle; }
+    ConsoleDialog > Vertical {
+        width: 90%; max-width: 130; height: auto; max-height: 90%;
+        border: round $accent; background: $surface; padding: 0 1;
+    }
+    """
+
+    @property
+    def console(self) -> GpudeckApp:
+        """The application."""
+        return cast("GpudeckApp", self.app)
+
+    @property
+    def session(self) -> Session:
+        """The operator's session."""
+        return self.console.session
+
+    def show_state(self) -> None:
+        """New readings, or a new draft: show them. Dialogs that show neither leave it."""
+
+    def action_close(self) -> None:
+        """Back to the screen below."""
+        self.dismiss()

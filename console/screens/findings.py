@@ -1,0 +1,84 @@
+"""Going through the findings: the whole sentence, and fixes that enter stages."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+
+from console.keys import Where, bindings, keys
+from console.screens.base import ConsoleDialog
+from fleet.findings import Finding, Fix
+from widgets.findings_list import SIGNS
+from widgets.hints import Hints
+from widgets.paragraphs import Paragraphs, paragraph
+from widgets.rows import Row, Span
+
+
+class FindingsScreen(ConsoleDialog):
+    """Each finding with its fixes; the arrows go from fix to fix."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.FINDINGS)]
+    DEFAULT_CSS = "FindingsScreen VerticalScroll { height: auto; max-height: 100%; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._index = 0
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        with Vertical(), VerticalScroll(can_focus=False):
+            yield Paragraphs()
+        yield Hints([(key.shown, key.label) for key in keys(Where.FINDINGS) if key.hint])
+
+    def on_mount(self) -> None:
+        """Show them."""
+        self.call_after_refresh(self._show)
+
+    def _lines(self) -> list[tuple[Finding, Fix | None]]:
+        """Every place the cursor can be: each fix of each finding, or the finding where it has none."""
+        found = []
+        for finding in self.session.state().findings:
+            found += [(finding, fix) for fix in finding.fixes] or [(finding, None)]
+        return found
+
+    def _show(self) -> None:
+        lines = self._lines()
+        self._index = max(0, min(len(lines) - 1, self._index))
+        width = max(40, self.size.width * 9 // 10 - 6)
+        rows: list[Row] = []
+        chosen_row = 0
+        shown: Finding | None = None
+        for index, (finding, fix) in enumerate(lines):
+            if finding is not shown:
+                rows += self._heading(finding, width)
+                shown = finding
+            here = index == self._index
+            if here:
+                chosen_row = len(rows)
+            words = f"fix: {fix.summary}" if fix else "no computed fix"
+            rows.append((Span("   ▸ " if here else "     ", "accent"), Span(words, "good" if fix else "dim")))
+        self.query_one(Paragraphs).show(rows or [(Span("There are no findings.", "good"),)])
+        self.query_one(VerticalScroll).scroll_to(y=max(0, chosen_row - 6), animate=False)
+
+    def _heading(self, finding: Finding, width: int) -> list[Row]:
+        sign, style = SIGNS[finding.severity]
+        head = f"{sign} {finding.tense.upper()} {finding.code} {finding.subject}"
+        return [(Span(head, style),), *paragraph("  " + finding.message, width)]
+
+    def action_go(self, step: int) -> None:
+        """The next fix, or the one before."""
+        self._index += step
+        self._show()
+
+    def action_stage_fix(self) -> None:
+        """Stage the chosen fix and go back to the deck."""
+        lines = self._lines()
+        fix = lines[self._index][1] if lines else None
+        if fix is None:
+            self.query_one(Hints).say("This finding has no computed fix.", "warning")
+            return
+        if self.console.stage(*fix.changes):
+            self.dismiss()

@@ -1,0 +1,60 @@
+"""The help: made from the table of keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+
+from console.keys import KEYS, Where, bindings, keys
+from console.screens.base import ConsoleDialog
+from widgets.bar import legend
+from widgets.hints import Hints
+from widgets.paragraphs import Paragraphs
+from widgets.rows import Row, Span
+
+_TITLES = {
+    Where.DECK: "On the deck",
+    Where.CARRYING: "Carrying a model",
+    Where.FINDINGS: "Findings",
+    Where.EDIT: "Editing",
+    Where.PLAN: "Plan",
+    Where.ROLLOUT: "Rollout",
+}
+
+
+def help_rows() -> list[Row]:
+    """Every key of every screen, in the table's order."""
+    rows: list[Row] = []
+    for where, title in _TITLES.items():
+        rows += [(Span(title, "accent"),)]
+        ways = [key for key in KEYS if key.where is where]
+        for key in ways:
+            if key.action.startswith("gpu(") and key.keys != "1":
+                continue
+            shown, words = (key.shown, key.help) if key.keys != "1" else ("1..8", "go to a GPU by its place")
+            rows.append((Span(f"  {shown:<6}", "key"), Span(words)))
+        rows.append(())
+    return [*rows, (Span("Bars ", "accent"), *legend(), Span(" ghost +  leaving -", "dim"))]
+
+
+class HelpScreen(ConsoleDialog):
+    """All keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(Where.HELP),
+        Binding("question_mark,q", "close", show=False, id="help.close_too"),
+    ]
+    DEFAULT_CSS = "HelpScreen VerticalScroll { height: auto; max-height: 100%; }"
+
+    def compose(self) -> ComposeResult:
+        """The table."""
+        with Vertical(), VerticalScroll():
+            yield Paragraphs(help_rows())
+        yield Hints([(key.shown, key.label) for key in keys(Where.HELP)])
+
+    def on_mount(self) -> None:
+        """Let the arrows scroll."""
+        self.query_one(VerticalScroll).focus()

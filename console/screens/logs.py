@@ -1,0 +1,85 @@
+"""The last log lines of a model, read again every two seconds while they are looked at."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+
+from console.keys import Where, bindings, keys
+from console.screens.base import ConsoleDialog
+from fleet.errors import GpudeckError
+from fleet.services.registry import service_of
+from fleet.text import clean_lines
+from widgets.hints import Hints
+from widgets.paragraphs import Paragraphs
+from widgets.rows import Row, Span
+
+LINES = 200
+EVERY_SECONDS = 2.0
+
+_STYLES = (
+    (("error", "exception", "traceback", "refused", "out of memory", "failed"), "error"),
+    (("warning",), "warning"),
+)
+
+
+def log_row(line: str) -> Row:
+    """A log line, errors and warnings told apart."""
+    lowered = line.lower()
+    for words, style in _STYLES:
+        if any(word in lowered for word in words):
+            return (Span(line, style),)
+    return (Span(line),)
+
+
+class LogsScreen(ConsoleDialog):
+    """Log lines of one model."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.LOGS)]
+    DEFAULT_CSS = "LogsScreen VerticalScroll { height: auto; max-height: 100%; }"
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self._name = model
+
+    def compose(self) -> ComposeResult:
+        """The lines, scrolled to their end."""
+        with Vertical():
+            yield Paragraphs([(Span(f"{self._name}: reading its log …", "dim"),)])
+            with VerticalScroll():
+                yield Paragraphs(id="lines")
+        yield Hints([(key.shown, key.label) for key in keys(Where.LOGS)])
+
+    def on_mount(self) -> None:
+        """Read now, and again."""
+        self.query_one(VerticalScroll).focus()
+        self.set_interval(EVERY_SECONDS, self._read)
+        self._read()
+
+    def _read(self) -> None:
+        self.run_worker(self._fetch(), exclusive=True, group="logs")
+
+    async def _fetch(self) -> None:
+        model = self.session.inventory.model(self._name)
+        title = self.query_one(Paragraphs)
+        place = model.place or self.session.drafted().model(self._name).place
+        host = self.session.inventory.host(place.host) if place else self.session.inventory.hosts[0]
+        try:
+            service = service_of(model, host.become)
+            if service is None:
+                title.show([(Span(f"{self._name} has no service: in the fleet file, so it has no log.", "warning"),)])
+                return
+            answer = await self.session.probe(host.name).read(service.logs(LINES))
+        except GpudeckError as error:
+            title.show([(Span(str(error), "error"),)])
+            return
+        lines = clean_lines(answer.stdout if answer.ok else answer.stderr, limit=1000)
+        title.show([(Span(f"{self._name}", "accent"), Span(f"   {service.name} on {host.name}", "dim"))])
+        scroll = self.query_one(VerticalScroll)
+        at_end = scroll.scroll_offset.y >= scroll.max_scroll_y
+        self.query_one("#lines", Paragraphs).show([log_row(line) for line in lines] or [(Span("(no lines)", "dim"),)])
+        if at_end:
+            scroll.scroll_end(animate=False)

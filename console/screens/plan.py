@@ -1,0 +1,141 @@
+"""The plan screen: what is lost, what will be done in which order, with the exact commands. Only here a plan is applied."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Input
+
+from console.keys import Where, bindings
+from console.plan_text import losses, step_words, wants_name
+from console.planning import make_plan_of
+from console.screens.base import ConsoleScreen
+from fleet.errors import GpudeckError
+from fleet.inventory.changes import sentence
+from fleet.planning.plan import Plan, Step
+from fleet.units import duration
+from widgets.findings_list import SIGNS
+from widgets.hints import Hints
+from widgets.paragraphs import Paragraphs, paragraph
+from widgets.rows import Row, Span, ends
+
+
+class PlanScreen(ConsoleScreen):
+    """The draft as ordered steps."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PLAN)]
+    DEFAULT_CSS = """
+    PlanScreen VerticalScroll { height: 1fr; padding: 0 1; }
+    PlanScreen Input { display: none; dock: bottom; margin-bottom: 1; border: tall $error; }
+    PlanScreen.-asking Input { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plan: Plan | None = None
+        self._names: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        """The plan, and the line in which a name is typed."""
+        with VerticalScroll():
+            yield Paragraphs([(Span("Reading the hosts, to plan from what really runs …", "dim"),)])
+        yield Input()
+        yield Hints()
+
+    def on_mount(self) -> None:
+        """Make the plan."""
+        self.hint(Where.PLAN)
+        self.query_one(VerticalScroll).focus()
+        self.run_worker(self._make(), exclusive=True)
+
+    async def _make(self) -> None:
+        try:
+            plan = await make_plan_of(self.session)
+        except GpudeckError as error:
+            self._show([(Span(error.title, "error"),), *paragraph(str(error), self.size.width - 4)])
+            return
+        self.show_plan(plan)
+
+    def show_plan(self, plan: Plan) -> None:
+        """Show this plan."""
+        self._plan = plan
+        self._show(plan_rows(plan, max(40, self.size.width - 4)))
+
+    def _show(self, rows: list[Row]) -> None:
+        self.query_one(VerticalScroll).query_one(Paragraphs).show(rows)
+
+    def action_apply(self) -> None:
+        """Carry the plan out; a loss that lasts wants the model's name typed first."""
+        if self._plan is None or not self._plan.steps:
+            self.say("There is nothing to apply.", "warning")
+            return
+        self._names = list(wants_name(self._plan))
+        self._ask_next()
+
+    def _ask_next(self) -> None:
+        if not self._names:
+            assert self._plan is not None, "asked about a plan"
+            self.console.open_rollout(self._plan)
+            return
+        self.add_class("-asking")
+        line = self.query_one(Input)
+        line.value = ""
+        line.placeholder = f"{self._names[0]} may not serve after this. Type its name to go on, or esc to go back."
+        line.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """The typed name decides."""
+        event.stop()
+        if event.value.strip() != self._names[0]:
+            self.say(f"That is not {self._names[0]}; nothing was done.", "warning")
+            return
+        self._names.pop(0)
+        self._ask_next()
+
+    def action_copy(self) -> None:
+        """Copy the commands, in order, to the operator's clipboard."""
+        if self._plan is not None:
+            commands = [command.shown for step in self._plan.steps for command in step.commands]
+            self.app.copy_to_clipboard("\n".join(commands) + "\n")
+            self.say(f"copied {len(commands)} commands")
+
+    def action_close(self) -> None:
+        """Stop asking, or go back to the deck."""
+        if self.has_class("-asking"):
+            self.remove_class("-asking")
+            self.query_one(VerticalScroll).focus()
+        else:
+            self.dismiss()
+
+
+def plan_rows(plan: Plan, width: int) -> list[Row]:
+    """The plan: losses first, then changes, findings and steps with their commands."""
+    rows: list[Row] = []
+    for index, loss in enumerate(losses(plan)):
+        style = "error" if index == 0 and (plan.stays_stopped or plan.roles_lost or plan.unproven) else "strong"
+        rows += paragraph(loss, width, style)
+    rows += [(), (Span("What changes", "accent"),)]
+    rows += [(Span("  " + sentence(change)),) for change in plan.changes]
+    if plan.findings:
+        rows += [(), (Span("What is found in the placement after it", "accent"),)]
+        for finding in plan.findings:
+            sign, style = SIGNS[finding.severity]
+            text = f"  {sign} {finding.code} {finding.subject}: {finding.message}"
+            rows += paragraph(text, width, style, indent="      ")
+    rows += [(), (Span(f"Steps, about {duration(plan.seconds)} in all", "accent"),)]
+    for step in plan.steps:
+        rows += step_rows(step, width)
+    return rows
+
+
+def step_rows(step: Step, width: int) -> list[Row]:
+    """One step with its commands, never cut: long lines go on in the next row."""
+    head = (Span(step_words(step), "strong" if step.fits else "error"),)
+    rows: list[Row] = [ends(head, (Span(f"~{duration(step.seconds)}", "dim"),), width)]
+    for command in step.commands:
+        for line in command.shown.splitlines():
+            rows += paragraph("      " + line, width, "dim", indent="        ")
+    return rows

@@ -1,0 +1,214 @@
+"""One operator's session: the fleet file, the connections, what is read from the hosts, and the draft over it.
+
+No screen is known here; the console, the wallboard and the command line each hold one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from fleet.errors import UnreachableError
+from fleet.findings import Finding, Tense
+from fleet.findings.assess import Assessment, GpuOutlook, assess
+from fleet.inventory import Inventory
+from fleet.inventory.changes import Change, apply
+from fleet.model import GpuId
+from fleet.planning.draft import Draft
+from fleet.readings import HostSnapshot, Link
+from fleet.ssh.connection import HostConnection
+from fleet.ssh.probe_only import ProbeOnly
+from fleet.state import FleetState, join, totals
+from fleet.telemetry.board import Board
+from fleet.telemetry.watcher import HostWatcher
+
+
+class Session:
+    """State of one run of gpudeck over one fleet."""
+
+    def __init__(self, inventory: Inventory, *, interval: float = 1.0) -> None:
+        self.inventory = inventory
+        self.draft = Draft()
+        self.board = Board()
+        self._interval = interval
+        self._connections = {
+            host.name: HostConnection(host.name, host.address, inventory.ssh_config) for host in inventory.hosts
+        }
+        self._watchers = [
+            HostWatcher(host, inventory.models, self.probe(host.name), self.board.publish, interval=interval)
+            for host in inventory.hosts
+        ]
+        self._now: Assessment | None = None
+        self._after: Assessment | None = None
+        self._totals: dict[GpuId, int] = {}
+
+    def connection(self, host: str) -> HostConnection:
+        """The one connection to that host, shared by all who talk to it."""
+        return self._connections[host]
+
+    def probe(self, host: str) -> ProbeOnly:
+        """A connection to that host that can only look."""
+        return ProbeOnly(self._connections[host])
+
+    async def watch(self, ready: Awaitable[object] | None = None) -> None:
+        """Read all hosts until cancelled, once ``ready`` is done; then close the connections."""
+        try:
+            if ready is not None:
+                await ready
+            async with asyncio.TaskGroup() as group:
+                for watcher in self._watchers:
+                    group.create_task(watcher.run())
+        finally:
+            await asyncio.gather(*(c.close() for c in self._connections.values()), return_exceptions=True)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Read all hosts inside the block."""
+        task = asyncio.create_task(self.watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def first_readings(self, timeout: float) -> None:
+        """Wait until every host has been read whole once, or has failed.
+
+        Raises UnreachableError where the time runs out with nothing to show for a host, never for one that said why.
+        """
+
+        def answered(snapshot: HostSnapshot) -> bool:
+            if snapshot.link in (Link.UNREACHABLE, Link.LOST):
+                return True
+            return snapshot.reading is not None and self._asked_all(snapshot)
+
+        for host in self.inventory.hosts:
+            try:
+                await self.board.until(host.name, answered, timeout)
+            except TimeoutError:
+                snapshot = self.board.latest(host.name)
+                if snapshot is None or snapshot.reading is None:
+                    raise UnreachableError(
+                        f"{host.name} ({host.address}) did not send a reading within {timeout:.0f} s."
+                    ) from None
+
+    def _asked_all(self, snapshot: HostSnapshot) -> bool:
+        here = [m for m in self.inventory.placed if m.place and m.place.host == snapshot.host]
+        services = all(model.name in snapshot.services for model in here if model.service)
+        engines = all(
+            model.name in snapshot.engines
+            for model in here
+            if model.url and snapshot.services.get(model.name) and snapshot.services[model.name].main_pid
+        )
+        return services and engines
+
+    # the fleet, now and after the draft
+
+    def now(self) -> Assessment:
+        """What we reckon of the running placement."""
+        self._refresh_totals()
+        if self._now is None:
+            self._now = assess(self.inventory, tense=Tense.NOW, totals=self._totals)
+        return self._now
+
+    def after(self) -> Assessment | None:
+        """What we reckon of the placement after the draft; None without a draft."""
+        self._refresh_totals()
+        if self._after is None and self.changes:
+            self._after = assess(self.draft.after(self.inventory), tense=Tense.DRAFT, totals=self._totals)
+        return self._after
+
+    def _refresh_totals(self) -> None:
+        found = totals(self.inventory, self.board.snapshots)
+        if found != self._totals:
+            self._totals, self._now, self._after = found, None, None
+
+    @property
+    def totals(self) -> dict[GpuId, int]:
+        """Measured memory of each GPU that was read."""
+        self._refresh_totals()
+        return self._totals
+
+    def state(self, now: float | None = None) -> FleetState:
+        """The fleet at this moment, with the findings of the draft behind those of the running placement."""
+        state = join(self.now(), self.board.snapshots, time.monotonic() if now is None else now)
+        after = self.after()
+        return state if after is None else replace(state, findings=self.with_draft(after))
+
+    def blank_state(self) -> FleetState:
+        """The fleet as the file names it, before anything is reckoned or read: enough for a first paint."""
+        outlooks = {
+            gpu: GpuOutlook(
+                total_bytes=host.accelerator.total_bytes,
+                driver_bytes=0,
+                resident_bytes=0,
+                peak_bytes=0,
+                high_bytes=0,
+                shares=(),
+            )
+            for host in self.inventory.hosts
+            for gpu in host.gpu_ids
+        }
+        return join(Assessment(self.inventory, {}, outlooks, ()), {}, 0.0)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether some host's readings have stopped coming, so that their age is worth showing."""
+        return any(snapshot.link in (Link.STALE, Link.LOST) for snapshot in self.board.snapshots.values())
+
+    def with_draft(self, after: Assessment) -> tuple[Finding, ...]:
+        """The running placement's findings, then those that only the other placement has."""
+        now = self.now().findings
+        known = {(finding.code, finding.subject, finding.message) for finding in now}
+        new = [f for f in after.findings if (f.code, f.subject, f.message) not in known]
+        return (*now, *new)
+
+    def drafted(self) -> Inventory:
+        """The fleet after the draft."""
+        return self.draft.after(self.inventory)
+
+    def what_if(self, *changes: Change) -> Assessment:
+        """What we would reckon of the draft with these changes more. Raises UsageError where one makes no sense."""
+        return assess(apply(self.drafted(), changes), tense=Tense.DRAFT, totals=self.totals)
+
+    # the draft
+
+    def stage(self, *changes: Change) -> None:
+        """Add changes to the draft. Raises UsageError, and leaves the draft alone, where one makes no sense."""
+        draft = self.draft.stage(*changes)
+        draft.after(self.inventory)
+        self._set(draft)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The draft's changes that really change what runs."""
+        return self.draft.in_effect(self.inventory)
+
+    def undo(self) -> bool:
+        """Take the last change back; False where there is none."""
+        return self._set(self.draft.undo())
+
+    def redo(self) -> bool:
+        """Stage the last change taken back; False where there is none."""
+        return self._set(self.draft.redo())
+
+    def clear(self) -> None:
+        """Throw the draft away; redo brings it back."""
+        self._set(self.draft.clear())
+
+    def adopt(self, inventory: Inventory) -> None:
+        """What was a draft is now what runs."""
+        self.inventory = inventory
+        self._now = self._after = None
+        self.draft = Draft()
+        for watcher in self._watchers:
+            watcher.watch(inventory.models)
+
+    def _set(self, draft: Draft) -> bool:
+        changed = draft != self.draft
+        self.draft, self._after = draft, None
+        return changed
+

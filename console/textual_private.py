@@ -1,0 +1,15 @@
+"""The only place that touches private parts of Textual; tests/console/test_textual_private.py holds the contract."""
+
+from __future__ import annotations
+
+from textual.app import App
+
+
+def output_backlog(app: App[object]) -> int:
+    """Writes the terminal has not taken yet; 0 where the driver has no queue (headless).
+
+    Textual 8.2.8 hands output to a writer thread through a queue of 30, and blocks the event loop when it is full:
+    skipping a data tick while anything waits keeps the keys alive on a slow line.
+    """
+    writer = getattr(app._driver, "_writer_thread", None)
+    return 0 if writer is None else int(writer._queue.qsize())

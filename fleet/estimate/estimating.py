@@ -1,0 +1,130 @@
+"""The entry point: what a model takes in its place, and what its engine will say when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from fleet.architecture.architecture import Architecture
+from fleet.architecture.catalogue import find
+from fleet.estimate import Estimate, GpuShare, Outcome, declared, llama_cpp
+from fleet.estimate.measured import CONTEXT_FACTOR, End
+from fleet.estimate.vllm import starting
+from fleet.estimate.vllm.budget import requested_bytes
+from fleet.estimate.vllm.versions import NEWEST, era
+from fleet.hardware import Accelerator
+from fleet.model import Model, Version
+
+
+def estimate(
+    model: Model,
+    accelerator: Accelerator,
+    *,
+    totals: Sequence[int] | None = None,
+    others_bytes: Sequence[int] | None = None,
+    version: Version | None = None,
+    architecture: Architecture | None = None,
+    end: End | None = None,
+) -> Estimate:
+    """Bytes per GPU of a model in its place, and how its start ends. Pure; the same question is answered once.
+
+    Args:
+        model: what is served; a model without a place is reckoned on one GPU.
+        accelerator: the kind of its GPUs.
+        totals: bytes of each GPU of the place; default the accelerator's.
+        others_bytes: bytes other processes hold on each of them, for versions that look; default none.
+        version: reckon as if the engine had this version.
+        architecture: instead of the one the catalogue has for the model's source.
+        end: reckon everything at one end of the spreads; default the central numbers, with low and high totals.
+    """
+    gpus = len(totals) if totals else len(model.place.gpus) if model.place else 1
+    question = _Question(
+        model if version is None else replace(model, engine=replace(model.engine, version=version)),
+        accelerator,
+        tuple(totals) if totals else (accelerator.total_bytes,) * gpus,
+        tuple(others_bytes) if others_bytes else (0,) * gpus,
+        architecture,
+    )
+    return _spread(question) if end is None else _at(question, end)
+
+
+def charges_neighbours(model: Model, accelerator: Accelerator, version: Version | None = None) -> bool:
+    """Whether the engine counts what others hold on a GPU as its own, so that ``others_bytes`` changes its cache."""
+    return (
+        model.engine.name == "vllm"
+        and era(version or model.engine.version, accelerator.vendor).charges_neighbours
+    )
+
+
+def free_at_start(accelerator: Accelerator, total: int, others: int, end: End | None = None) -> int:
+    """Bytes a process that has just opened a GPU of ``total`` bytes sees free, beside ``others`` bytes of others."""
+    context = round(accelerator.context_bytes * CONTEXT_FACTOR.at(end or End.CENTRAL))
+    return total - accelerator.driver_bytes - others - context
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    model: Model
+    accelerator: Accelerator
+    totals: tuple[int, ...]
+    others: tuple[int, ...]
+    architecture: Architecture | None
+
+
+@lru_cache(maxsize=16_384)
+def _spread(question: _Question) -> Estimate:
+    """The central numbers, each share with its total at both ends."""
+    low, central, high = (_at(question, end) for end in (End.LOW, End.CENTRAL, End.HIGH))
+    shares = tuple(
+        replace(
+            share,
+            low_bytes=min(least.total_bytes, share.total_bytes),
+            high_bytes=max(most.total_bytes, share.total_bytes),
+        )
+        for share, least, most in zip(central.shares, low.shares, high.shares, strict=True)
+    )
+    return replace(central, shares=shares)
+
+
+@lru_cache(maxsize=16_384)
+def _at(question: _Question, end: End) -> Estimate:
+    model = question.model
+    architecture = question.architecture or (find(model.source) if model.source else None)
+    if model.engine.name == "vllm":
+        return _vllm(question, architecture, end)
+    if model.engine.name == "llama.cpp" and architecture and architecture.gguf:
+        return llama_cpp.estimate(model, architecture, question.accelerator, question.totals, end)
+    return declared.estimate(model, question.accelerator, len(question.totals), end)
+
+
+def _vllm(question: _Question, architecture: Architecture | None, end: End) -> Estimate:
+    model, accelerator = question.model, question.accelerator
+    current = era(model.engine.version, accelerator.vendor)
+    notes = () if model.engine.version else (f"The version is not given; reckoned as vLLM {NEWEST}.",)
+    if architecture is None:
+        return _budget_only(question, end, notes)
+    start = starting.Start(architecture, model.args, accelerator, current, question.totals, question.others)
+    return starting.estimate(model.name, start, end, notes)
+
+
+def _budget_only(question: _Question, end: End, notes: tuple[str, ...]) -> Estimate:
+    """An architecture nobody told us: the engine still takes the share it is given, whatever fills it."""
+    model, accelerator = question.model, question.accelerator
+    current = era(model.engine.version, accelerator.vendor)
+    utilization = model.args.number("gpu-memory-utilization", current.default_utilization)
+    context = round(accelerator.context_bytes * CONTEXT_FACTOR.at(end))
+    shares = []
+    for total in question.totals:
+        requested = requested_bytes(total, utilization, current)
+        shares.append(GpuShare(0, requested, 0, 0, context, requested + context, requested + context))
+    budget = requested_bytes(question.totals[0], utilization, current)
+    return Estimate(
+        model=model.name,
+        shares=tuple(shares),
+        outcome=Outcome.STARTED,
+        budget_bytes=budget,
+        needs_free_bytes=budget if current.checks_free_memory else None,
+        basis="budget",
+        notes=(*notes, f"The architecture of {model.source} is not known; only its share of the GPU is."),
+    )

@@ -1,0 +1,1 @@
+"""vLLM: one module per quantity; `starting` puts them together in the order the engine does."""

@@ -1,0 +1,52 @@
+"""Which measured constant holds for a version, a platform and a way to run: loading, non-torch memory, graphs."""
+
+from __future__ import annotations
+
+from fleet.architecture.architecture import Architecture
+from fleet.estimate import measured
+from fleet.estimate.measured import End, Spread
+from fleet.estimate.vllm.settings import Settings
+from fleet.estimate.vllm.versions import Era, Generation
+
+
+def loading_bytes(era: Era, end: End) -> int:
+    """What the engine counts as weights beyond the tensors."""
+    return measured.ROCM_LOADING.bytes_at(end) if era.loading_by_driver else 0
+
+
+def non_torch_bytes(era: Era, settings: Settings, end: End) -> int:
+    """Memory outside PyTorch's allocator that the engine charges to its budget."""
+    return _non_torch(era, settings.tensor_parallel > 1).bytes_at(end)
+
+
+def _non_torch(era: Era, parallel: bool) -> Spread:
+    if era.generation is Generation.V0:
+        if era.rocm:
+            return measured.NON_TORCH_V0_ROCM_PARALLEL if parallel else measured.NON_TORCH_V0_ROCM
+        return measured.NON_TORCH_V0_CUDA_PARALLEL if parallel else measured.NON_TORCH_V0_CUDA
+    if era.rocm:
+        return measured.NON_TORCH_V1_ROCM_PARALLEL if parallel else measured.NON_TORCH_V1_ROCM
+    if era.release < (0, 18):
+        return measured.NON_TORCH_V1_CUDA_PARALLEL_EARLY if parallel else measured.NON_TORCH_V1_CUDA_EARLY
+    return measured.NON_TORCH_V1_CUDA_PARALLEL if parallel else measured.NON_TORCH_V1_CUDA
+
+
+def graphs_bytes(era: Era, architecture: Architecture, settings: Settings, layers: int, end: End) -> int:
+    """Captured graphs of one rank with that many layers; none where execution is eager."""
+    if settings.eager:
+        return 0
+    if era.generation is Generation.V0:
+        per_layer = measured.GRAPHS_PER_LAYER_V0_ROCM if era.rocm else measured.GRAPHS_PER_LAYER_V0_CUDA
+        return per_layer.bytes_at(end, layers)
+    if era.release < (0, 11):
+        return measured.GRAPHS_PER_LAYER_V1_EARLY.bytes_at(end, layers)
+    if era.rocm:
+        return measured.GRAPHS_V1_ROCM.bytes_at(end)
+    mixed = architecture.experts is not None
+    return (measured.GRAPHS_V1_CUDA_MIXED if mixed else measured.GRAPHS_V1_CUDA).bytes_at(end)
+
+
+def activation_excess_bytes(architecture: Architecture, end: End) -> int:
+    """What the closed forms of the activation peak leave out."""
+    vision = measured.VISION_EXCESS.bytes_at(end) if architecture.vision else 0
+    return measured.ACTIVATION_EXCESS.bytes_at(end) + vision

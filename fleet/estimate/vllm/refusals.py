@@ -1,0 +1,161 @@
+"""vLLM's refusals in its own words, by version. The one table of them.
+
+Placeholders are filled by the functions below; `{gib...}` sizes are GiB as the version rounds them. From 0.14 on
+vLLM rounds sizes to two decimals and drops trailing zeros; before, it prints two decimals always.
+"""
+
+from __future__ import annotations
+
+from fleet.estimate import Reason, Refusal
+from fleet.estimate.vllm.versions import Era, Generation
+from fleet.units import GiB
+
+Wordings = tuple[tuple[tuple[int, ...], str], ...]
+"""(first release that says so, sentence), newest first."""
+
+_HELP = " See https://docs.vllm.ai/en/latest/configuration/conserving_memory/ for more details."
+_NEEDED = (
+    "To serve at least one request with the {models} max seq len ({length}), ({needed} {unit} KV cache is needed, "
+    "which is larger than the available KV cache memory ({available} {unit}). "
+)
+_TRY = "Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine."
+_TRY_CPU = (
+    "Try increasing `gpu_memory_utilization` (which also controls CPU memory on the CPU backend) or decreasing "
+    "`max_model_len` when initializing the engine."
+)
+_BASED = "Based on the available memory, {longest} "
+
+_TOO_LONG_V0 = (
+    "The model's max seq len ({length}) is larger than the maximum number of tokens that can be stored in KV cache "
+    "({tokens}). " + _TRY
+)
+_TOO_LONG_V1: Wordings = (
+    ((0, 22), _NEEDED + _BASED + _TRY_CPU + _HELP),
+    ((0, 13), _NEEDED + _BASED + _TRY + _HELP),
+    ((0, 8, 5), _NEEDED + _BASED + _TRY),
+    ((0, 0), _NEEDED + _TRY),
+)
+_NO_CACHE: Wordings = (
+    (
+        (0, 22),
+        "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the "
+        "engine (this flag also controls CPU memory reservation on the CPU backend, despite its name)."
+        + _HELP,
+    ),
+    (
+        (0, 0),
+        "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the "
+        "engine.",
+    ),
+)
+_NOT_FREE: Wordings = (
+    (
+        (0, 14),
+        "Free memory on device cuda:{rank} ({free}/{total} GiB) on startup is less than desired GPU memory "
+        "utilization ({utilization}, {requested} GiB). Decrease GPU memory utilization or reduce GPU memory used by "
+        "other processes.",
+    ),
+    (
+        (0, 0),
+        "Free memory on device ({free}/{total} GiB) on startup is less than desired GPU memory utilization "
+        "({utilization}, {requested} GiB). Decrease GPU memory utilization or reduce GPU memory used by other "
+        "processes.",
+    ),
+)
+_HEADS = "Total number of attention heads ({heads}) must be divisible by tensor parallel size ({size})."
+_WORLD = (
+    "World size ({world}) is larger than the number of available GPUs ({gpus}) in this node. If this is intentional "
+    "and you are using:\n- ray, set '--distributed-executor-backend ray'.\n- multiprocessing, set '--nnodes' "
+    "appropriately."
+)
+_BEYOND_MODEL = (
+    "User-specified max_model_len ({length}) is greater than the derived max_model_len "
+    "(max_position_embeddings={positions} or model_max_length=None in model's config.json). To allow overriding this "
+    "maximum, set the env var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1."
+)
+_BATCH_SHORT = (
+    "max_num_batched_tokens ({tokens}) is smaller than max_model_len ({length}). This effectively limits the maximum "
+    "sequence length to max_num_batched_tokens and makes vLLM reject longer sequences. Please increase "
+    "max_num_batched_tokens or decrease max_model_len."
+)
+_BATCH_NARROW = (
+    "max_num_batched_tokens ({tokens}) must be greater than or equal to max_num_seqs ({sequences})."
+)
+
+
+def sequence_too_long(
+    era: Era, *, length: int, tokens: int, needed: int, available: int, longest: int | None
+) -> Refusal:
+    """The cache does not hold one sequence of the largest length. Sizes in bytes, lengths in tokens."""
+    if era.generation is Generation.V0:
+        return Refusal(Reason.SEQUENCE_TOO_LONG, _TOO_LONG_V0.format(length=length, tokens=tokens))
+    # 0.8.5 to 0.9.0 lose the estimate and keep its lead-in (kv_cache_utils.py)
+    known = longest and era.release >= (0, 9, 1)
+    sentence = _wording(_TOO_LONG_V1, era).format(
+        models="model's" if era.release >= (0, 22) else "models's",
+        length=length,
+        needed=_gib(needed, era),
+        available=_gib(available, era),
+        unit="GiB" if era.release >= (0, 8, 5) else "GB",
+        longest=f"the estimated maximum model length is {longest}." if known else "",
+    )
+    return Refusal(Reason.SEQUENCE_TOO_LONG, sentence)
+
+
+def no_cache_memory(era: Era) -> Refusal:
+    """Weights and the profile run leave nothing of the budget for the cache."""
+    return Refusal(Reason.NO_CACHE_MEMORY, _wording(_NO_CACHE, era))
+
+
+def not_enough_free(
+    era: Era, *, rank: int, free: int, total: int, utilization: float, requested: int
+) -> Refusal:
+    """Less is free than the budget when the engine looks. Sizes in bytes."""
+    sentence = _wording(_NOT_FREE, era).format(
+        rank=rank,
+        free=round(free / GiB, 2),
+        total=round(total / GiB, 2),
+        utilization=utilization,
+        requested=round(requested / GiB, 2),
+    )
+    return Refusal(Reason.NOT_ENOUGH_FREE, sentence)
+
+
+def out_of_memory(era: Era) -> Refusal:
+    """The GPU itself runs out while loading or profiling: PyTorch's words, whose sizes depend on the moment."""
+    return Refusal(
+        Reason.OUT_OF_MEMORY, f"torch.OutOfMemoryError: {'HIP' if era.rocm else 'CUDA'} out of memory."
+    )
+
+
+def heads_not_divisible(heads: int, size: int) -> Refusal:
+    """Attention heads that do not split over the tensor parallel group."""
+    return Refusal(Reason.PARALLELISM, _HEADS.format(heads=heads, size=size))
+
+
+def too_few_gpus(world: int, gpus: int) -> Refusal:
+    """A larger parallel group than the place has GPUs."""
+    return Refusal(Reason.PARALLELISM, _WORLD.format(world=world, gpus=gpus))
+
+
+def longer_than_model(length: int, positions: int) -> Refusal:
+    """A length beyond what the model was made for."""
+    return Refusal(Reason.CONTEXT_LENGTH, _BEYOND_MODEL.format(length=length, positions=positions))
+
+
+def batch_too_small(*, tokens: int, length: int, sequences: int, chunked: bool) -> Refusal | None:
+    """A batch that holds no whole sequence where prefill is not chunked, or not a token for each sequence."""
+    if tokens < length and not chunked:
+        return Refusal(Reason.CONFIGURATION, _BATCH_SHORT.format(tokens=tokens, length=length))
+    if tokens < sequences:
+        return Refusal(Reason.CONFIGURATION, _BATCH_NARROW.format(tokens=tokens, sequences=sequences))
+    return None
+
+
+def _wording(wordings: Wordings, era: Era) -> str:
+    return next(sentence for since, sentence in wordings if era.release >= since)
+
+
+def _gib(size: int, era: Era) -> str:
+    value = size / GiB
+    return str(round(value, 2)) if era.release >= (0, 14) else f"{value:.2f}"

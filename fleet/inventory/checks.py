@@ -1,0 +1,149 @@
+"""What no single value of a fleet file shows: places that do not exist, ports taken twice, values missing.
+
+The checks look at what can be read of each entry, so that one wrong value does not hide another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fleet.inventory import fields
+from fleet.inventory.claims import claims, clashes
+from fleet.inventory.nodes import Plain
+from fleet.inventory.problems import Complaint
+from fleet.inventory.sentences import did_you_mean
+from fleet.model import Engine, Place
+
+_T = TypeVar("_T")
+
+_NEEDS_SOURCE = ("vllm", "llama.cpp", "sglang")
+"""Engines whose memory follows from what they load."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What can be read of a model's entry; None where it cannot be, or is not given."""
+
+    name: str
+    given: frozenset[str]
+    engine: Engine | None
+    place: Place | None
+    url: str | None
+    service: str | None
+    enabled: bool
+    flags: tuple[str, ...]
+
+
+def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
+    """Everything that is wrong across the entries of a fleet file."""
+    hosts = _mapping(file.get("hosts"))
+    sizes = {name: _size(host) for name, host in hosts.items()}
+    models = [
+        _facts(name, model) for name, model in _mapping(file.get("models")).items() if isinstance(model, dict)
+    ]
+    for host, size in sizes.items():
+        yield from _notes(host, size, _mapping(_mapping(hosts[host]).get("notes")))
+    for model in models:
+        yield from _place(model, sizes)
+        yield from _missing(model)
+        yield from _flags(model)
+    yield from _taken_twice(models)
+
+
+def _mapping(value: Plain | None) -> Mapping[str, Plain]:
+    return value if isinstance(value, dict) else {}
+
+
+def _size(host: Plain) -> int | None:
+    gpus = _mapping(host).get("gpus")
+    return gpus if isinstance(gpus, int) and gpus > 0 and not isinstance(gpus, bool) else None
+
+
+def _facts(name: str, entry: Mapping[str, Plain]) -> _Facts:
+    return _Facts(
+        name=name,
+        given=frozenset(entry),
+        engine=_if_readable(Engine.parse, entry.get("engine")),
+        place=_if_readable(Place.parse, entry.get("place")),
+        url=_if_readable(fields.checked_url, entry.get("url")),
+        service=_if_readable(fields.checked_service, entry.get("service")),
+        enabled=entry.get("enabled", True) is True,
+        flags=tuple(_mapping(entry.get("args"))),
+    )
+
+
+def _if_readable(parse: Callable[[str], _T], value: Plain | None) -> _T | None:
+    try:
+        return parse(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _notes(host: str, size: int | None, notes: Mapping[str, Plain]) -> Iterator[Complaint]:
+    for index in notes:
+        if size is not None and _if_readable(fields.checked_index, index) is not None and int(index) >= size:
+            yield Complaint(
+                ("hosts", host, "notes", index),
+                f"notes of host {host}: there is no GPU {index}; {_gpus(host, size)}.",
+                of_key=True,
+            )
+
+
+def _place(model: _Facts, sizes: Mapping[str, int | None]) -> Iterator[Complaint]:
+    if model.place is None:
+        return
+    keys, host = ("models", model.name, "place"), model.place.host
+    if host not in sizes:
+        yield Complaint(
+            keys, f"place of {model.name}: there is no host {host!r}; {did_you_mean(host, sizes)}"
+        )
+        return
+    size = sizes[host]
+    if size is not None and model.place.gpus[-1] >= size:
+        yield Complaint(
+            keys, f"place of {model.name}: there is no {_beyond(model.place, size)}; {_gpus(host, size)}."
+        )
+
+
+def _beyond(place: Place, size: int) -> Place:
+    return Place(place.host, tuple(gpu for gpu in place.gpus if gpu >= size))
+
+
+def _gpus(host: str, size: int) -> str:
+    return f"the GPUs of {host} are 0 to {size - 1}" if size > 1 else f"{host} has GPU 0 only"
+
+
+def _missing(model: _Facts) -> Iterator[Complaint]:
+    keys, engine = ("models", model.name), model.engine.name if model.engine else None
+    if model.enabled and "place" not in model.given:
+        yield Complaint(
+            keys, f"model {model.name} needs a place, such as gpu01/0, or enabled: false.", of_key=True
+        )
+    if engine in _NEEDS_SOURCE and "source" not in model.given:
+        yield Complaint(keys, f"model {model.name} needs its source: what {engine} loads.", of_key=True)
+    if engine and engine not in _NEEDS_SOURCE and model.enabled and "memory" not in model.given:
+        reason = f"what it takes with {engine} is declared, such as 1.5 GB, not estimated"
+        yield Complaint(keys, f"model {model.name} needs memory: {reason}.", of_key=True)
+
+
+def _flags(model: _Facts) -> Iterator[Complaint]:
+    for flag in model.flags:
+        try:
+            fields.checked_spelling(flag, model.engine.name if model.engine else "")
+        except ValueError as error:
+            yield Complaint(
+                ("models", model.name, "args", flag), f"args of {model.name}: {error}.", of_key=True
+            )
+
+
+def _taken_twice(models: list[_Facts]) -> Iterator[Complaint]:
+    running = [
+        (model.name, claims(model.place, model.url, model.service))
+        for model in models
+        if model.enabled and model.place
+    ]
+    for clash in clashes(running):
+        message = f"{clash.claim.key} of {clash.model}: {clash.claim.what} is {clash.other}'s already."
+        yield Complaint(("models", clash.model, clash.claim.key), message)

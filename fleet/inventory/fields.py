@@ -1,0 +1,129 @@
+"""What the single values of a fleet file may be. Each function returns the value or raises ValueError."""
+
+from __future__ import annotations
+
+import math
+import re
+from urllib.parse import urlsplit
+
+from fleet.hardware import ACCELERATORS, accelerator
+from fleet.inventory.scalars import unprintable
+from fleet.model import Scalar
+from fleet.text import clean
+from fleet.units import parse_size
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+"""A host's or a model's name: safe in a path, in a unit's name, in a URL and on a command line."""
+
+FLAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+"""An engine's flag without its dashes."""
+
+SERVICE = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
+"""A systemd unit, system or user; an instance where it has an ``@``."""
+
+_DASHED_ENGINES = ("vllm", "sglang", "llama.cpp")
+"""Engines whose flags hold dashes and never underscores, at least before the first dot."""
+
+
+def checked_name(text: str) -> str:
+    """A host's or a model's name."""
+    if not re.fullmatch(NAME, text):
+        raise ValueError(
+            f"{text!r} is not a name; write at most 63 letters, digits, '.', '_' and '-', "
+            "the first a letter or a digit"
+        )
+    return text
+
+
+def checked_line(text: str) -> str:
+    """A text of one visible line that no command line takes for an option."""
+    if not text or clean(text) != text or text.startswith("-"):
+        raise ValueError(f"{text!r} is not one line of visible text")
+    return text
+
+
+def checked_address(text: str) -> str:
+    """A host's address as ssh takes it."""
+    if not re.fullmatch(r"[^\s-]\S*", text) or clean(text) != text:
+        raise ValueError(f"{text!r} is not an address; write what ssh takes, such as ops@gpu01")
+    return text
+
+
+def checked_accelerator(text: str) -> str:
+    """An accelerator's name, as we write it."""
+    try:
+        return accelerator(text).name
+    except KeyError:
+        known = ", ".join(ACCELERATORS)
+        raise ValueError(f"{text!r} is not an accelerator we know; one of {known}") from None
+
+
+def checked_service(text: str) -> str:
+    """How a model's process is managed."""
+    if not re.fullmatch(SERVICE, text):
+        raise ValueError(
+            f"{text!r} is not a service; write systemd:NAME.service or systemd-user:NAME.service"
+        )
+    return text
+
+
+def checked_url(text: str) -> str:
+    """An endpoint's address, its port spelt out."""
+    try:
+        parts = urlsplit(text)
+        complete = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port)
+    except ValueError:
+        complete = False
+    if not complete or clean(text) != text or re.search(r"[\s@?#]", text):
+        raise ValueError(
+            f"{text!r} is not an endpoint; write its address and port, such as http://127.0.0.1:8001"
+        )
+    return text
+
+
+def checked_memory(value: object) -> int:
+    """Bytes of a size written with its unit."""
+    if not isinstance(value, str):
+        raise ValueError("write a number and a unit, such as 1.5 GB or 800 MiB")
+    size = parse_size(value)
+    if not size:
+        raise ValueError("write what the model holds on each of its GPUs; it cannot be nothing")
+    return size
+
+
+def checked_index(text: str) -> int:
+    """A GPU's index."""
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError(f"{text!r} is not the index of a GPU; write a number such as 7")
+    return int(text)
+
+
+def checked_flag(text: str) -> str:
+    """An engine's flag without its dashes."""
+    bare = text.lstrip("-")
+    if bare != text and re.fullmatch(FLAG, bare):
+        raise ValueError(f"{text!r} is written without the dashes in front: {bare}")
+    if not re.fullmatch(FLAG, text):
+        raise ValueError(f"{text!r} is not a flag; write the engine's own, without the dashes in front")
+    return text
+
+
+def checked_spelling(flag: str, engine: str) -> str:
+    """A flag as the engine of that name writes it: the estimate would overlook another spelling."""
+    first, dot, rest = flag.partition(".")
+    if engine in _DASHED_ENGINES and "_" in first:
+        raise ValueError(f"{engine} writes {flag!r} with dashes: {first.replace('_', '-')}{dot}{rest}")
+    return flag
+
+
+def checked_argument(value: object) -> Scalar:
+    """The value of one argument."""
+    if value is None:
+        raise ValueError("no value is given; write true for a switch, or take the line away")
+    if not isinstance(value, str | int | float):
+        raise ValueError("an argument is one value: text, a number, true or false")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("an argument is no infinite number")
+    if isinstance(value, str) and unprintable(value) is not None:
+        raise ValueError(f"{value!r} holds a control character")
+    return value

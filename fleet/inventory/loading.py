@@ -1,0 +1,134 @@
+"""The fleet file into an inventory: all of it, or every problem it has with its line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from fleet.inventory import Host, Inventory
+from fleet.inventory.checks import complaints
+from fleet.inventory.nodes import MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
+from fleet.inventory.problems import Complaint, FleetFileError, Problem
+from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
+from fleet.inventory.schema import FleetEntry, HostEntry, ModelEntry
+from fleet.inventory.sentences import sentence
+from fleet.model import Arguments, Model
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+__all__ = ["FleetFileError", "Problem", "find_fleet_file", "load", "load_text"]
+
+
+def find_fleet_file(
+    argument: str | None, environment: Mapping[str, str], cwd: Path, config_folder: Path
+) -> Path | None:
+    """The fleet file to use: the argument, ``$GPUDECK_FLEET``, ``fleet.yaml`` here, the user's own, or None.
+
+    A file that is named is given back whether it exists or not: `load` says what is wrong with it.
+    """
+    named = argument or environment.get("GPUDECK_FLEET")
+    if named:
+        return Path(named)
+    found = (folder / "fleet.yaml" for folder in (cwd, config_folder) if (folder / "fleet.yaml").is_file())
+    return next(found, None)
+
+
+def load(path: Path) -> Inventory:
+    """Read a fleet file. Raises FleetFileError with every problem it has."""
+    return load_text(read_text(path), path)
+
+
+def load_text(text: str, path: Path) -> Inventory:
+    """Read the text of the fleet file at ``path``. Raises FleetFileError with every problem it has."""
+    document = read(text.removeprefix(BYTE_ORDER_MARK), path)
+    if document.root is None:
+        raise FleetFileError(document.problems)
+    root = dereferenced(document.root)
+    if not isinstance(root, MappingNode):
+        raise FleetFileError([*document.problems, _not_a_fleet(root, path)])
+    file = plain(root)
+    assert isinstance(file, dict)
+    entry, found = _shaped(file, root)
+    problems = [
+        *document.problems,
+        *(_problem(complaint, root, path) for complaint in (*found, *complaints(file))),
+    ]
+    if problems or entry is None:
+        raise FleetFileError(problems)
+    return _inventory(entry, path)
+
+
+def _not_a_fleet(root: Node, path: Path) -> Problem:
+    empty = isinstance(root, ScalarNode) and root.value is None
+    what = "the file is empty" if empty else "this is not a fleet file"
+    message = f"{what}; it needs fleet: with a name, hosts: and models:."
+    return Problem(path, root.span.line, root.span.column, message)
+
+
+def _shaped(file: dict[str, Plain], root: Node) -> tuple[FleetEntry | None, list[Complaint]]:
+    """The file by the schema, or what pydantic finds wrong with it."""
+    try:
+        return FleetEntry.model_validate(file), []
+    except ValidationError as error:
+        return None, [_complaint(detail, root) for detail in error.errors(include_url=False)]
+
+
+def _complaint(detail: ErrorDetails, root: Node) -> Complaint:
+    keys = tuple(map(str, detail["loc"]))
+    passed = trail(root, keys)
+    node = passed[-1].value if len(passed) == len(keys) else None
+    of_key = keys[-1] == "[key]" or detail["type"] in ("missing", "extra_forbidden")
+    return Complaint(keys, sentence(detail, keys, node), of_key)
+
+
+def _problem(complaint: Complaint, root: Node, path: Path) -> Problem:
+    """A complaint at its place: the value it means, or else the key."""
+    passed = trail(root, complaint.keys)
+    span = root.span
+    if passed:
+        key, value = passed[-1].key, passed[-1].value
+        empty = value.span.start == value.span.end
+        span = key.span if complaint.of_key or empty else value.span
+    return Problem(path, span.line, span.column, complaint.message)
+
+
+def _inventory(entry: FleetEntry, path: Path) -> Inventory:
+    return Inventory(
+        fleet=entry.fleet,
+        hosts=tuple(_host(name, host) for name, host in entry.hosts.items()),
+        models=tuple(_model(name, model) for name, model in entry.models.items()),
+        ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
+        path=path,
+    )
+
+
+def _host(name: str, entry: HostEntry) -> Host:
+    return Host(
+        name=name,
+        address=entry.address,
+        accelerator_name=entry.accelerator,
+        gpus=entry.gpus,
+        become=entry.become,
+        notes=MappingProxyType(entry.notes),
+    )
+
+
+def _model(name: str, entry: ModelEntry) -> Model:
+    return Model(
+        name=name,
+        engine=entry.engine,
+        source=entry.source,
+        place=entry.place,
+        service=entry.service,
+        url=entry.url,
+        role=entry.role,
+        args=Arguments(entry.args),
+        memory_bytes=entry.memory,
+        enabled=entry.enabled,
+        note=entry.note,
+    )

@@ -1,0 +1,113 @@
+"""The shape of the fleet file: its keys and what each may hold, as pydantic models and as a JSON schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticKnownError
+
+from fleet.inventory import fields
+from fleet.model import Engine, Place, Scalar
+from fleet.text import clean
+
+MOST_GPUS = 256
+
+
+def _read(parse: Callable[[str], object], pattern: str | None = None) -> PlainValidator:
+    """What ``parse`` makes of a text; a text of that pattern in the JSON schema."""
+
+    def validate(value: object) -> object:
+        if not isinstance(value, str):
+            raise PydanticKnownError("string_type")
+        return parse(value)
+
+    anchored = pattern and f"^(?:{pattern})$"
+    return PlainValidator(validate, json_schema_input_type=Annotated[str, Field(pattern=anchored)])
+
+
+Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
+Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
+Note = Annotated[str, _read(clean)]
+Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
+Argument = Annotated[
+    Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)
+]
+MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
+"""A mapping whose lines are all taken out or commented out."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class HostEntry(_Entry):
+    """A machine reached over SSH."""
+
+    address: Annotated[str, _read(fields.checked_address)] = Field(
+        description="what ssh takes, such as ops@gpu01"
+    )
+    accelerator: Annotated[str, _read(fields.checked_accelerator)] = Field(
+        description="the kind of its GPUs, such as MI300X"
+    )
+    gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = Field(description="how many GPUs it has")
+    become: Literal["sudo", "none"] = Field(
+        default="sudo", description="how root is reached there: sudo, or none"
+    )
+    notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
+        default_factory=dict, description="notes for the screen, by the index of the GPU"
+    )
+
+
+class ModelEntry(_Entry):
+    """A model that is, or can be, served."""
+
+    engine: Annotated[Engine, _read(Engine.parse)] = Field(
+        description="the program that serves it and its version, such as vllm 0.9.0"
+    )
+    source: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="a Hugging Face id or a file"
+    )
+    memory: Annotated[int | None, PlainValidator(fields.checked_memory, json_schema_input_type=str)] = Field(
+        default=None,
+        description="what it holds on each of its GPUs, such as 1.5 GB; for engines without an estimate",
+    )
+    place: Annotated[Place | None, _read(Place.parse)] = Field(
+        default=None, description="the GPUs it runs on, such as gpu01/0 or gpu01/4-6"
+    )
+    service: Annotated[str | None, _read(fields.checked_service, fields.SERVICE)] = Field(
+        default=None, description="how its process is managed, such as systemd:NAME.service"
+    )
+    url: Annotated[str | None, _read(fields.checked_url)] = Field(
+        default=None, description="its own endpoint as seen from its host, such as http://127.0.0.1:8001"
+    )
+    role: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="what it is for, such as chat"
+    )
+    args: Annotated[dict[Flag, Argument], MayBeEmpty] = Field(
+        default_factory=dict,
+        description="its engine's arguments, under the engine's own flags without dashes",
+    )
+    enabled: bool = Field(default=True, description="whether it is to run")
+    note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
+
+
+class FleetEntry(_Entry):
+    """A fleet file."""
+
+    fleet: Annotated[str, _read(fields.checked_line)] = Field(description="the name of the fleet")
+    ssh_config: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="an OpenSSH client configuration, relative to this file"
+    )
+    hosts: Annotated[dict[Name, HostEntry], Field(min_length=1)] = Field(
+        description="the machines reached over SSH, by name"
+    )
+    models: Annotated[dict[Name, ModelEntry], MayBeEmpty] = Field(
+        default_factory=dict, description="what is, or can be, served, by name"
+    )
+
+
+def schema_json() -> dict[str, Any]:
+    """The JSON schema of the fleet file, for editors that complete and check while one types."""
+    return FleetEntry.model_json_schema()

@@ -1,0 +1,125 @@
+"""What is wrong with an entry of the fleet file, in the words of people who write one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, dereferenced
+from fleet.inventory.schema import FleetEntry, HostEntry, ModelEntry
+from fleet.text import clean
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
+
+_FREE_TEXT = ("fleet", "note", "notes", "role", "source")
+"""Keys whose value may be any text, so that a number only lacks its quotes."""
+
+
+def subject(keys: tuple[str, ...]) -> str:
+    """What stands under these keys, in words: ``place of llama-3.1-8b``."""
+    match keys:
+        case ("hosts", host):
+            return f"host {host}"
+        case ("hosts", host, "notes", index):
+            return f"note {index} of host {host}"
+        case ("hosts", host, key, *_):
+            return f"{key} of host {host}"
+        case ("models", model):
+            return f"model {model}"
+        case ("models", model, "args", flag):
+            return f"{flag} of {model}"
+        case ("models", model, key, *_):
+            return f"{key} of {model}"
+        case (key,):
+            return key
+    return "the file"
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The nearest of the known words as a question, or all of them."""
+    near = get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+
+
+def sentence(error: ErrorDetails, keys: tuple[str, ...], node: Node | None) -> str:
+    """One of pydantic's errors as a sentence.
+
+    Args:
+        error: As pydantic tells it.
+        keys: Where it stands, from the top of the file; ``[key]`` at the end where a key is wrong.
+        node: What the file says there, None where it says nothing.
+    """
+    match error["type"]:
+        case "value_error":
+            what = subject(keys[:-2] if keys[-1] == "[key]" else keys)
+            return f"{what}: {error['ctx']['error']}."
+        case "missing":
+            return f"{subject(keys[:-1])} needs {keys[-1]}: {_about(keys)}."
+        case "extra_forbidden":
+            return f"{subject(keys[:-1])} has no key {keys[-1]!r}; {_instead(keys)}"
+        case "too_short":
+            return f"{subject(keys)} needs at least one entry."
+    return f"{subject(keys)} must be {_wanted(error)}, {_found(node)}{_hint(error, keys, node)}."
+
+
+def _entry_type(keys: tuple[str, ...]) -> type[BaseModel]:
+    if len(keys) == 1:
+        return FleetEntry
+    return HostEntry if keys[0] == "hosts" else ModelEntry
+
+
+def _about(keys: tuple[str, ...]) -> str | None:
+    return _entry_type(keys).model_fields[keys[0] if len(keys) == 1 else keys[2]].description
+
+
+def _instead(keys: tuple[str, ...]) -> str:
+    known = _entry_type(keys).model_fields
+    if keys[0] == "models" and "-" in keys[-1]:
+        return "the engine's arguments stand under args:."
+    return did_you_mean(keys[-1], known)
+
+
+def _wanted(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "string_type":
+            return "text"
+        case "bool_type":
+            return "true or false"
+        case "int_type":
+            return "a whole number"
+        case "greater_than_equal":
+            return f"{context['ge']} or more"
+        case "less_than_equal":
+            return f"{context['le']} or less"
+        case "literal_error":
+            return str(context["expected"]).replace("'", "")
+        case "model_type" | "dict_type":
+            return "a mapping of keys to values"
+    raise AssertionError(f"no words for {error['type']}")
+
+
+def _found(node: Node | None) -> str:
+    match node and dereferenced(node):
+        case MappingNode():
+            return "not a mapping"
+        case SequenceNode():
+            return "not a list"
+        case ScalarNode(value=str(text)):
+            return f"not the text {clean(text, 60)!r}"
+        case ScalarNode(value=value, text=text) if value is not None:
+            return f"not {text}"
+    return "and is empty"
+
+
+def _hint(error: ErrorDetails, keys: tuple[str, ...], node: Node | None) -> str:
+    """How to make right a value that should have been text."""
+    if error["type"] != "string_type":
+        return ""
+    if keys[-1] in _FREE_TEXT or "notes" in keys:
+        given = isinstance(node, ScalarNode) and node.value is not None
+        return "; put it in quotes" if given else ""
+    return f"; it is {_about(keys)}"

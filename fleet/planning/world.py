@@ -1,0 +1,171 @@
+"""The world a plan is made from: which GPU is which, and how each service stands."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from fleet.commands import Answer, Read
+from fleet.errors import GpudeckError, UnreachableError, UsageError
+from fleet.inventory import Inventory
+from fleet.inventory.changes import Change, apply
+from fleet.model import GpuId, Model
+from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceWord
+from fleet.services import Definition
+from fleet.services.registry import service_of
+
+_RUNNING = {ServiceWord.ACTIVE, ServiceWord.STARTING, ServiceWord.STOPPING}
+
+
+class Reader(Protocol):
+    """Whoever can run reading commands on a host."""
+
+    async def read(self, command: Read) -> Answer:
+        """Run a command that changes nothing. Raises UnreachableError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one model's service stands on one host."""
+
+    running: bool
+    held: Mapping[GpuId, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Bytes its processes hold, by GPU."""
+    requests: int = 0
+    """Requests running or waiting."""
+    definition: Definition | None = None
+    """Read only for the models a plan changes."""
+
+
+STOPPED = Standing(running=False)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is known of the hosts a plan touches."""
+
+    gpus: Mapping[GpuId, GpuReading]
+    standings: Mapping[tuple[str, str], Standing]
+    """By model and host."""
+
+    def standing(self, model: str, host: str) -> Standing:
+        """How that model's service stands there; stopped where nothing is known of it."""
+        return self.standings.get((model, host), STOPPED)
+
+    def runs_on(self, model: str) -> str | None:
+        """The host where that model runs; None where it does not."""
+        return next((host for (name, host), s in self.standings.items() if name == model and s.running), None)
+
+    @property
+    def digest(self) -> str:
+        """A digest of everything whose change would make a plan wrong; bytes in use are not in it."""
+        facts = {
+            "gpus": {str(gpu): _gpu_facts(reading) for gpu, reading in self.gpus.items()},
+            "models": {f"{m}@{host}": _standing_facts(s) for (m, host), s in self.standings.items()},
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _gpu_facts(reading: GpuReading) -> list[Any]:
+    identity = reading.identity
+    return [identity.pci, identity.partition, identity.unique_id, identity.total_bytes]
+
+
+def _standing_facts(standing: Standing) -> list[Any]:
+    definition = standing.definition
+    if definition is None:
+        return [standing.running]
+    environment = sorted(definition.environment.items())
+    return [standing.running, definition.command, environment, definition.overlay]
+
+
+async def read_world(
+    inventory: Inventory,
+    changes: Iterable[Change],
+    connections: Mapping[str, Reader],
+    snapshots: Mapping[str, HostSnapshot],
+) -> World:
+    """Read what a plan for these changes has to know.
+
+    Args:
+        inventory: The fleet as it runs.
+        changes: What is to change.
+        connections: By host.
+        snapshots: The newest of each host.
+
+    Raises:
+        UnreachableError: A host the changes touch is not live, or was lost while it was asked.
+        UsageError: A changed model has no service.
+        GpudeckError: A service is missing on its host, or its definition cannot be read.
+    """
+    changes = tuple(changes)
+    after = apply(inventory, changes)
+    names = {change.model for change in changes}
+    touched = [model for model in (*inventory.models, *after.models) if model.name in names and model.place]
+    hosts = dict.fromkeys(model.place.host for model in touched if model.place)
+    readings = {host: _live(snapshots.get(host), host) for host in hosts}
+    gpus = {
+        GpuId(host, gpu.identity.hip_index): gpu
+        for host, (_, reading) in readings.items()
+        for gpu in reading.gpus
+    }
+    wanted = {(model.name, model.place.host): model for model in touched if model.place}
+    here = {(model.name, model.place.host): model for model in inventory.placed if model.place}
+    standings = {
+        (model.name, host): _standing(model, host, *readings[host])
+        for (_, host), model in {**here, **wanted}.items()
+        if host in readings
+    }
+    found = await asyncio.gather(
+        *(_definition(inventory, model, host, connections[host]) for (_, host), model in wanted.items())
+    )
+    for key, definition in zip(wanted, found, strict=True):
+        old = standings[key]
+        standings[key] = Standing(old.running, old.held, old.requests, definition)
+    return World(gpus, standings)
+
+
+def _live(snapshot: HostSnapshot | None, host: str) -> tuple[HostSnapshot, HostReading]:
+    if snapshot is None or snapshot.reading is None or snapshot.link is not Link.LIVE:
+        reason = snapshot.reason if snapshot and snapshot.reason else "it has sent no reading yet"
+        raise UnreachableError(
+            f"{host} is not live: {reason.rstrip('.')}.", "Nothing is changed on it until it is."
+        )
+    return snapshot, snapshot.reading
+
+
+def _standing(model: Model, host: str, snapshot: HostSnapshot, reading: HostReading) -> Standing:
+    service = snapshot.services.get(model.name)
+    engine = snapshot.engines.get(model.name)
+    held: dict[GpuId, int] = {}
+    for process in reading.processes:
+        if model.service is not None and process.owner == model.service:
+            for gpu in reading.gpus:
+                size = process.on(gpu.identity.pci)
+                if size:
+                    place = GpuId(host, gpu.identity.hip_index)
+                    held[place] = held.get(place, 0) + size
+    return Standing(
+        running=service.word in _RUNNING if service else bool(held),
+        held=held,
+        requests=((engine.running or 0) + (engine.waiting or 0)) if engine else 0,
+    )
+
+
+async def _definition(inventory: Inventory, model: Model, host: str, connection: Reader) -> Definition:
+    service = service_of(model, inventory.host(host).become)
+    if service is None:
+        raise UsageError(
+            f"{model.name} has no service, so gpudeck cannot restart it.",
+            "Write how it is run into the fleet file, such as service: systemd:NAME.service.",
+        )
+    answer = await connection.read(service.definition())
+    try:
+        return service.parse_definition(answer)
+    except GpudeckError as error:
+        raise GpudeckError(f"{model.name} on {host}: {error.message}", error.way_out) from None

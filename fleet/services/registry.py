@@ -1,0 +1,32 @@
+"""From a fleet file's ``service:`` to the service it names."""
+
+from __future__ import annotations
+
+from fleet.errors import UsageError
+from fleet.model import Model
+from fleet.services import Service
+from fleet.services.systemd import Systemd
+from fleet.text import clean
+
+
+def service_of(model: Model, become: str) -> Service | None:
+    """How the model's process is managed; None where the fleet file does not say.
+
+    ``become`` is its host's: ``sudo`` or ``none``. Raises UsageError for a ``service:`` we cannot drive.
+    """
+    return None if model.service is None else service_named(model.service, become)
+
+
+def service_named(written: str, become: str) -> Service:
+    """The service of that name, as a fleet file writes it. Raises UsageError for one we cannot drive."""
+    kind, _, name = written.partition(":")
+    match kind:
+        case "systemd":
+            return Systemd(name, become)
+        case "systemd-user":
+            return Systemd(name, become, user=True)
+        case _:
+            raise UsageError(
+                f"{clean(written)!r} is not a service gpudeck can drive.",
+                "Write systemd:NAME.service or systemd-user:NAME.service.",
+            )

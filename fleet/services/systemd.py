@@ -1,0 +1,236 @@
+"""systemd units, of the system or of the user: our overlay is a drop-in beside the operator's own files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from fleet.commands import Answer, Read, Write
+from fleet.errors import GpudeckError, UsageError
+from fleet.services import Definition
+from fleet.services.unit_syntax import Assignment, Word, assignments, literal, quoted, words
+from fleet.text import clean
+
+OVERLAY = "50-gpudeck.conf"
+_HEADER = (
+    "# Written by gpudeck, which owns this file and no other of this unit.\n"
+    "# Delete it and reload systemd to have the unit back as its own files say.\n"
+)
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FRAGMENT = re.compile(r"# (/\S.*\.(?:service|conf))")
+_PREFIX = re.compile(r"[-@:+!|]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Systemd:
+    """One service unit of the system, or of the user who logs in."""
+
+    unit: str
+    become: str = "none"
+    """How the host's commands become root; a user's own units need none."""
+    user: bool = False
+
+    def __post_init__(self) -> None:
+        if not _UNIT.fullmatch(self.unit) or len(self.unit) > 255 or self.unit.endswith("@.service"):
+            raise UsageError(
+                f"{clean(self.unit)!r} is not the name of a systemd service.",
+                "Write a name such as systemd:vllm-llama.service; an instance is vllm@llama.service.",
+            )
+
+    @property
+    def name(self) -> str:
+        """``systemd:NAME.service``, or ``systemd-user:NAME.service``."""
+        return f"systemd-user:{self.unit}" if self.user else f"systemd:{self.unit}"
+
+    @property
+    def folder(self) -> str:
+        """The folder of the unit's drop-ins; a user's is relative to the home folder sessions start in."""
+        return (
+            f"{'.config' if self.user else '/etc'}/systemd/{'user' if self.user else 'system'}/{self.unit}.d"
+        )
+
+    def definition(self) -> Read:
+        """``systemctl cat``: every file of the unit, in the order systemd applies them."""
+        return Read((*self.systemctl, "cat", "--no-pager", self.unit))
+
+    def parse_definition(self, answer: Answer) -> Definition:
+        """Read that print. Raises GpudeckError where the unit is missing or its command line is not one."""
+        if not answer.ok:
+            reason = clean(answer.stderr) or f"systemctl ended with status {answer.exit_status}."
+            raise GpudeckError(
+                f"{self.unit} cannot be read: {reason}",
+                "Install the unit, or correct the model's service: in the fleet file.",
+            )
+        ours = f"/{self.folder}/{OVERLAY}".replace("//", "/")
+        own: list[Assignment] = []
+        added: list[Assignment] = []
+        everything: list[Assignment] = []
+        overlay = None
+        for path, body in _fragments(answer.stdout):
+            found = list(assignments(body))
+            everything += found
+            if path.endswith(ours):
+                overlay, added = body.rstrip("\n") + "\n", found
+            else:
+                own += found
+        command = self._command(own)
+        running = self._command(everything)
+        return Definition(
+            argv=_argv(command),
+            environment=_environment(own),
+            overlay=overlay,
+            overlaid_argv=() if running == command else _argv(running),
+            overlaid_environment=_environment(added),
+            command=command,
+        )
+
+    def overlay(
+        self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]
+    ) -> str:
+        """The drop-in that makes the unit run ``argv`` with these variables set, or (None) cleared.
+
+        Words of ``argv`` that the operator's own command line has are written as it writes them, so that its
+        ``%i`` and ``${NAME}`` stay what they are; all other words mean exactly their text.
+        Raises UsageError for a variable's name that is none, or a value no unit file can hold.
+        """
+        for name in environment:
+            if not _VARIABLE.fullmatch(name):
+                raise UsageError(f"{clean(name)!r} is not the name of an environment variable.")
+        cleared = [name for name, value in environment.items() if value is None]
+        lines = ["[Service]"]
+        try:
+            if cleared:
+                lines.append(f"UnsetEnvironment={' '.join(cleared)}")
+            lines += [
+                f"Environment={quoted(f'{name}={value}', expands=False)}"
+                for name, value in environment.items()
+                if value is not None
+            ]
+            if argv != definition.argv:
+                lines += ["ExecStart=", f"ExecStart={_rewritten(definition, argv)}"]
+        except ValueError as error:
+            raise UsageError(f"{self.unit}: {error}.") from None
+        return _HEADER + "\n".join(lines) + "\n"
+
+    def write_overlay(self, overlay: str) -> tuple[Write, ...]:
+        """Write beside it under a name systemd ignores, rename over it, reload: whole or not at all."""
+        path = f"{self.folder}/{OVERLAY}"
+        return (
+            self._write("mkdir", "-p", self.folder),
+            self._write("tee", f"{path}.new", stdin=overlay.encode()),
+            self._write("mv", "-T", f"{path}.new", path),
+            self._write(*self.systemctl, "daemon-reload"),
+        )
+
+    def remove_overlay(self) -> tuple[Write, ...]:
+        """Delete the drop-in, and what an interrupted write may have left, and reload."""
+        path = f"{self.folder}/{OVERLAY}"
+        return (
+            self._write("rm", "-f", path, f"{path}.new"),
+            self._write(*self.systemctl, "daemon-reload"),
+        )
+
+    def start(self) -> Write:
+        """``systemctl start``."""
+        return self._write(*self.systemctl, "start", self.unit)
+
+    def stop(self) -> Write:
+        """``systemctl stop``, which returns when every process of the unit is gone."""
+        return self._write(*self.systemctl, "stop", self.unit)
+
+    def logs(self, lines: int, *, follow: bool = False) -> Read:
+        """``journalctl`` of the unit, messages only."""
+        scope = ("--user",) if self.user else ()
+        tail = ("-f",) if follow else ()
+        return Read(
+            ("journalctl", *scope, "-u", self.unit, "-n", str(lines), "-o", "cat", "--no-pager", *tail)
+        )
+
+    @property
+    def systemctl(self) -> tuple[str, ...]:
+        """``systemctl`` speaking to the manager of this unit."""
+        return ("systemctl", "--user") if self.user else ("systemctl",)
+
+    def _write(self, *words: str, stdin: bytes = b"") -> Write:
+        return Write(words, stdin).as_root("none" if self.user else self.become)
+
+    def _command(self, settings: Sequence[Assignment]) -> str:
+        commands: list[str] = []
+        for section, key, value in settings:
+            if (section, key) == ("Service", "ExecStart"):
+                commands = [*commands, value] if value else []
+        if len(commands) != 1:
+            raise GpudeckError(
+                f"{self.unit} has {len(commands)} ExecStart= lines where one is needed.",
+                "Edit the unit so that it runs one program.",
+            )
+        try:
+            found = words(commands[0])
+        except ValueError as error:
+            raise GpudeckError(f"ExecStart= of {self.unit} cannot be read: {error}.") from None
+        if any(word.raw == ";" for word in found):
+            raise GpudeckError(
+                f"ExecStart= of {self.unit} holds several commands.",
+                "Edit the unit so that it runs one program.",
+            )
+        return commands[0]
+
+
+def _fragments(printed: str) -> list[tuple[str, str]]:
+    """(path, text) of each file ``systemctl cat`` printed, in order."""
+    result: list[tuple[str, list[str]]] = []
+    after_blank = True
+    for line in printed.splitlines():
+        header = _FRAGMENT.fullmatch(line) if after_blank or not result else None
+        if header:
+            result.append((header[1], []))
+        elif result:
+            result[-1][1].append(line)
+        after_blank = not line.strip()
+    return [(path, "\n".join(lines)) for path, lines in result]
+
+
+def _prefix(command: str) -> str:
+    match = _PREFIX.match(command)
+    return match[0] if match else ""
+
+
+def _split(command: str) -> tuple[list[Word], bool]:
+    """The command's words without the prefix of its program, and whether it expands variables."""
+    prefix = _prefix(command)
+    return words(command[len(prefix) :]), ":" not in prefix
+
+
+def _argv(command: str) -> tuple[str, ...]:
+    found, expands = _split(command)
+    return tuple(literal(word.text, expands=expands) for word in found)
+
+
+def _rewritten(definition: Definition, argv: tuple[str, ...]) -> str:
+    own, expands = _split(definition.command)
+    written: list[str] = []
+    for kind, a, b, c, d in SequenceMatcher(a=definition.argv, b=argv, autojunk=False).get_opcodes():
+        if kind == "equal":
+            written += [word.raw for word in own[a:b]]
+        else:
+            written += [quoted(word, expands=expands) for word in argv[c:d]]
+    return _prefix(definition.command) + " ".join(written)
+
+
+def _environment(settings: Sequence[Assignment]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for section, key, value in settings:
+        if (section, key) != ("Service", "Environment"):
+            continue
+        if not value:
+            found = {}
+            continue
+        try:
+            pairs = [literal(word.text, expands=False) for word in words(value)]
+        except ValueError:
+            continue  # systemd passes such a line over too
+        found.update((name, text) for name, equals, text in (pair.partition("=") for pair in pairs) if equals)
+    return found

@@ -1,0 +1,304 @@
+"""The fleet at one moment: what it should be, what we estimate, what we measure and what is wrong, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from fleet.findings import Finding
+from fleet.findings.assess import Assessment, GpuOutlook
+from fleet.inventory import Host, Inventory
+from fleet.model import GpuId, Model, Place
+from fleet.readings import (
+    EngineReading,
+    GpuReading,
+    HostSnapshot,
+    Link,
+    ProcessReading,
+    ServiceReading,
+    ServiceWord,
+)
+
+
+class ModelWord(StrEnum):
+    """The state of a model in one word."""
+
+    SERVING = "serving"
+    STARTING = "starting"
+    LOADING = "loading"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DISABLED = "disabled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """One model at one moment. Sizes in bytes over all its GPUs; None = not measured."""
+
+    model: Model
+    word: ModelWord
+    used_bytes: int | None
+    estimate_bytes: int
+    used_by_gpu: Mapping[GpuId, int]
+    engine: EngineReading
+
+    @property
+    def name(self) -> str:
+        """The model's name in the fleet file."""
+        return self.model.name
+
+
+@dataclass(frozen=True, slots=True)
+class GpuState:
+    """One GPU at one moment."""
+
+    gpu: GpuId
+    accelerator: str
+    reading: GpuReading | None
+    outlook: GpuOutlook
+    models: tuple[ModelState, ...]
+    """Placed here by the fleet file, in its order, then any other that holds memory here."""
+    note: str | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """Measured where we can, else the accelerator's own figure."""
+        return self.outlook.total_bytes
+
+    @property
+    def used_bytes(self) -> int | None:
+        """Memory in use by the driver's count; None before a reading."""
+        return self.reading.used_bytes if self.reading else None
+
+    @property
+    def other_bytes(self) -> int | None:
+        """Used memory that belongs to no model of the fleet: the driver, strangers, and what nobody owns."""
+        if self.used_bytes is None:
+            return None
+        return max(0, self.used_bytes - sum(model.used_by_gpu.get(self.gpu, 0) for model in self.models))
+
+    @property
+    def pci(self) -> str | None:
+        """The GPU's identity; None before a reading."""
+        return self.reading.identity.pci if self.reading else None
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """One host at one moment."""
+
+    name: str
+    link: Link
+    reason: str
+    age_seconds: float | None
+    """Age of the newest reading; None before the first."""
+    gpus: tuple[GpuState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """The whole fleet at one moment; all that a screen, a report or a recording needs."""
+
+    fleet: str
+    hosts: tuple[HostState, ...]
+    models: tuple[ModelState, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def gpus(self) -> tuple[GpuState, ...]:
+        """Every GPU of every host."""
+        return tuple(gpu for host in self.hosts for gpu in host.gpus)
+
+    def gpu(self, gpu: GpuId) -> GpuState:
+        """The GPU of that id. Raises KeyError."""
+        for state in self.gpus:
+            if state.gpu == gpu:
+                return state
+        raise KeyError(str(gpu))
+
+    def model(self, name: str) -> ModelState:
+        """The model of that name. Raises KeyError."""
+        for state in self.models:
+            if state.name == name:
+                return state
+        raise KeyError(name)
+
+    def host(self, name: str) -> HostState:
+        """The host of that name. Raises KeyError."""
+        for state in self.hosts:
+            if state.name == name:
+                return state
+        raise KeyError(name)
+
+
+def totals(inventory: Inventory, snapshots: Mapping[str, HostSnapshot]) -> dict[GpuId, int]:
+    """The measured memory of each GPU that was read, by its id: what estimates should reckon with."""
+    found: dict[GpuId, int] = {}
+    for host in inventory.hosts:
+        snapshot = snapshots.get(host.name)
+        for gpu in snapshot.reading.gpus if snapshot and snapshot.reading else ():
+            if gpu.identity.total_bytes and gpu.identity.hip_index < host.gpus:
+                found[GpuId(host.name, gpu.identity.hip_index)] = gpu.identity.total_bytes
+    return found
+
+
+def join(assessment: Assessment, snapshots: Mapping[str, HostSnapshot], now: float) -> FleetState:
+    """The fleet at monotonic time ``now`` from what we reckon and the newest snapshot of each host."""
+    inventory = assessment.inventory
+    models = tuple(_model_state(model, assessment, snapshots) for model in inventory.models)
+    hosts = tuple(_host_state(host, models, assessment, snapshots.get(host.name), now) for host in inventory.hosts)
+    return FleetState(inventory.fleet, hosts, models, assessment.findings)
+
+
+def _host_state(
+    host: Host,
+    models: tuple[ModelState, ...],
+    assessment: Assessment,
+    snapshot: HostSnapshot | None,
+    now: float,
+) -> HostState:
+    snapshot = snapshot or HostSnapshot(host.name, Link.CONNECTING)
+    gpus = []
+    for gpu in host.gpu_ids:
+        placed = [model for model in models if _is_on(model.model, gpu)]
+        strays = [model for model in models if model not in placed and model.used_by_gpu.get(gpu)]
+        gpus.append(
+            GpuState(
+                gpu=gpu,
+                accelerator=host.accelerator.name,
+                reading=snapshot.reading.gpu(gpu.index) if snapshot.reading else None,
+                outlook=assessment.outlooks[gpu],
+                models=(*placed, *strays),
+                note=host.notes.get(gpu.index),
+            )
+        )
+    age = None if snapshot.read_at is None else max(0.0, now - snapshot.read_at)
+    return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus))
+
+
+def _is_on(model: Model, gpu: GpuId) -> bool:
+    return model.enabled and model.place is not None and gpu in model.place.gpu_ids
+
+
+def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, HostSnapshot]) -> ModelState:
+    used: dict[GpuId, int] = {}
+    measured = False
+    word = ModelWord.UNKNOWN
+    engine = EngineReading()
+    for snapshot in snapshots.values():
+        if snapshot.reading is None or not _may_run_on(model, snapshot.host):
+            continue
+        measured = True
+        process_bytes = _bytes_by_gpu(model, snapshot)
+        used |= process_bytes
+        service = snapshot.services.get(model.name)
+        here = snapshot.engines.get(model.name, EngineReading())
+        found = _word(model, service, here, sum(process_bytes.values()))
+        if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
+            word, engine = found, here
+        if snapshot.link not in (Link.LIVE, Link.STALE):
+            word = ModelWord.UNKNOWN
+    if not model.enabled and word in (ModelWord.UNKNOWN, ModelWord.STOPPED):
+        word = ModelWord.DISABLED
+    estimate = assessment.estimates.get(model.name)
+    return ModelState(
+        model=model,
+        word=word,
+        used_bytes=sum(used.values()) if measured else None,
+        estimate_bytes=sum(share.total_bytes for share in estimate.shares) if estimate else 0,
+        used_by_gpu=used,
+        engine=engine,
+    )
+
+
+def _may_run_on(model: Model, host: str) -> bool:
+    return model.place is None or not model.enabled or model.place.host == host
+
+
+def _bytes_by_gpu(model: Model, snapshot: HostSnapshot) -> dict[GpuId, int]:
+    """Memory of the model's processes, by GPU of that host."""
+    if snapshot.reading is None or model.service is None:
+        return {}
+    owned: list[ProcessReading] = [p for p in snapshot.reading.processes if p.owner == model.service]
+    result = {}
+    for gpu in snapshot.reading.gpus:
+        held = sum(process.on(gpu.identity.pci) for process in owned)
+        if held:
+            result[GpuId(snapshot.host, gpu.identity.hip_index)] = held
+    return result
+
+
+def _word(model: Model, service: ServiceReading | None, engine: EngineReading, held_bytes: int) -> ModelWord:
+    if service is None:
+        return ModelWord.SERVING if engine.healthy else ModelWord.UNKNOWN
+    match service.word:
+        case ServiceWord.FAILED:
+            return ModelWord.FAILED
+        case ServiceWord.STOPPING:
+            return ModelWord.STOPPING
+        case ServiceWord.STOPPED:
+            return ModelWord.STOPPING if held_bytes else ModelWord.STOPPED
+        case ServiceWord.MISSING:
+            return ModelWord.UNKNOWN
+        case ServiceWord.STARTING:
+            return ModelWord.STARTING
+        case ServiceWord.ACTIVE:
+            if engine.healthy or (model.url is None and held_bytes):
+                return ModelWord.SERVING
+            return ModelWord.LOADING if held_bytes else ModelWord.STARTING
+    return ModelWord.UNKNOWN
+
+
+def status_json(state: FleetState) -> dict[str, Any]:
+    """The ``gpudeck/status/1`` document: sizes in bytes, None where nothing was measured."""
+    return {
+        "schema": "gpudeck/status/1",
+        "fleet": state.fleet,
+        "hosts": [
+            {
+                "name": host.name,
+                "state": "unreachable" if host.link is Link.CONNECTING else str(host.link),
+                "reason": host.reason or None,
+                "age_seconds": None if host.age_seconds is None else round(host.age_seconds, 1),
+                "gpus": [_gpu_json(gpu) for gpu in host.gpus],
+            }
+            for host in state.hosts
+        ],
+        "models": [
+            {
+                "name": model.name,
+                "state": str(model.word),
+                "place": _place_text(model.model.place),
+                "used_bytes": model.used_bytes,
+                "estimate_bytes": model.estimate_bytes,
+                "kv_usage": model.engine.kv_usage,
+                "running": model.engine.running,
+                "waiting": model.engine.waiting,
+            }
+            for model in state.models
+        ],
+    }
+
+
+def _place_text(place: Place | None) -> str | None:
+    return None if place is None else str(place)
+
+
+def _gpu_json(gpu: GpuState) -> dict[str, Any]:
+    reading = gpu.reading
+    return {
+        "id": str(gpu.gpu),
+        "pci": gpu.pci,
+        "total_bytes": gpu.total_bytes,
+        "used_bytes": gpu.used_bytes,
+        "estimate_bytes": gpu.outlook.peak_bytes,
+        "other_bytes": gpu.other_bytes,
+        "temperature_c": reading.temperature_c if reading else None,
+        "power_w": reading.power_w if reading else None,
+        "models": [model.name for model in gpu.models],
+    }

@@ -1,0 +1,62 @@
+"""Memory bars: colour and glyph both carry the meaning, so nothing is lost without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from widgets.rows import Span
+
+
+class Part(NamedTuple):
+    """A stretch of a bar: so many bytes of one kind."""
+
+    kind: str
+    size: int
+
+
+GLYPHS = {
+    "weights": "█",
+    "kv-cache": "▓",
+    "activations": "▒",
+    "context": "░",
+    "live": "█",
+    "other": "▚",
+    "ghost": "+",
+    "leaving": "-",
+    "free": "·",
+}
+"""The glyph of each kind; kinds are names of `Rows.STYLES` but for ``leaving``."""
+
+STYLES = {"leaving": "ghost"}
+
+LEGEND = ("weights", "kv-cache", "activations", "context", "other", "free")
+
+
+def bar(parts: Sequence[Part], total: int, cells: int) -> tuple[Span, ...]:
+    """A bar of ``cells`` cells for ``total`` bytes; the rest is free.
+
+    Edges are rounded cumulatively, so the whole is never longer or shorter than its parts; a part that is not
+    empty keeps at least one cell while there is room. What does not fit is cut at the right edge.
+    """
+    spans: list[Span] = []
+    filled = used = 0
+    for part in parts:
+        if part.size <= 0:
+            continue
+        used += part.size
+        edge = min(cells, max(filled + 1, round(cells * used / total))) if total else cells
+        if edge > filled:
+            spans.append(Span(GLYPHS[part.kind] * (edge - filled), STYLES.get(part.kind, part.kind)))
+            filled = edge
+    if filled < cells:
+        spans.append(Span(GLYPHS["free"] * (cells - filled), "free"))
+    return tuple(spans)
+
+
+def legend() -> tuple[Span, ...]:
+    """What the glyphs mean, in one row."""
+    spans: list[Span] = []
+    for kind in LEGEND:
+        spans += [Span(f" {kind.replace('-c', ' c').replace('kv', 'KV')} ", "dim"), Span(GLYPHS[kind], kind), Span(" ")]
+    return tuple(spans)

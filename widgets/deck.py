@@ -1,0 +1,258 @@
+"""The deck: every GPU of the fleet as a pane, one cursor over all of them, and a shelf of disabled models.
+
+It is one focusable widget with a plain variable as cursor: eight focusable panes would repaint the whole screen at
+every key, and over SSH that is what an operator feels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.geometry import Region
+from textual.message import Message
+from textual.widget import Widget
+
+from fleet.model import GpuId
+from widgets.bar import legend
+from widgets.gpu_pane import GpuPane, PaneView
+from widgets.rows import Row, Rows, Span, ends, width
+
+Way = Literal["left", "right", "up", "down"]
+
+MINIMUM_PANE_HEIGHT = 7
+WIDE, MEDIUM = 150, 100
+
+
+def columns(cells: int, lines: int, panes: int) -> int:
+    """Panes side by side on a deck of that size; 0 = one line per GPU."""
+    side_by_side = 4 if cells >= WIDE else 2 if cells >= MEDIUM else 0
+    if side_by_side and lines < MINIMUM_PANE_HEIGHT:
+        return 0
+    return min(side_by_side, max(1, panes)) if side_by_side else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfItem:
+    """A disabled model on the shelf, and what the draft does with it."""
+
+    name: str
+    staged: bool = False
+
+
+class Shelf(Rows):
+    """Disabled models, ready to be picked up; beside them what the glyphs of the bars mean."""
+
+    DEFAULT_CSS = "Shelf { height: 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._items: tuple[ShelfItem, ...] = ()
+        self._selected: str | None = None
+
+    def show(self, items: Sequence[ShelfItem], selected: str | None) -> None:
+        """Show these, one of them under the cursor."""
+        self._items, self._selected = tuple(items), selected
+        self.redraw()
+
+    def compose_rows(self, width_: int, height: int) -> Sequence[Row]:
+        """One row."""
+        spans: list[Span] = [Span(" disabled ", "dim")] if self._items else []
+        for item in self._items:
+            here = item.name == self._selected
+            spans.append(Span("▸" if here else " ", "accent"))
+            spans.append(Span(item.name, "strong" if here else "ghost" if item.staged else "dim"))
+            spans.append(Span(" "))
+        key = legend()
+        left = tuple(spans)
+        return [ends(left, key if width(left) + width(key) < width_ else (), width_)]
+
+
+class Deck(Widget, can_focus=True):
+    """Panes, a detail of the GPU under the cursor where panes are single lines, and the shelf."""
+
+    DEFAULT_CSS = """
+    Deck { height: 1fr; layout: vertical; }
+    Deck > VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
+    Deck > VerticalScroll > Container { layout: grid; height: auto; }
+    Deck > #detail { display: none; height: 1fr; margin-top: 1; }
+    Deck.-lines > VerticalScroll { height: auto; max-height: 60%; }
+    Deck.-lines > #detail { display: block; }
+    """
+
+    class CursorMoved(Message):
+        """The cursor is on another GPU or model."""
+
+        def __init__(self, gpu: GpuId | None, model: str | None) -> None:
+            super().__init__()
+            self.gpu = gpu
+            """None on the shelf."""
+            self.model = model
+
+    def __init__(
+        self,
+        views: Sequence[PaneView],
+        shelf: Sequence[ShelfItem] = (),
+        *,
+        cursor: bool = True,
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self._has_cursor = cursor
+        self._views = list(views)
+        self._shelf = tuple(shelf)
+        self._pane = 0
+        self._row = 0
+        self._on_shelf = False
+        self._by_pane_only = False
+        self._columns = 4
+        self._panes = [GpuPane(view) for view in self._views]
+
+    def compose(self) -> ComposeResult:
+        """The panes in a grid, the detail, the shelf."""
+        with VerticalScroll(can_focus=False), Container():
+            yield from self._panes
+        yield GpuPane(self._views[0], id="detail")
+        yield Shelf(id="shelf")
+
+    def on_mount(self) -> None:
+        """Show the cursor."""
+        self._show_all()
+
+    def on_resize(self) -> None:
+        """Choose how many panes stand side by side, and how high they are."""
+        lines = self.size.height - 1
+        self._columns = columns(self.size.width, lines, len(self._panes))
+        self.set_class(self._columns == 0, "-lines")
+        grid = self.query_one(Container)
+        grid.styles.grid_size_columns = self._columns or 1
+        if self._columns:
+            rows = -(-len(self._panes) // self._columns)
+            height = max(MINIMUM_PANE_HEIGHT, lines // rows)
+            spare = lines - height * rows
+            heights = [str(height + (1 if row < spare else 0)) for row in range(rows)]
+        else:
+            heights = ["1"]
+        grid.styles.grid_rows = " ".join(heights)
+
+    # what it shows
+
+    def show(self, views: Sequence[PaneView], shelf: Sequence[ShelfItem]) -> None:
+        """Show these panes, in the deck's order, and this shelf; the cursor stays where it is."""
+        self._views, self._shelf = list(views), tuple(shelf)
+        self._row = min(self._row, max(0, len(self._names()) - 1))
+        self._show_all()
+
+    def _show_all(self) -> None:
+        for index in range(len(self._panes)):
+            self._show_pane(index)
+        self._show_rest()
+
+    def _show_pane(self, index: int) -> None:
+        here = self._has_cursor and index == self._pane and not self._on_shelf
+        selected = self.model if here and not self._by_pane_only else None
+        self._panes[index].show(replace(self._views[index], is_cursor=here, selected=selected))
+
+    def _show_rest(self) -> None:
+        detail = self.query_one("#detail", GpuPane)
+        here = self._has_cursor and not self._on_shelf
+        detail.show(replace(self._views[self._pane], is_cursor=here, selected=self.model if here else None))
+        self.query_one(Shelf).show(self._shelf, self.model if self._on_shelf else None)
+
+    # where the cursor is
+
+    @property
+    def gpu(self) -> GpuId | None:
+        """The GPU under the cursor; None on the shelf."""
+        return None if self._on_shelf else self._views[self._pane].gpu.gpu
+
+    @property
+    def model(self) -> str | None:
+        """The model under the cursor; None where there is none."""
+        names = self._names()
+        return names[self._row] if self._row < len(names) else None
+
+    def _names(self) -> list[str]:
+        if self._on_shelf:
+            return [item.name for item in self._shelf]
+        return self._names_of(self._pane)
+
+    def _names_of(self, pane: int) -> list[str]:
+        view = self._views[pane]
+        names = [model.name for model in view.gpu.models]
+        coming = view.after.shares if view.after else ()
+        return names + [name for name, _ in coming if name not in names]
+
+    def carry(self, carrying: bool) -> None:
+        """While something is carried the cursor goes from pane to pane and never onto the shelf."""
+        self._by_pane_only = carrying
+        if carrying and self._on_shelf:
+            self._on_shelf, self._row = False, 0
+        self._show_all()
+
+    def go(self, way: Way) -> None:
+        """Move the cursor one step."""
+        before = self._pane, self._row, self._on_shelf
+        if self._by_pane_only:
+            self._step_pane(way)
+        elif self._on_shelf:
+            self._step_on_shelf(way)
+        elif way in ("left", "right"):
+            self._step_pane(way)
+        else:
+            self._step_row(way)
+        self._moved(before)
+
+    def go_to(self, gpu: GpuId, model: str | None = None) -> None:
+        """Put the cursor on that GPU, and that model of it."""
+        before = self._pane, self._row, self._on_shelf
+        for index, view in enumerate(self._views):
+            if view.gpu.gpu == gpu:
+                self._pane, self._row, self._on_shelf = index, 0, False
+        if model in self._names():
+            self._row = self._names().index(model)
+        self._moved(before)
+
+    def _step_pane(self, way: Way) -> None:
+        step = {"left": -1, "right": 1, "up": -max(1, self._columns), "down": max(1, self._columns)}[way]
+        target = self._pane + step
+        if 0 <= target < len(self._panes):
+            self._pane = target
+            self._row = min(self._row, max(0, len(self._names()) - 1))
+
+    def _step_row(self, way: Way) -> None:
+        names = self._names()
+        down = way == "down"
+        if (down and self._row + 1 < len(names)) or (not down and self._row > 0):
+            self._row += 1 if down else -1
+            return
+        target = self._pane + (1 if down else -1) * max(1, self._columns)
+        if 0 <= target < len(self._panes):
+            self._pane = target
+            self._row = 0 if down else max(0, len(self._names()) - 1)
+        elif down and self._shelf:
+            self._on_shelf, self._row = True, 0
+
+    def _step_on_shelf(self, way: Way) -> None:
+        if way == "up":
+            self._on_shelf = False
+            self._row = max(0, len(self._names()) - 1)
+        elif way in ("left", "right"):
+            self._row = max(0, min(len(self._shelf) - 1, self._row + (1 if way == "right" else -1)))
+
+    def _moved(self, before: tuple[int, int, bool]) -> None:
+        if before == (self._pane, self._row, self._on_shelf):
+            return
+        for index in {before[0], self._pane}:
+            self._show_pane(index)
+        self._show_rest()
+        pane = self._panes[self._pane]
+        self.query_one(VerticalScroll).scroll_to_region(
+            Region(0, pane.virtual_region.y, 1, pane.size.height), animate=False, force=True
+        )
+        self.post_message(self.CursorMoved(self.gpu, self.model))
+
+

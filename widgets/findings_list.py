@@ -1,0 +1,54 @@
+"""Findings as rows: severity, tense, code, subject, sentence, fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleet.findings import Finding, Severity
+from widgets.rows import Row, Rows, Span, fit
+
+SIGNS = {Severity.ERROR: ("✖", "error"), Severity.WARNING: ("⚠", "warning"), Severity.INFO: ("ℹ", "dim")}
+
+
+def finding_row(finding: Finding, cells: int) -> Row:
+    """One finding in one row; the sentence gives way to the fixes where both do not fit."""
+    sign, style = SIGNS[finding.severity]
+    head = (
+        Span(f" {sign} ", style),
+        Span(f"{finding.tense.upper():<8}", style),
+        Span(f"{finding.code:<7}", "strong"),
+        Span(fit(finding.subject, 17), "text"),
+    )
+    room = cells - 3 - 8 - 7 - 17
+    fixes = "fix: " + " | ".join(fix.summary for fix in finding.fixes) if finding.fixes else ""
+    text = finding.headline or finding.message
+    if len(text) + len(fixes) + 3 <= room:
+        return (*head, Span(fit(text, room - len(fixes) - 1)), Span(fixes, "good"), Span(" "))
+    short = f"fix: {finding.fixes[0].summary}" if finding.fixes else ""
+    if short and len(short) + 30 <= room:
+        return (*head, Span(fit(text, room - len(short) - 2)), Span(" "), Span(short, "good"), Span(" "))
+    return (*head, Span(fit(text, room)))
+
+
+class FindingsList(Rows):
+    """The findings that fit, and how many more there are. NOW comes before DRAFT, errors before warnings."""
+
+    DEFAULT_CSS = "FindingsList { height: auto; max-height: 6; }"
+
+    def __init__(self, most: int = 6, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._most = most
+        self._findings: tuple[Finding, ...] = ()
+
+    def show(self, findings: Sequence[Finding]) -> None:
+        """Show these."""
+        self._findings = tuple(findings)
+        self.redraw()
+
+    def compose_rows(self, width: int, height: int) -> Sequence[Row]:
+        """A row per finding."""
+        if len(self._findings) <= self._most:
+            return [finding_row(finding, width) for finding in self._findings]
+        kept = self._findings[: self._most - 1]
+        more = len(self._findings) - len(kept)
+        return [*(finding_row(finding, width) for finding in kept), (Span(f"   and {more} more: f", "dim"),)]
