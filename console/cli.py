@@ -37,9 +37,9 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "FLEET is a fleet file; without it $GPUDECK_FLEET, ./fleet.yaml, then the one in your configuration folder.",
-            "Exit codes: 0 done, 1 findings or a failed rollout, 2 usage or a bad fleet file, 3 a host was not reached,",
-            "130 interrupted.",
+            "FLEET is a fleet file; without it $GPUDECK_FLEET, ./fleet.yaml, or the one in your configuration folder.",
+            "Exit codes: 0 done, 1 findings or a failed rollout, 2 usage or a bad fleet file, 3 a host was not",
+            "reached, 130 interrupted.",
         ]
     )
 

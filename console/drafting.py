@@ -15,7 +15,11 @@ def add_change_options(parser: argparse.ArgumentParser) -> None:
     """Let a command take changes."""
     parser.add_argument("--move", action="append", default=[], metavar="M=HOST/GPUS", help="run a model elsewhere")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="M.ARG=VALUE", help="change an argument; an empty value removes it"
+        "--set",
+        action="append",
+        default=[],
+        metavar="M.ARG=VALUE",
+        help="change an argument; an empty value removes it",
     )
     parser.add_argument("--enable", action="append", default=[], metavar="M", help="run a disabled model")
     parser.add_argument("--disable", action="append", default=[], metavar="M", help="stop a model and keep it stopped")

@@ -79,7 +79,7 @@ KEYS: tuple[Key, ...] = (
     Key(D, "m", "carry", "move", "pick the model up and carry it to another GPU", changes=True),
     Key(D, "e", "edit", "edit", "edit the model's arguments, estimated as you type", changes=True),
     Key(D, "r", "restart", "restart", "stage a restart of the model", changes=True),
-    Key(D, "x", "toggle", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),
+    Key(D, "x", "enable", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),
     Key(D, "l", "logs", "logs", "show the model's last log lines"),
     Key(D, "f", "findings", "findings", "go through the findings; enter stages a fix"),
     Key(D, "p", "plan", "plan", "turn the draft into ordered steps", changes=True),

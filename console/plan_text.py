@@ -20,7 +20,9 @@ def losses(plan: Plan) -> list[str]:
         for model, seconds in sorted(plan.downtime_seconds.items(), key=lambda item: -item[1])
     ]
     if plan.requests:
-        sentences.append(f"{plan.requests} requests run or wait on the models it stops; each stop waits for them first.")
+        sentences.append(
+            f"{plan.requests} requests run or wait on the models it stops; each stop waits for them first."
+        )
     return sentences or ["Nothing that serves now is interrupted."]
 
 
@@ -28,7 +30,11 @@ def wants_name(plan: Plan) -> tuple[str, ...]:
     """The models whose names must be typed (or allowed) before the plan may run: those that may not come back."""
     refused = [finding.model for finding in plan.findings if finding.severity == "error" and finding.model]
     touched = {step.model for step in plan.steps}
-    names = [*plan.stays_stopped, *(step.model for step in plan.unproven), *(name for name in refused if name in touched)]
+    names = [
+        *plan.stays_stopped,
+        *(step.model for step in plan.unproven),
+        *(name for name in refused if name in touched),
+    ]
     return tuple(dict.fromkeys(names))
 
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from fleet.errors import UnreachableError
 from fleet.findings import Finding, Tense
-from fleet.findings.assess import Assessment, GpuOutlook, assess
+from fleet.findings.assess import Assessment, assess
+from fleet.findings.placement import GpuOutlook
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.model import GpuId
@@ -29,11 +31,12 @@ from fleet.telemetry.watcher import HostWatcher
 class Session:
     """State of one run of gpudeck over one fleet."""
 
-    def __init__(self, inventory: Inventory, *, interval: float = 1.0) -> None:
+    def __init__(self, inventory: Inventory, *, state_folder: Path | None = None, interval: float = 1.0) -> None:
+        """A session over a fleet; its journal is kept in ``state_folder``, by default the user's own."""
         self.inventory = inventory
+        self.state_folder = state_folder
         self.draft = Draft()
         self.board = Board()
-        self._interval = interval
         self._connections = {
             host.name: HostConnection(host.name, host.address, inventory.ssh_config) for host in inventory.hosts
         }
@@ -211,4 +214,3 @@ class Session:
         changed = draft != self.draft
         self.draft, self._after = draft, None
         return changed
-

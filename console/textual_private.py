@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import App
 
 
-def output_backlog(app: App[object]) -> int:
+def output_backlog(app: App[None]) -> int:
     """Writes the terminal has not taken yet; 0 where the driver has no queue (headless).
 
     Textual 8.2.8 hands output to a writer thread through a queue of 30, and blocks the event loop when it is full:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fleet.units import GiB, MiB, TB
+from fleet.units import TB, GiB, MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,7 @@ class Accelerator:
 
 def _amd(name: str, total: int, bandwidth: float, watts: int, units: int = 304) -> Accelerator:
     # driver: 297-299 MB read on idle Instinct GPUs; context: 0.33 GiB, total less free on an idle MI300X VF
-    return Accelerator(
-        name, "amd", total, round(bandwidth * TB), watts, units, 284 * MiB, round(0.33 * GiB)
-    )
+    return Accelerator(name, "amd", total, round(bandwidth * TB), watts, units, 284 * MiB, round(0.33 * GiB))
 
 
 def _nvidia(name: str, total_gib: float, bandwidth: float, watts: int, sms: int, context: float) -> Accelerator:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from fleet.estimate import Estimate
 from fleet.findings import Finding
-from fleet.findings.assess import Assessment, GpuOutlook
+from fleet.findings.assess import Assessment
+from fleet.findings.placement import GpuOutlook
 from fleet.inventory import Host, Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import (
@@ -43,7 +45,8 @@ class ModelState:
     model: Model
     word: ModelWord
     used_bytes: int | None
-    estimate_bytes: int
+    estimate: Estimate | None
+    """None for a disabled model."""
     used_by_gpu: Mapping[GpuId, int]
     engine: EngineReading
 
@@ -51,6 +54,11 @@ class ModelState:
     def name(self) -> str:
         """The model's name in the fleet file."""
         return self.model.name
+
+    @property
+    def estimate_bytes(self) -> int:
+        """What we reckon it takes at its peak; 0 while it is disabled."""
+        return sum(share.total_bytes for share in self.estimate.shares) if self.estimate else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +213,11 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
             word = ModelWord.UNKNOWN
     if not model.enabled and word in (ModelWord.UNKNOWN, ModelWord.STOPPED):
         word = ModelWord.DISABLED
-    estimate = assessment.estimates.get(model.name)
     return ModelState(
         model=model,
         word=word,
         used_bytes=sum(used.values()) if measured else None,
-        estimate_bytes=sum(share.total_bytes for share in estimate.shares) if estimate else 0,
+        estimate=assessment.estimates.get(model.name),
         used_by_gpu=used,
         engine=engine,
     )

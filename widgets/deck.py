@@ -18,7 +18,8 @@ from textual.widget import Widget
 
 from fleet.model import GpuId
 from widgets.bar import legend
-from widgets.gpu_pane import GpuPane, PaneView
+from widgets.gpu_pane import GpuPane
+from widgets.pane_view import PaneView
 from widgets.rows import Row, Rows, Span, ends, width
 
 Way = Literal["left", "right", "up", "down"]
@@ -254,5 +255,3 @@ class Deck(Widget, can_focus=True):
             Region(0, pane.virtual_region.y, 1, pane.size.height), animate=False, force=True
         )
         self.post_message(self.CursorMoved(self.gpu, self.model))
-
-

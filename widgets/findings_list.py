@@ -31,13 +31,15 @@ def finding_row(finding: Finding, cells: int) -> Row:
 
 
 class FindingsList(Rows):
-    """The findings that fit, and how many more there are. NOW comes before DRAFT, errors before warnings."""
+    """The findings that fit, and how many more there are. NOW comes before DRAFT, errors before warnings.
 
-    DEFAULT_CSS = "FindingsList { height: auto; max-height: 6; }"
+    Its height never depends on what it shows: a list that grows would move, and so repaint, everything above it.
+    """
 
-    def __init__(self, most: int = 6, *, id: str | None = None) -> None:
+    DEFAULT_CSS = "FindingsList { height: 4; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._most = most
         self._findings: tuple[Finding, ...] = ()
 
     def show(self, findings: Sequence[Finding]) -> None:
@@ -46,9 +48,9 @@ class FindingsList(Rows):
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
-        """A row per finding."""
-        if len(self._findings) <= self._most:
-            return [finding_row(finding, width) for finding in self._findings]
-        kept = self._findings[: self._most - 1]
-        more = len(self._findings) - len(kept)
-        return [*(finding_row(finding, width) for finding in kept), (Span(f"   and {more} more: f", "dim"),)]
+        """A row per finding, in exactly ``height`` rows."""
+        kept = self._findings if len(self._findings) <= height else self._findings[: height - 1]
+        rows: list[Row] = [finding_row(finding, width) for finding in kept]
+        if len(kept) < len(self._findings):
+            rows.append((Span(f"   and {len(self._findings) - len(kept)} more: f", "dim"),))
+        return rows + [()] * (height - len(rows))

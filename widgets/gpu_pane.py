@@ -3,69 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from fleet.estimate import GpuShare
-from fleet.findings.assess import GpuOutlook
-from fleet.planning.carry import Fit, Verdict
+from fleet.findings.placement import GpuOutlook
 from fleet.readings import Link
-from fleet.state import GpuState, ModelState, ModelWord
-from fleet.units import GiB, duration, gib
+from fleet.units import duration, gib
 from widgets.bar import Part, bar
+from widgets.model_rows import model_rows
+from widgets.pane_view import VERDICT_STYLES, PaneView, verdict_text
 from widgets.rows import Row, Rows, Span, ends, fit
-
-WORD_STYLES = {
-    ModelWord.SERVING: "good",
-    ModelWord.STARTING: "warning",
-    ModelWord.LOADING: "warning",
-    ModelWord.DRAINING: "warning",
-    ModelWord.STOPPING: "warning",
-    ModelWord.STOPPED: "dim",
-    ModelWord.FAILED: "error",
-    ModelWord.DISABLED: "dim",
-    ModelWord.UNKNOWN: "dim",
-}
-
-VERDICT_STYLES = {
-    Fit.FITS: "good",
-    Fit.TIGHT: "warning",
-    Fit.SHORT: "error",
-    Fit.REFUSED: "error",
-    Fit.PARTITION: "dim",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PaneView:
-    """All a pane shows."""
-
-    gpu: GpuState
-    link: Link
-    age_seconds: float | None = None
-    """Shown only where the reading is not live."""
-    after: GpuOutlook | None = None
-    """The draft's outlook, where it differs from the running placement's."""
-    verdict: Verdict | None = None
-    selected: str | None = None
-    """The model under the cursor."""
-    is_cursor: bool = False
-    show_after: bool = False
-    """Draw the placement after the draft instead of the ghosts of its changes."""
-
-
-def verdict_text(verdict: Verdict) -> str:
-    """A verdict as a pane's title shows it: ``✓ fits 41.2``."""
-    match verdict.fit:
-        case Fit.FITS:
-            return f"✓ fits {gib(verdict.size_bytes)}"
-        case Fit.TIGHT:
-            return f"≈ tight {gib(verdict.size_bytes)}"
-        case Fit.SHORT:
-            return f"✗ short {gib(verdict.size_bytes)}"
-        case Fit.REFUSED:
-            return "✗ refused"
-        case Fit.PARTITION:
-            return "⛔ partition"
 
 
 def pane_rows(view: PaneView, width: int, height: int) -> list[Row]:
@@ -73,14 +18,14 @@ def pane_rows(view: PaneView, width: int, height: int) -> list[Row]:
     inner = width - 4
     body = [_estimate_row(view, inner), _live_row(view, inner)]
     room = height - 2 - len(body)
-    body += _model_rows(view, inner, room)
-    body += [(Span(" " * inner),)] * (height - 2 - len(body))
+    body += model_rows(view, inner, room)
+    body += [()] * (height - 2 - len(body))
+    edge = Span("│", "border")
+    rows = [_title_row(view, width)]
+    rows += [(edge, Span(" "), *ends(_dimmed(view, row), (), inner), Span(" "), edge) for row in body]
     frame = "border-cursor" if view.is_cursor else "border"
-    side, top, bottom = ("┃", "┏━┓", "┗━┛") if view.is_cursor else ("│", "╭─╮", "╰─╯")
-    edge = Span(side, frame)
-    rows = [_title_row(view, width, top, frame)]
-    rows += [(edge, Span(" "), *_dimmed(view, row), Span(" "), edge) for row in body]
-    rows.append((Span(bottom[0] + bottom[1] * (width - 2) + bottom[2], frame),))
+    left, middle, right = "┕━┙" if view.is_cursor else "╰─╯"
+    rows.append((Span(left + middle * (width - 2) + right, frame),))
     return rows
 
 
@@ -121,27 +66,27 @@ def _dimmed(view: PaneView, row: Row) -> Row:
     return tuple(Span(span.text, "dim") for span in row)
 
 
-def _title_row(view: PaneView, width: int, corners: str, frame: str) -> Row:
-    pci = view.gpu.pci
-    left: list[Span] = [Span(corners[0] + " ", frame), Span(str(view.gpu.gpu.index), "strong"), Span("  ")]
-    if view.verdict:
-        left.append(Span(verdict_text(view.verdict), VERDICT_STYLES[view.verdict.fit]))
-    else:
-        left.append(Span(view.gpu.accelerator + (f" {pci[5:10]}" if pci else ""), "text"))
-        left.append(Span("  " + _heat(view), "dim"))
+def _title_row(view: PaneView, width: int) -> Row:
+    """Who the GPU is, drawn into the frame. The cursor is this row and the last: a whole frame would be sent anew."""
+    frame = "border-cursor" if view.is_cursor else "border"
+    left, line, right = "┍━┑" if view.is_cursor else "╭─╮"
+    marker = Span("▶" if view.is_cursor else " ", frame)
+    title = (Span(left, frame), marker, Span(f"{view.gpu.gpu.index} ", "strong"), *_title(view), Span(" "))
+    used = sum(len(span.text) for span in title)
+    if used > width - 1:
+        return (*ends(title, (), width - 1), Span(right, frame))
+    return (*title, Span(line * (width - used - 1) + right, frame))
+
+
+def _title(view: PaneView) -> Row:
     if view.link in (Link.STALE, Link.LOST, Link.UNREACHABLE):
-        left = [*left[:3], Span(_age(view), "error" if view.link is Link.LOST else "warning")]
-    elif view.show_after and view.after:
-        left.append(Span(" AFTER", "ghost"))
-    left.append(Span(" "))
-    return _fill(tuple(left), width, corners, frame)
-
-
-def _fill(left: Row, width: int, corners: str, frame: str) -> Row:
-    used = sum(len(span.text) for span in left)
-    if used > width - 2:
-        return (*ends(left, (), width - 2), Span(corners[1] + corners[2], frame))
-    return (*left, Span(corners[1] * (width - used - 1) + corners[2], frame))
+        return (Span(f" {_age(view)}", "error" if view.link is Link.LOST else "warning"),)
+    if view.verdict:
+        return (Span(f" {verdict_text(view.verdict)}", VERDICT_STYLES[view.verdict.fit]),)
+    pci = view.gpu.pci
+    name = Span(f" {view.gpu.accelerator}" + (f" {pci[5:10]}" if pci else ""))
+    after = (Span(" AFTER", "ghost"),) if view.show_after and view.after else ()
+    return (name, Span("  " + _heat(view), "dim"), *after)
 
 
 def _heat(view: PaneView) -> str:
@@ -181,7 +126,12 @@ def _live_row(view: PaneView, inner: int) -> Row:
     used = "     –" if gpu.used_bytes is None else f"{gib(gpu.used_bytes):>6}"
     figures = f"{used}/{gib(gpu.total_bytes)}"
     cells = max(4, inner - 5 - len(figures) - 1)
-    return (Span("live ", "dim"), *bar(_live_parts(view), gpu.total_bytes, cells), Span(" "), Span(figures, "strong"))
+    return (
+        Span("live ", "dim"),
+        *bar(_live_parts(view), gpu.total_bytes, cells),
+        Span(" "),
+        Span(figures, "strong"),
+    )
 
 
 def _estimate_parts(view: PaneView) -> list[Part]:
@@ -222,74 +172,6 @@ def _live_parts(view: PaneView) -> list[Part]:
     if ghosts:
         parts += _ghost_parts(gpu.outlook, ghosts)
     return parts
-
-
-def _model_rows(view: PaneView, inner: int, room: int) -> list[Row]:
-    """A row per model, a second one with details where there is room, then other memory and the note."""
-    entries = [_entry(view, model, inner) for model in view.gpu.models]
-    entries += [_coming_row(name, share.total_bytes, inner) for name, share in _coming(view)]
-    stranger = _stranger_row(view, inner)
-    if stranger:
-        entries.append((stranger, None))
-    detailed = sum(1 + (detail is not None) for _, detail in entries) <= room
-    rows: list[Row] = []
-    for row, detail in entries:
-        rows.append(row)
-        if detailed and detail is not None:
-            rows.append(detail)
-    if len(rows) > room:
-        hidden = len(rows) - room + 1
-        rows = [*rows[: max(0, room - 1)], (Span(fit(f"+{hidden} more", inner), "dim"),)][: max(0, room)]
-    if view.gpu.note and len(rows) < room:
-        rows.append((Span(fit("✎ " + view.gpu.note, inner), "dim"),))
-    return rows
-
-
-def _entry(view: PaneView, model: ModelState, inner: int) -> tuple[Row, Row | None]:
-    used = model.used_by_gpu.get(view.gpu.gpu)
-    share = dict(view.gpu.outlook.shares).get(model.name)
-    reckoned = share.total_bytes if share else 0
-    figure = gib(used) if used is not None else f"~{gib(reckoned)}"
-    word: str = model.word
-    style = WORD_STYLES[model.word]
-    if view.after is not None and model.name not in dict(view.after.shares):
-        word, style = "leaves", "ghost"
-    elif view.after is not None and dict(view.after.shares).get(model.name) != share:
-        word, style = "changes", "ghost"
-    marker = Span("▸" if view.selected == model.name else " ", "accent")
-    name = Span(model.name, "strong" if view.selected == model.name else "text")
-    row = ends((marker, name), (Span(f" {word}", style), Span(f"{figure:>7}")), inner)
-    return row, _detail_row(model, used, reckoned, inner)
-
-
-def _detail_row(model: ModelState, used: int | None, reckoned: int, inner: int) -> Row | None:
-    parts: list[Span] = [Span(f"   est {gib(reckoned)}", "dim")]
-    if used is not None and model.word is ModelWord.SERVING and abs(used - reckoned) > max(0.4 * GiB, reckoned // 8):
-        parts.append(Span(f" {(used - reckoned) / GiB:+.1f}", "warning"))
-    engine = model.engine
-    if engine.kv_usage is not None:
-        parts.append(Span(f"  KV {engine.kv_usage:.0%} used", "dim"))
-    if engine.waiting:
-        parts.append(Span(f", {engine.waiting} waiting", "warning"))
-    return ends(tuple(parts), (), inner)
-
-
-def _coming(view: PaneView) -> Sequence[tuple[str, GpuShare]]:
-    if view.after is None:
-        return ()
-    here = {model.name for model in view.gpu.models}
-    return [(name, share) for name, share in view.after.shares if name not in here]
-
-
-def _coming_row(name: str, size: int, inner: int) -> tuple[Row, None]:
-    return ends((Span("+", "ghost"), Span(name, "ghost")), (Span(" comes", "ghost"), Span(f"{gib(size):>7}")), inner), None
-
-
-def _stranger_row(view: PaneView, inner: int) -> Row | None:
-    other = view.gpu.other_bytes
-    if other is None or other <= view.gpu.outlook.driver_bytes + GiB // 4:
-        return None
-    return ends((Span(" other", "other"),), (Span("nobody of the fleet", "dim"), Span(f"{gib(other):>7}")), inner)
 
 
 class GpuPane(Rows):

@@ -21,5 +21,5 @@ def run(options: argparse.Namespace) -> int:
     from console.app import GpudeckApp
     from console.session import Session
 
-    GpudeckApp(Session(inventory)).run(mouse=False)
+    GpudeckApp(Session(inventory)).start()
     return Exit.DONE

@@ -21,5 +21,5 @@ def run(options: argparse.Namespace) -> int:
     from console.session import Session
     from console.wall import WallApp
 
-    WallApp(Session(inventory)).run(mouse=False)
+    WallApp(Session(inventory)).start()
     return Exit.DONE

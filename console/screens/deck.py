@@ -12,17 +12,17 @@ from console.keys import Where, bindings
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.findings import Finding
-from fleet.findings.assess import GpuOutlook
-from fleet.inventory.changes import Disable, Enable, Restart
+from fleet.findings.placement import GpuOutlook
+from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
 from fleet.planning.carry import Verdict, best_fit, drop, verdict
 from fleet.readings import Link
 from fleet.state import FleetState
 from widgets.deck import Deck, ShelfItem, Way
 from widgets.findings_list import FindingsList
-from widgets.gpu_pane import PaneView, verdict_text
 from widgets.header import Header
 from widgets.hints import Hints
+from widgets.pane_view import PaneView, verdict_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +205,9 @@ class DeckScreen(ConsoleScreen):
             return
         order = list(self._carry.verdicts)
         start = order.index(deck.gpu)
-        home = set(self._carry.model.place.gpu_ids) if self._carry.model.place else set()
         for distance in range(1, len(order) + 1):
             gpu = order[(start + step * distance) % len(order)]
-            if self._carry.verdicts[gpu].possible and gpu not in home:
+            if self._carry.verdicts[gpu].possible:
                 deck.go_to(gpu)
                 return
         self.console.tell(f"{self._carry.model.name} fits on no other GPU.", "warning")
@@ -217,7 +216,7 @@ class DeckScreen(ConsoleScreen):
         """Go to the GPU with the most room left after it."""
         if self._carry is None:
             return
-        best = best_fit(self._carry.verdicts, self._carry.model.place)
+        best = best_fit(self._carry.verdicts)
         if best is None:
             self.console.tell(f"{self._carry.model.name} fits on no other GPU.", "warning")
         else:
@@ -253,7 +252,7 @@ class DeckScreen(ConsoleScreen):
 
     # staging
 
-    def _stage(self, *changes: object) -> None:
+    def _stage(self, *changes: Change) -> None:
         self.console.stage(*changes)
 
     def action_restart(self) -> None:
@@ -262,7 +261,7 @@ class DeckScreen(ConsoleScreen):
         if model is not None and not self._refused_as_stale(model):
             self._stage(Restart(model.name))
 
-    def action_toggle(self) -> None:
+    def action_enable(self) -> None:
         """Stage enabling or disabling the model under the cursor."""
         model = self._chosen()
         if model is not None and not self._refused_as_stale(model):

@@ -35,7 +35,7 @@ class EditScreen(ConsoleDialog):
 
     def __init__(self, model: str) -> None:
         super().__init__()
-        self._name = model
+        self._model_name = model
         self._index = 0
 
     def compose(self) -> ComposeResult:
@@ -53,7 +53,7 @@ class EditScreen(ConsoleDialog):
 
     @property
     def _model(self) -> Model:
-        return self.session.drafted().model(self._name)
+        return self.session.drafted().model(self._model_name)
 
     def _arguments(self) -> list[Argument]:
         model = self._model
@@ -103,11 +103,11 @@ class EditScreen(ConsoleDialog):
             return None
         chosen = choices[self._index]
         text = self.query_one(Input).value.strip()
-        return SetArgument(self._name, chosen.flag, chosen.parse(text) if text else None)
+        return SetArgument(self._model_name, chosen.flag, chosen.parse(text) if text else None)
 
     def _show(self) -> None:
         width = max(40, self.query_one("#arguments").size.width or 100)
-        rows: list[Row] = [(Span(f"{self._name}", "accent"), Span(f"   {self._model.engine}", "dim"))]
+        rows: list[Row] = [(Span(f"{self._model_name}", "accent"), Span(f"   {self._model.engine}", "dim"))]
         for index, known in enumerate(self._arguments()):
             here = index == self._index
             rows.append(
@@ -129,7 +129,7 @@ class EditScreen(ConsoleDialog):
             assessment = self.session.what_if(*([change] if change else []))
         except (ValueError, UsageError) as error:
             return [(Span(str(error), "error"),)]
-        return verdict_rows(assessment, self._name, width)
+        return verdict_rows(assessment, self._model_name, width)
 
 
 def verdict_rows(assessment: Assessment, name: str, width: int) -> list[Row]:

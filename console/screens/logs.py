@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
+from console.commands.logs import logged
 from console.keys import Where, bindings, keys
 from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
-from fleet.services.registry import service_of
 from fleet.text import clean_lines
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs
@@ -43,12 +43,12 @@ class LogsScreen(ConsoleDialog):
 
     def __init__(self, model: str) -> None:
         super().__init__()
-        self._name = model
+        self._model_name = model
 
     def compose(self) -> ComposeResult:
         """The lines, scrolled to their end."""
         with Vertical():
-            yield Paragraphs([(Span(f"{self._name}: reading its log …", "dim"),)])
+            yield Paragraphs([(Span(f"{self._model_name}: reading its log …", "dim"),)])
             with VerticalScroll():
                 yield Paragraphs(id="lines")
         yield Hints([(key.shown, key.label) for key in keys(Where.LOGS)])
@@ -63,21 +63,15 @@ class LogsScreen(ConsoleDialog):
         self.run_worker(self._fetch(), exclusive=True, group="logs")
 
     async def _fetch(self) -> None:
-        model = self.session.inventory.model(self._name)
         title = self.query_one(Paragraphs)
-        place = model.place or self.session.drafted().model(self._name).place
-        host = self.session.inventory.host(place.host) if place else self.session.inventory.hosts[0]
         try:
-            service = service_of(model, host.become)
-            if service is None:
-                title.show([(Span(f"{self._name} has no service: in the fleet file, so it has no log.", "warning"),)])
-                return
+            host, service = logged(self.session.inventory, self._model_name)
             answer = await self.session.probe(host.name).read(service.logs(LINES))
         except GpudeckError as error:
             title.show([(Span(str(error), "error"),)])
             return
         lines = clean_lines(answer.stdout if answer.ok else answer.stderr, limit=1000)
-        title.show([(Span(f"{self._name}", "accent"), Span(f"   {service.name} on {host.name}", "dim"))])
+        title.show([(Span(f"{self._model_name}", "accent"), Span(f"   {service.name} on {host.name}", "dim"))])
         scroll = self.query_one(VerticalScroll)
         at_end = scroll.scroll_offset.y >= scroll.max_scroll_y
         self.query_one("#lines", Paragraphs).show([log_row(line) for line in lines] or [(Span("(no lines)", "dim"),)])

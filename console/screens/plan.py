@@ -1,4 +1,4 @@
-"""The plan screen: what is lost, what will be done in which order, with the exact commands. Only here a plan is applied."""
+"""The plan screen: what is lost, then each step with its exact commands. Only from here a plan is applied."""
 
 from __future__ import annotations
 

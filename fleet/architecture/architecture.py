@@ -142,3 +142,7 @@ class Architecture:
         """Whether that layer (from 0) is a mixture of experts."""
         experts = self.experts
         return experts is not None and layer >= experts.first_dense and (layer + 1) % experts.step == 0
+
+    def expert_layers(self, layers: range) -> int:
+        """How many of these layers are mixtures of experts."""
+        return sum(self.has_experts(layer) for layer in layers) if self.experts else 0

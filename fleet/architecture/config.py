@@ -147,10 +147,11 @@ def _quantization(config: Config | None) -> Quantization | None:
         bits, group = int(config.get("bits", 4)), int(config.get("group_size", 128))
         return Quantization(method, bits / 8 + (2.0 + bits / 8) / group)
     if method == "compressed-tensors":
-        weights = next(iter(config.get("config_groups", {}).values()), {}).get("weights") or {}
-        bits, group = int(weights.get("num_bits", 8)), weights.get("group_size")
+        groups: list[Config] = list(config.get("config_groups", {}).values())
+        weights: Config = groups[0].get("weights") or {} if groups else {}
+        scales = 2.0 / int(weights["group_size"]) if weights.get("group_size") else 0.0
         cache = "fp8" if config.get("kv_cache_scheme") else None
-        return Quantization(method, bits / 8 + (2.0 / int(group) if group else 0.0), kv_cache_dtype=cache)
+        return Quantization(method, int(weights.get("num_bits", 8)) / 8 + scales, kv_cache_dtype=cache)
     raise UsageError(f"quantization method {method!r} has no estimate yet.")
 
 

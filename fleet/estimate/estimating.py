@@ -51,10 +51,13 @@ def estimate(
 
 def charges_neighbours(model: Model, accelerator: Accelerator, version: Version | None = None) -> bool:
     """Whether the engine counts what others hold on a GPU as its own, so that ``others_bytes`` changes its cache."""
-    return (
-        model.engine.name == "vllm"
-        and era(version or model.engine.version, accelerator.vendor).charges_neighbours
-    )
+    return model.engine.name == "vllm" and era(version or model.engine.version, accelerator.vendor).charges_neighbours
+
+
+def utilization(model: Model, accelerator: Accelerator, version: Version | None = None) -> float:
+    """The share of a GPU a vLLM model is given, or its version's default."""
+    default = era(version or model.engine.version, accelerator.vendor).default_utilization
+    return model.args.number("gpu-memory-utilization", default)
 
 
 def free_at_start(accelerator: Accelerator, total: int, others: int, end: End | None = None) -> int:
@@ -112,13 +115,13 @@ def _budget_only(question: _Question, end: End, notes: tuple[str, ...]) -> Estim
     """An architecture nobody told us: the engine still takes the share it is given, whatever fills it."""
     model, accelerator = question.model, question.accelerator
     current = era(model.engine.version, accelerator.vendor)
-    utilization = model.args.number("gpu-memory-utilization", current.default_utilization)
+    share = utilization(model, accelerator)
     context = round(accelerator.context_bytes * CONTEXT_FACTOR.at(end))
     shares = []
     for total in question.totals:
-        requested = requested_bytes(total, utilization, current)
+        requested = requested_bytes(total, share, current)
         shares.append(GpuShare(0, requested, 0, 0, context, requested + context, requested + context))
-    budget = requested_bytes(question.totals[0], utilization, current)
+    budget = requested_bytes(question.totals[0], share, current)
     return Estimate(
         model=model.name,
         shares=tuple(shares),

@@ -70,16 +70,12 @@ def placed_layers(args: Arguments, gguf: GgufBytes, totals: Sequence[int]) -> tu
     count = len(gguf.layer_bytes) + 1
     if args.text("split-mode", "layer") == "none" or len(totals) == 1:
         return (range(count), *(range(0),) * (len(totals) - 1))
-    proportions = [float(part) for part in args.text("tensor-split", "").split(",") if part.strip()] or list(
-        totals
-    )
+    proportions = [float(part) for part in args.text("tensor-split", "").split(",") if part.strip()] or list(totals)
     proportions = (proportions + [0.0] * len(totals))[: len(totals)]
     whole = sum(proportions)
     bounds = [share / whole for share in accumulate(proportions)]
     owners = [min(bisect_right(bounds, layer / count), len(totals) - 1) for layer in range(count)]
-    return tuple(
-        range(bisect_right(owners, gpu - 1), bisect_right(owners, gpu)) for gpu in range(len(totals))
-    )
+    return tuple(range(bisect_right(owners, gpu - 1), bisect_right(owners, gpu)) for gpu in range(len(totals)))
 
 
 def _weights(gguf: GgufBytes, layer: int) -> int:

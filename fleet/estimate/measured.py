@@ -59,13 +59,11 @@ NON_TORCH_V0_CUDA = Spread(0.0, 0.06, 0.33, "V0 start-ups on A100, H100, H200 an
 NON_TORCH_V0_CUDA_PARALLEL = Spread(0.2, 0.3, 0.6, "V0 start-ups with tensor parallelism on NVIDIA")
 NON_TORCH_V0_ROCM = Spread(
     0.12,
-    0.43,
+    0.30,
     0.75,
-    "vLLM 0.9.0 and 0.9.2dev on MI300X print 0.59 to 0.66, of which the loading excess is a part",
+    "vLLM 0.9.0 and 0.9.2dev on MI300X print 0.59 to 0.66, load-time memory in it, after a batch of 131k tokens",
 )
-NON_TORCH_V0_ROCM_PARALLEL = Spread(
-    2.0, 6.5, 9.3, "vLLM 0.6.4 on eight MI300X: 6.8 to 9.3 GiB a rank with RCCL"
-)
+NON_TORCH_V0_ROCM_PARALLEL = Spread(2.0, 6.5, 9.3, "vLLM 0.6.4 on eight MI300X: 6.8 to 9.3 GiB a rank with RCCL")
 NON_TORCH_V1_CUDA_EARLY = Spread(0.07, 0.13, 0.25, "V1 to 0.17 on H100, one GPU")
 NON_TORCH_V1_CUDA = Spread(0.07, 0.25, 0.46, "V1 from 0.18 on H100, one GPU, some thirty models")
 NON_TORCH_V1_CUDA_PARALLEL_EARLY = Spread(0.4, 0.54, 1.4, "V1 to 0.17 on H100, two GPUs")
@@ -76,23 +74,15 @@ NON_TORCH_V1_ROCM = Spread(0.1, 0.3, 0.8, "vLLM 0.19.1 and 0.28.0 on MI300X, wha
 NON_TORCH_V1_ROCM_PARALLEL = Spread(1.0, 2.1, 6.8, "as on NVIDIA; RCCL adds buffers per channel")
 
 # Captured graphs.
-GRAPHS_PER_LAYER_V0_CUDA = Spread(
-    0.001, 0.012, 0.02, "V0 on A6000, H200 and L4: 0.03 to 0.42 GiB for 12 to 28 layers"
-)
-GRAPHS_PER_LAYER_V0_ROCM = Spread(
-    0.011, 0.022, 0.045, "graphs on ROCm take 1 to 4 GiB where CUDA's take about half"
-)
+GRAPHS_PER_LAYER_V0_CUDA = Spread(0.001, 0.012, 0.02, "V0 on A6000, H200 and L4: 0.03 to 0.42 GiB for 12 to 28 layers")
+GRAPHS_PER_LAYER_V0_ROCM = Spread(0.011, 0.022, 0.045, "graphs on ROCm take 1 to 4 GiB where CUDA's take about half")
 GRAPHS_PER_LAYER_V1_EARLY = Spread(0.012, 0.022, 0.035, "V1 to 0.10 captures pieces, whatever the batch")
 GRAPHS_V1_CUDA = Spread(0.4, 0.7, 1.3, "V1 from 0.11 on H100, dense models: 0.51 to 1.85 GiB, mean 1.04")
 GRAPHS_V1_CUDA_MIXED = Spread(0.7, 1.1, 1.9, "the same for mixtures of experts and hybrids")
-GRAPHS_V1_ROCM = Spread(
-    0.4, 1.0, 3.9, "V1 on MI300X: 0.28.0 leaves 0.6 to 1.4 GiB for them; 3.9 on a Gemma 4"
-)
+GRAPHS_V1_ROCM = Spread(0.4, 1.0, 3.9, "V1 on MI300X: 0.28.0 leaves 0.6 to 1.4 GiB for them; 3.9 on a Gemma 4")
 
 # What closed forms of the activation peak leave out.
-ACTIVATION_EXCESS = Spread(
-    -0.05, 0.0, 0.10, "thirty start-ups on H100, vLLM 0.19: -0.04 to 0.06 GiB for text models"
-)
+ACTIVATION_EXCESS = Spread(-0.05, 0.0, 0.10, "thirty start-ups on H100, vLLM 0.19: -0.04 to 0.06 GiB for text models")
 VISION_EXCESS = Spread(0.0, 0.1, 0.35, "the same with a vision tower: 0.05 to 0.31 GiB")
 
 # llama.cpp.

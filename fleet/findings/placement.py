@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from fleet.estimate import Estimate, GpuShare
 from fleet.estimate.estimating import charges_neighbours, estimate
 from fleet.estimate.measured import End
 from fleet.findings import Tense
 from fleet.hardware import Accelerator
-from fleet.inventory import Inventory
+from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Move, apply
 from fleet.model import GpuId, Model, Version
 
@@ -53,39 +54,98 @@ class Placement:
     end: End | None
     """The end of the spreads the numbers are of; None = central, with low and high totals."""
 
-    def reckon(self, model: Model, end: End | None, others: tuple[int, ...] | None = None) -> Estimate:
-        """The estimate of a model in its place; ``others`` = bytes others hold on each of its GPUs."""
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Where each model stands in the fleet file."""
+        return {model.name: position for position, model in enumerate(self.inventory.models)}
+
+    @cached_property
+    def _models_on(self) -> Mapping[GpuId, list[Model]]:
+        found: defaultdict[GpuId, list[Model]] = defaultdict(list)
+        for model in self.inventory.placed:
+            for gpu in gpus_of(model):
+                found[gpu].append(model)
+        return found
+
+    @cached_property
+    def _hosts(self) -> Mapping[str, Host]:
+        return {host.name: host for host in self.inventory.hosts}
+
+    @cached_property
+    def hosts_by_room(self) -> list[Host]:
+        """Every host, the one with most room on a single GPU first."""
+        rooms = {
+            host.name: max(self.outlooks[gpu].total_bytes - self.outlooks[gpu].peak_bytes for gpu in host.gpu_ids)
+            for host in self.inventory.hosts
+        }
+        return sorted(self.inventory.hosts, key=lambda host: -rooms[host.name])
+
+    def host(self, name: str) -> Host:
+        """The host of that name. Raises KeyError."""
+        return self._hosts[name]
+
+    def model(self, name: str | None) -> Model:
+        """The model of that name. Raises KeyError."""
+        return self.inventory.models[self.positions[name or ""]]
+
+    def on(self, gpu: GpuId | None) -> list[Model]:
+        """The enabled models placed on that GPU, in file order."""
+        return self._models_on.get(gpu, []) if gpu else []
+
+    def accelerator_of(self, model: Model) -> Accelerator:
+        """The kind of the GPUs a model is placed on."""
         assert model.place is not None, "only placed models are assessed"
-        accelerator = self.accelerators[model.place.host]
-        return estimate(
-            model,
-            accelerator,
-            totals=[self.totals.get(gpu, accelerator.total_bytes) for gpu in model.place.gpu_ids],
-            others_bytes=others,
-            version=self.version_of(model),
-            end=end,
-        )
+        return self.accelerators[model.place.host]
 
     def version_of(self, model: Model) -> Version | None:
         """The version asked about, which only vLLM models can have."""
         return self.version if model.engine.name == "vllm" else None
 
-    def others(self, model: Model) -> tuple[int, ...]:
-        """Bytes the neighbours of a model hold at their peak on each of its GPUs, without the driver's."""
-        assert model.place is not None, "only placed models are assessed"
-        outlooks = [self.outlooks.get(gpu) for gpu in model.place.gpu_ids]
+    def reckon(self, model: Model, end: End | None) -> Estimate:
+        """The estimate of a model in its place, beside others only where its version charges it for them."""
+        charged = charges_neighbours(model, self.accelerator_of(model), self.version_of(model))
+        return self._estimate(model, end, self._others(model) if charged else None)
+
+    def beside(self, model: Model) -> Estimate:
+        """The estimate of a model that finds its neighbours at their peak."""
+        return self._estimate(model, self.end, self._others(model))
+
+    def _estimate(self, model: Model, end: End | None, others: Sequence[int] | None) -> Estimate:
+        accelerator = self.accelerator_of(model)
+        return estimate(
+            model,
+            accelerator,
+            totals=[self.totals.get(gpu, accelerator.total_bytes) for gpu in gpus_of(model)],
+            others_bytes=others,
+            version=self.version_of(model),
+            end=end,
+        )
+
+    def _others(self, model: Model) -> tuple[int, ...]:
+        """Bytes the neighbours hold at their peak on each of a model's GPUs, without the driver's."""
+        outlooks = [self.outlooks.get(gpu) for gpu in gpus_of(model)]
         return tuple(seen.peak_without(model.name) - seen.driver_bytes if seen else 0 for seen in outlooks)
+
+    def only_gpu(self, model: Model) -> GpuId | None:
+        """The GPU of a model that has one; None for a model over several."""
+        gpus = gpus_of(model)
+        return gpus[0] if len(gpus) == 1 else None
 
     def changed(self, changes: Iterable[Change], end: End) -> tuple[Placement, Placement]:
         """The GPUs these changes touch, before and after them, reckoned at one end of the spreads."""
         changes = tuple(changes)
-        names = {change.model for change in changes}
-        touched = {gpu for name in names for gpu in _gpus(self.inventory.model(name))}
-        touched |= {gpu for change in changes if isinstance(change, Move) for gpu in change.place.gpu_ids}
-        models = tuple(
-            model for model in self.inventory.models if model.name in names or touched.intersection(_gpus(model))
+        changed = [self.model(name) for name in {change.model for change in changes}]
+        targets = [change.place for change in changes if isinstance(change, Move)]
+        touched = {gpu for model in changed for gpu in gpus_of(model)}
+        touched |= {gpu for target in targets for gpu in target.gpu_ids}
+        near = {model.name: model for gpu in touched for model in self.on(gpu)}
+        near |= {model.name: model for model in changed}
+        names = {gpu.host for gpu in touched} | {gpu.host for model in near.values() for gpu in gpus_of(model)}
+        scope = replace(
+            self.inventory,
+            hosts=tuple(host for host in self.inventory.hosts if host.name in names),
+            models=tuple(sorted(near.values(), key=lambda model: self.positions[model.name])),
         )
-        scope = replace(self.inventory, models=models)
         before, after = (
             place(each, totals=self.totals, tense=self.tense, version=self.version, end=end, gpus=touched)
             for each in (scope, apply(scope, changes))
@@ -93,7 +153,8 @@ class Placement:
         return before, after
 
 
-def _gpus(model: Model) -> tuple[GpuId, ...]:
+def gpus_of(model: Model) -> tuple[GpuId, ...]:
+    """The GPUs a model is to run on; none for a disabled one."""
     return model.place.gpu_ids if model.enabled and model.place else ()
 
 
@@ -110,26 +171,23 @@ def place(
     accelerators = {host.name: host.accelerator for host in inventory.hosts}
     wanted = inventory.gpu_ids if gpus is None else tuple(gpus)
     empty = Placement(inventory, {}, {}, accelerators, totals, tense, version, end)
-    estimates = {model.name: empty.reckon(model, end) for model in inventory.placed}
-    alone = _summed(empty, estimates, wanted)
-    charging = [model for model in inventory.placed if _charges(alone, model)]
+    alone = _summed(empty, {model.name: empty.reckon(model, end) for model in inventory.placed}, wanted)
+    charging = [
+        model
+        for model in inventory.placed
+        if charges_neighbours(model, alone.accelerator_of(model), alone.version_of(model))
+    ]
     if not charging:
         return alone
-    beside = {model.name: alone.reckon(model, end, alone.others(model)) for model in charging}
-    return _summed(alone, estimates | beside, wanted)
-
-
-def _charges(placement: Placement, model: Model) -> bool:
-    assert model.place is not None, "only placed models are assessed"
-    accelerator = placement.accelerators[model.place.host]
-    return charges_neighbours(model, accelerator, placement.version_of(model))
+    beside = {model.name: alone.reckon(model, end) for model in charging}
+    return _summed(alone, {**alone.estimates, **beside}, wanted)
 
 
 def _summed(placement: Placement, estimates: Mapping[str, Estimate], gpus: Collection[GpuId]) -> Placement:
     """The same placement with these estimates, and the outlooks they make."""
     shares: defaultdict[GpuId, list[tuple[str, GpuShare]]] = defaultdict(list)
     for model in placement.inventory.placed:
-        for gpu, share in zip(_gpus(model), estimates[model.name].shares, strict=True):
+        for gpu, share in zip(gpus_of(model), estimates[model.name].shares, strict=True):
             shares[gpu].append((model.name, share))
     outlooks = {
         gpu: _outlook(placement.accelerators[gpu.host], placement.totals.get(gpu), tuple(shares.get(gpu, ())))
@@ -138,9 +196,7 @@ def _summed(placement: Placement, estimates: Mapping[str, Estimate], gpus: Colle
     return replace(placement, estimates=estimates, outlooks=outlooks)
 
 
-def _outlook(
-    accelerator: Accelerator, total: int | None, shares: tuple[tuple[str, GpuShare], ...]
-) -> GpuOutlook:
+def _outlook(accelerator: Accelerator, total: int | None, shares: tuple[tuple[str, GpuShare], ...]) -> GpuOutlook:
     driver = accelerator.driver_bytes
     return GpuOutlook(
         total_bytes=total or accelerator.total_bytes,

@@ -93,4 +93,4 @@ _ALL = (
     ),
 )
 RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in _ALL})
-"""By code, in the order findings of one model are looked for."""
+"""By code."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.claims import claims, clashes
-from fleet.inventory.fields import checked_argument, checked_flag, checked_spelling
+from fleet.inventory.fields import checked_argument, checked_flag, checked_spelling, checked_type
 from fleet.model import Arguments, Model, Place, Scalar
 
 
@@ -54,10 +54,7 @@ Change = Move | SetArgument | Enable | Disable | Restart
 
 
 def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
-    """The fleet after the changes, in order.
-
-    Raises UsageError where one does not make sense, or where models end up with one port or one service.
-    """
+    """The fleet after the changes, in order. Raises UsageError where one does not make sense."""
     models = {model.name: model for model in inventory.models}
     for change in changes:
         if change.model not in models:
@@ -65,12 +62,11 @@ def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
                 f"There is no model {change.model!r} in this fleet.", f"It has {', '.join(models) or 'none'}."
             )
         models[change.model] = _changed(inventory, models[change.model], change)
-    changed = replace(inventory, models=tuple(models.values()))
-    _check_claims(changed)
-    return changed
+    return replace(inventory, models=tuple(models.values()))
 
 
-def _check_claims(inventory: Inventory) -> None:
+def check_claims(inventory: Inventory) -> None:
+    """Raise UsageError where two enabled models claim one port or one service: no fleet file may say that."""
     running = (
         (model.name, claims(model.place, model.url, model.service))
         for model in inventory.placed
@@ -106,9 +102,10 @@ def _with_argument(model: Model, flag: str, value: Scalar) -> Arguments:
         return model.args.replace(flag, None) if flag in model.args else model.args
     try:
         checked_spelling(checked_flag(flag), model.engine.name)
-        return model.args.replace(flag, checked_argument(value))
+        checked_type(checked_argument(value), flag, model.engine.name)
     except ValueError as error:
         raise UsageError(f"{model.name} cannot be given {flag}: {error}.") from error
+    return model.args.replace(flag, value)
 
 
 def _checked(inventory: Inventory, place: Place) -> Place:

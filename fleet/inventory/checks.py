@@ -33,7 +33,7 @@ class _Facts:
     url: str | None
     service: str | None
     enabled: bool
-    flags: tuple[str, ...]
+    args: Mapping[str, Plain]
 
 
 def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
@@ -48,7 +48,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     for model in models:
         yield from _place(model, sizes)
         yield from _missing(model)
-        yield from _flags(model)
+        yield from _arguments(model)
     yield from _taken_twice(models)
 
 
@@ -70,7 +70,7 @@ def _facts(name: str, entry: Mapping[str, Plain]) -> _Facts:
         url=_if_readable(fields.checked_url, entry.get("url")),
         service=_if_readable(fields.checked_service, entry.get("service")),
         enabled=entry.get("enabled", True) is True,
-        flags=tuple(_mapping(entry.get("args"))),
+        args=_mapping(entry.get("args")),
     )
 
 
@@ -128,14 +128,19 @@ def _missing(model: _Facts) -> Iterator[Complaint]:
         yield Complaint(keys, f"model {model.name} needs memory: {reason}.", of_key=True)
 
 
-def _flags(model: _Facts) -> Iterator[Complaint]:
-    for flag in model.flags:
+def _arguments(model: _Facts) -> Iterator[Complaint]:
+    engine = model.engine.name if model.engine else ""
+    for flag, value in model.args.items():
+        keys = ("models", model.name, "args", flag)
         try:
-            fields.checked_spelling(flag, model.engine.name if model.engine else "")
+            fields.checked_spelling(flag, engine)
         except ValueError as error:
-            yield Complaint(
-                ("models", model.name, "args", flag), f"args of {model.name}: {error}.", of_key=True
-            )
+            yield Complaint(keys, f"args of {model.name}: {error}.", of_key=True)
+        try:
+            if isinstance(value, str | int | float):
+                fields.checked_type(value, flag, engine)
+        except ValueError as error:
+            yield Complaint(keys, f"args of {model.name}: {error}.")
 
 
 def _taken_twice(models: list[_Facts]) -> Iterator[Complaint]:

@@ -10,7 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fleet.errors import UsageError
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument, apply, sentence
+from fleet.inventory.changes import (
+    Change,
+    Disable,
+    Enable,
+    Move,
+    Restart,
+    SetArgument,
+    apply,
+    check_claims,
+    sentence,
+)
 from fleet.inventory.loading import load_text
 from fleet.inventory.nodes import Entry, MappingNode, dereferenced, plain, trail
 from fleet.inventory.problems import FleetFileError
@@ -32,10 +42,11 @@ def edited(text: str, changes: Sequence[Change], path: Path = Path("fleet.yaml")
 
     Raises:
         FleetFileError: The text is no fleet file.
-        UsageError: A change makes no sense, or the text is written so that more than it would change, such as
+        UsageError: A change makes no sense, two models would share a port or a service, or the text is written so that more than it would change, such as
             one value that two models share by an alias.
     """
     meant = apply(load_text(text, path), changes)
+    check_claims(meant)
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
     result = text.removeprefix(mark)
     for change in changes:
@@ -72,7 +83,7 @@ def save(path: Path, old_text: str, new_text: str) -> None:
 
 @contextmanager
 def _draft(target: Path, text: str) -> Iterator[Path]:
-    """A file beside the target with that text and the target's mode and owner, taken away if still there at the end."""
+    """A file beside the target with that text and the target's mode and owner; gone at the end unless renamed."""
     like = target.stat()
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:

@@ -6,6 +6,7 @@ import math
 import re
 from urllib.parse import urlsplit
 
+from fleet.arguments import Kind, argument
 from fleet.hardware import ACCELERATORS, accelerator
 from fleet.inventory.scalars import unprintable
 from fleet.model import Scalar
@@ -126,4 +127,20 @@ def checked_argument(value: object) -> Scalar:
         raise ValueError("an argument is no infinite number")
     if isinstance(value, str) and unprintable(value) is not None:
         raise ValueError(f"{value!r} holds a control character")
+    return value
+
+
+def checked_type(value: Scalar, flag: str, engine: str) -> Scalar:
+    """An argument of the type that flag of that engine takes; the estimate would overlook another.
+
+    What the value may be beyond its type is the engine's to say.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match argument(engine, flag).kind:
+        case Kind.SHARE if not number:
+            raise ValueError(f"{flag} is a number such as 0.9, not {value!r}")
+        case Kind.COUNT if not number or isinstance(value, float):
+            raise ValueError(f"{flag} is a whole number such as 32768, not {value!r}")
+        case Kind.SWITCH if not isinstance(value, bool):
+            raise ValueError(f"{flag} is a switch, true or false, not {value!r}")
     return value

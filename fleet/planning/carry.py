@@ -25,6 +25,8 @@ class Fit(StrEnum):
     """There is memory, but the engine would refuse to start there."""
     PARTITION = "partition"
     """The place does not exist: too few GPUs from there on."""
+    HERE = "here"
+    """Where it is already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def verdict(inventory: Inventory, model: Model, gpu: GpuId, totals: Mapping[GpuI
         changes = drop(inventory, model, gpu)
     except UsageError:
         return Verdict(Fit.PARTITION, 0)
+    if not changes:
+        return Verdict(Fit.HERE, 0)
     after = assess(apply(inventory, changes), tense=Tense.DRAFT, totals=totals)
     place = after.inventory.model(model.name).place
     assert place is not None, "a drop gives the model a place"
@@ -101,11 +105,10 @@ def about(assessment: Assessment, model: str, place: Place) -> list[Finding]:
     return [f for f in assessment.findings if f.model == model or f.gpu in gpus or f.model in neighbours]
 
 
-def best_fit(verdicts: Mapping[GpuId, Verdict], home: Place | None) -> GpuId | None:
-    """The GPU with the most room left among those where it fits, then where it is tight; never where it is now."""
-    staying = set(home.gpu_ids) if home else set()
+def best_fit(verdicts: Mapping[GpuId, Verdict]) -> GpuId | None:
+    """The GPU with the most room left among those where it fits, then where it is tight; None where it fits nowhere."""
     for fit in (Fit.FITS, Fit.TIGHT):
-        found = [gpu for gpu, answer in verdicts.items() if answer.fit is fit and gpu not in staying]
+        found = [gpu for gpu, answer in verdicts.items() if answer.fit is fit]
         if found:
             return max(found, key=lambda gpu: (verdicts[gpu].size_bytes, -gpu.index))
     return None

@@ -1,4 +1,4 @@
-"""What every simulated command has in common: who runs it, where its output goes, and how options are read."""
+"""What all simulated commands have in common: who runs them, where output goes, how options are read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fleet.simulator.running import RunningMachine
 
 STDOUT, STDERR = 1, 2
+_SUFFIXES = (".service", ".socket", ".target", ".timer", ".slice", ".scope", ".mount", ".path", ".device")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Options(NamedTuple):
 
 class UnknownOptionError(Exception):
     """An option that the command does not have; the message is its name."""
+
+
+def unit_named(word: str) -> str:
+    """The unit a user means: a name without a unit's suffix is a service."""
+    return word if word.endswith(_SUFFIXES) else f"{word}.service"
 
 
 def options(argv: Sequence[str], with_value: Iterable[str], switches: Iterable[str]) -> Options:

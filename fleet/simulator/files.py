@@ -51,7 +51,9 @@ def _mkdir(argv: Sequence[str], caller: Caller) -> int:
         elif not parents and not place.parent.is_dir():
             caller.err(f"mkdir: cannot create directory '{path}': No such file or directory")
             status = 1
-        elif _writable("mkdir", path, caller):
+        elif not _writable("mkdir", path, caller):
+            status = 1
+        else:
             place.mkdir(parents=True, exist_ok=True)
     return status
 

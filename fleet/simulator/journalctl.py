@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from fleet.simulator.commands import Caller, Options, UnknownOptionError, options
+from fleet.simulator.commands import Caller, Options, UnknownOptionError, options, unit_named
 from fleet.simulator.journal import FORMATS, Entry, Journal
 
 _FOLLOWED_LINES = 10
@@ -29,7 +29,7 @@ _SWITCHES = (
 
 
 async def journalctl(argv: Sequence[str], caller: Caller) -> int:
-    """Run ``journalctl`` with these arguments; its exit status. With ``-f`` it ends when its reader is gone."""
+    """Run ``journalctl`` with these arguments; its exit status. With ``-f`` it goes on until cancelled."""
     try:
         given = options(argv, _WITH_VALUE, _SWITCHES)
         since = _since(given)
@@ -43,7 +43,7 @@ async def journalctl(argv: Sequence[str], caller: Caller) -> int:
     if form not in FORMATS:
         caller.err(f"Unknown output format '{form}'.")
         return 1
-    units = frozenset(name if "." in name else f"{name}.service" for name in given.values("u", "unit"))
+    units = frozenset(unit_named(name) for name in given.values("u", "unit"))
     follow = given.has("f", "follow")
     entries = [entry for entry in caller.host.machine.journal.of(units) if entry.at >= since]
     entries = entries[len(entries) - min(_lines(given, follow), len(entries)) :]

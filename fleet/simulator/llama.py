@@ -31,9 +31,7 @@ def start(launch: Launch) -> Steps:
     truth = LLAMA.get(PurePosixPath(path).name)
     if truth is None:
         launch.print(f"gguf_init_from_file: failed to open GGUF file '{path}'")
-        launch.print(
-            f"llama_model_load: error loading model: llama_model_loader: failed to load model from {path}"
-        )
+        launch.print(f"llama_model_load: error loading model: llama_model_loader: failed to load model from {path}")
         raise _fail(launch, path)
     if not launch.cards:
         launch.print("ggml_cuda_init: failed to initialize ROCm: no ROCm-capable device is detected")
@@ -85,9 +83,7 @@ class _Server:
         self._launch.print(f"load_tensors: offloading {layers} repeating layers to GPU")
         self._launch.print("load_tensors: offloading output layer to GPU")
         self._launch.print(f"load_tensors: offloaded {layers + 1}/{layers + 1} layers to GPU")
-        self._launch.print(
-            f"load_tensors:   CPU_Mapped model buffer size = {self._truth.embedding / MiB:8.2f} MiB"
-        )
+        self._launch.print(f"load_tensors:   CPU_Mapped model buffer size = {self._truth.embedding / MiB:8.2f} MiB")
         for number, weights in enumerate(shares):
             self._buffer("load_tensors", number, "model", weights.size)
         yield self._truth.load_seconds
@@ -153,9 +149,7 @@ class _Server:
                 f"{number}: cudaMalloc failed: out of memory"
             )
             if what == "model":
-                self._launch.print(
-                    f"alloc_tensor_range: failed to allocate ROCm{number} buffer of size {size}"
-                )
+                self._launch.print(f"alloc_tensor_range: failed to allocate ROCm{number} buffer of size {size}")
                 failure = f"llama_model_load: error loading model: {failure.format(number)}"
             else:
                 failure = f"llama_init_from_model: failed to initialize the context: {failure}"

@@ -26,7 +26,8 @@ _STOP_SECONDS = 4.0
 _RECLAIM_STEPS, _RECLAIM_SECONDS = 4, 0.8
 """A dead process's memory comes back in so many steps, so far apart."""
 _LOADING_BUSY = 0.04
-_KILLED = 137
+KILLED = 137
+"""Exit status of a process that SIGKILL ended."""
 _PROGRAMS: Mapping[str, Callable[[Launch], Steps]] = {
     "vllm": vllm.start,
     "llama-server": llama.start,
@@ -88,20 +89,29 @@ class Machine:
     """The simulated machine: its memory, processes, journal and sensors, at a moment."""
 
     def __init__(
-        self, name: str, cards: Sequence[Card], *, now: float, seed: int = 0, speed: float = 1.0
+        self,
+        name: str,
+        cards: Sequence[Card],
+        *,
+        now: float,
+        booted: float | None = None,
+        seed: int = 0,
+        speed: float = 1.0,
     ) -> None:
-        """A machine that has just booted.
+        """A machine on which nothing runs yet.
 
         Args:
             name: The host's name.
             cards: Its GPUs, by HIP index.
             now: Unix seconds.
+            booted: When it was switched on; None = now.
             seed: Of all its noise.
             speed: Engines start and stop so many times faster than in life.
         """
         self.name = name
         self.cards = tuple(cards)
-        self.booted = self.now = now
+        self.now = now
+        self.booted = now if booted is None else booted
         self.speed = speed
         self.memory = Memory(cards)
         self.journal = Journal(name)
@@ -142,9 +152,13 @@ class Machine:
             self._play(script)
         self.now = max(self.now, to)
 
-    def start(
-        self, unit: str, argv: tuple[str, ...], environment: Mapping[str, str], version: Version
-    ) -> Run:
+    def skip(self, to: float) -> None:
+        """Let time pass in which nothing is going on but traffic, without playing it."""
+        if self._scripts:
+            raise AssertionError("something is under way that would be skipped")
+        self.now, self._next_look = to, to + STEP
+
+    def start(self, unit: str, argv: tuple[str, ...], environment: Mapping[str, str], version: Version) -> Run:
         """Start a unit's program; what comes of it shows later."""
         self._launches += 1
         name = PurePosixPath(argv[0]).name
@@ -168,7 +182,7 @@ class Machine:
     def kill(self, run: Run) -> None:
         """End a program at once, as SIGKILL does."""
         self._scripts = [script for script in self._scripts if script.run is not run]
-        self._end(run, _KILLED)
+        self._end(run, KILLED)
 
     def _launch(
         self,

@@ -66,8 +66,6 @@ def _model(argv: tuple[str, ...]) -> str:
 def _say(launch: Launch, router: bool, text: str) -> None:
     moment = datetime.fromtimestamp(launch.now(), UTC)
     if router:
-        launch.print(
-            f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}  INFO text_embeddings_router: router/src/lib.rs:210: {text}"
-        )
+        launch.print(f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}  INFO text_embeddings_router: router/src/lib.rs:210: {text}")
     else:
         launch.print(f"INFO:     {text}")

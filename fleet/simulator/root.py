@@ -16,10 +16,9 @@ NAMES = ("sudo", "systemctl", "journalctl")
 _SUDO_SWITCHES = ("-n", "-E", "-H", "--non-interactive")
 
 
-async def execute(
-    host: RunningMachine, argv: Sequence[str], stdin: bytes, write: Callable[[int, bytes], None]
-) -> int:
+async def execute(host: RunningMachine, argv: Sequence[str], stdin: bytes, write: Callable[[int, bytes], None]) -> int:
     """Run a command of an ordinary user; its exit status. What it prints goes to ``write(1 or 2, bytes)``."""
+    host.poke()
     return await _run(argv, Caller(host, root=False, stdin=stdin, write=write))
 
 

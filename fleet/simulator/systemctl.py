@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from fnmatch import fnmatch
 
-from fleet.simulator.commands import Caller, Options, UnknownOptionError, options
+from fleet.simulator.commands import Caller, Options, UnknownOptionError, options, unit_named
 from fleet.simulator.physics import Phase
 from fleet.simulator.systemctl_show import properties, status_lines
 from fleet.simulator.systemd import BadUnitError, NoSuchUnitError, State, Unit
 
-_CHANGES = {
-    "start",
-    "stop",
-    "restart",
-    "try-restart",
-    "reset-failed",
-    "daemon-reload",
-    "kill",
-    "enable",
-    "disable",
-}
+_CHANGES = {"start", "stop", "restart", "reset-failed", "daemon-reload", "kill"}
 _WITH_VALUE = ("p", "property", "n", "lines", "o", "output", "t", "type", "state", "signal", "s")
 _SWITCHES = (
-    "a", "all", "l", "full", "q", "quiet", "no-pager", "no-legend", "plain", "value", "no-block", "no-ask-password",
-    "system", "user", "now",
+    "a", "all", "l", "full", "q", "quiet", "no-pager", "no-legend", "plain", "value", "no-block",
+    "no-ask-password", "system", "user", "now",
 )  # fmt: skip
 
 
@@ -51,7 +41,7 @@ async def systemctl(argv: Sequence[str], caller: Caller) -> int:
     if handler is None:
         caller.err(f"Unknown command verb {verb}.")
         return 1
-    units = [name if "." in name else f"{name}.service" for name in names]
+    units = [unit_named(name) for name in names]
     if verb in _CHANGES and not caller.root:
         return _refused(verb, units, caller)
     try:
@@ -191,9 +181,7 @@ def _current(unit: Unit, caller: Caller) -> Sequence[tuple[str, str]]:
 def _cat_warning(name: str, caller: Caller) -> None:
     caller.err(f"# Warning: {name} changed on disk, the version systemd has loaded is outdated.")
     caller.err("# This output shows the current version of the unit's original fragment and drop-in files.")
-    caller.err(
-        "# If fragments or drop-ins were added or removed, they are not properly reflected in this output."
-    )
+    caller.err("# If fragments or drop-ins were added or removed, they are not properly reflected in this output.")
     caller.err("# Run 'systemctl daemon-reload' to reload units.")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleet.model import Version
 from fleet.simulator.journal import NOTICE, WARNING
-from fleet.simulator.physics import Machine, Phase, Run
+from fleet.simulator.physics import KILLED, Machine, Phase, Run
 from fleet.simulator.unit_files import FOLDER, UnitFiles, read_texts, read_unit
 
 _VERSION = Version("0.9.0")
@@ -154,11 +154,11 @@ class Manager:
             self._note(unit, f"Stopped {unit.name} - {unit.files.description}.")
             self._enter(unit, State.INACTIVE)
             return
-        unit.result = "exit-code"
+        unit.result = "signal" if run.status == KILLED else "exit-code"
         word = "EXEC" if run.status == 203 else "INVALIDARGUMENT" if run.status == 2 else "FAILURE"
-        status = f"{run.status}/{word}"
-        self._note(unit, f"{unit.name}: Main process exited, code=exited, status={status}", NOTICE)
-        self._note(unit, f"{unit.name}: Failed with result 'exit-code'.", WARNING)
+        how = "killed, status=9/KILL" if run.status == KILLED else f"exited, status={run.status}/{word}"
+        self._note(unit, f"{unit.name}: Main process exited, code={how}", NOTICE)
+        self._note(unit, f"{unit.name}: Failed with result '{unit.result}'.", WARNING)
         self._enter(unit, State.FAILED)
 
     def _enter(self, unit: Unit, state: State) -> None:

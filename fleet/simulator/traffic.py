@@ -12,6 +12,8 @@ from fleet.units import MiB
 STEP = 1.0
 """Seconds between two looks at the traffic."""
 _WAVE_SECONDS, _WAVE = 420.0, 0.22
+_HIGHEST = 1.25
+"""The largest batches over the mean ones."""
 _ARRIVAL_SECONDS = 20.0
 """Time in which clients come back to a model that has just started."""
 _LEAST_SHARE = 0.03
@@ -90,10 +92,10 @@ class Load:
         self.prompt_tokens += round(done * tokens * _PROMPT_SHARE)
 
     def _grow(self) -> None:
-        """Memory for the batch: the allocator keeps what it once got and stays below the profiled peak."""
-        if not self.running:
-            return
-        share = min(1.0, _LEAST_SHARE + self.running / self.serving.batch)
+        """Memory for the batches: the allocator keeps what it once got and stays below the profiled peak."""
+        come = self._level / self.serving.traffic.requests
+        highest = self.serving.traffic.requests * _HIGHEST * min(1.0, come)
+        share = min(1.0, _LEAST_SHARE + highest / self.serving.batch)
         for part, has in self._grown.items():
             wanted = min(part.size * share, has + self._memory.free(part.card))
             more = round(wanted - has) // _SEGMENT * _SEGMENT

@@ -58,8 +58,9 @@ class VllmTruth:
     """Peak of the sort-based sampler for each sequence."""
     load_seconds: float
     traffic: Traffic
-    vision: int = 0
-    """What the vision encoder adds to the peak; such a model's prefill is never chunked by the V0 engine."""
+    vision_token: int = 0
+    """What the vision encoder adds to the peak for each batched token, the batch being full of images (2.25 GiB
+    at 8,192 tokens for Gemma-3); the V0 engine does not chunk such a model's prefill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ VLLM = {
         weights=_gib(52.04), replicated=_gib(0.62), non_torch=_gib(0.70), graphs=_gib(1.36),
         kv_token=507_904, heads=32, kv_heads=16, context_length=131_072,
         residual_token=43_008, mlp_token=129_024, hidden_token=10_752, sampler_row=10_068_787,
-        load_seconds=22, traffic=Traffic(4, 5_000, 24, 0.22), vision=_gib(2.25),
+        load_seconds=22, traffic=Traffic(4, 5_000, 24, 0.22), vision_token=294_912,
     ),
     "Qwen/Qwen3-32B": VllmTruth(
         weights=_gib(61.31), replicated=_gib(0.06), non_torch=_gib(0.28), graphs=_gib(1.41),

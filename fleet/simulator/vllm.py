@@ -102,6 +102,7 @@ class _Engine:
         self._graphs = 0 if chosen.eager else launch.about(truth.graphs, 0.03)
         self._ranks: list[_Rank] = []
         self._blocks = 0
+        self._warmed = 0
 
     def start(self) -> Steps:
         """From the engine's first process to its first request. Raises OutOfMemory and Exit."""
@@ -114,10 +115,10 @@ class _Engine:
         yield from self._profile()
         yield from self._allocate()
         yield from self._capture()
+        self._warm_up()
         self._voice.info(
             "llm_engine.py:428" if self._chosen.v0 else "core.py:160",
-            "init engine (profile, create kv cache, warmup model) took "
-            f"{self._launch.elapsed - began:.2f} seconds",
+            f"init engine (profile, create kv cache, warmup model) took {self._launch.elapsed - began:.2f} seconds",
         )
         yield 1.0
         port = self._launch.arguments.get("port", 8000)
@@ -196,9 +197,7 @@ class _Engine:
         took = self._launch.elapsed - began
         self._voice.info("default_loader.py:280", f"Loading weights took {took:.2f} seconds")
         seen = self._ranks[0].weights_seen / GiB
-        self._voice.info(
-            "model_runner.py:1202", f"Model loading took {seen:.4f} GiB and {took + 0.41:.6f} seconds"
-        )
+        self._voice.info("model_runner.py:1202", f"Model loading took {seen:.4f} GiB and {took + 0.41:.6f} seconds")
 
     def _profile(self) -> Generator[float, None, None]:
         seconds = 2.0 + self._chosen.batched_tokens / 8192
@@ -210,9 +209,7 @@ class _Engine:
         if self._chosen.v0:
             self._voice.profiled(self._chosen, self._ranks[0].card.total_bytes, measured[0])
         else:
-            self._voice.info(
-                "gpu_worker.py:227", f"Available KV cache memory: {measured[0].cache / GiB:.2f} GiB"
-            )
+            self._voice.info("gpu_worker.py:227", f"Available KV cache memory: {measured[0].cache / GiB:.2f} GiB")
         self._size(min(profile.cache for profile in measured))
 
     def _measure(self, rank: _Rank, seconds: float) -> Profile:
@@ -304,6 +301,21 @@ class _Engine:
             f"Graph capturing finished in {seconds:.0f} secs, took {self._graphs / GiB:.2f} GiB",
         )
 
+    def _warm_up(self) -> None:
+        """The V1 engine samples for a full batch once, and its allocator keeps what that took."""
+        if self._chosen.v0:
+            return
+        self._warmed = min(self._peak, self._chosen.sampling(self._truth))
+        try:
+            self._take(self._warmed)
+        except OutOfMemory:
+            self._die(
+                "RuntimeError",
+                f"CUDA out of memory occurred when warming up sampler with {self._chosen.sequences} dummy "
+                "requests. Please try lowering `max_num_seqs` or `gpu_memory_utilization` when initializing "
+                "the engine.",
+            )
+
     def _serving(self) -> Serving:
         return Serving(
             api=Api.VLLM,
@@ -313,7 +325,7 @@ class _Engine:
             batch=self._chosen.sequences,
             kv_tokens=self._blocks * BLOCK,
             longest=self._chosen.max_model_len,
-            headroom=tuple(Headroom(rank.pid, rank.card, self._peak) for rank in self._ranks),
+            headroom=tuple(Headroom(rank.pid, rank.card, self._peak - self._warmed) for rank in self._ranks),
         )
 
     def _take(self, size: int) -> None:

@@ -59,8 +59,7 @@ class Voice:
             "build_async_engine_client",
             "RuntimeError: Engine process failed to start. See stack trace for the root cause."
             if self._v0
-            else "RuntimeError: Engine core initialization failed. See root cause above. "
-            "Failed core proc(s): {}",
+            else "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
         )
 
     def _traceback(self, file: str, caller: str, last: str) -> None:

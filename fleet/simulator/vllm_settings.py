@@ -63,11 +63,16 @@ class Settings:
     def peak(self, truth: VllmTruth) -> int:
         """Peak of the profile run on each GPU: the forward pass or the sampler, whichever is larger."""
         forward = self.batched_tokens * (truth.residual_token + truth.mlp_token / self.tensor_parallel)
+        sampling = self.sampling(truth) + self.batched_tokens * truth.hidden_token * self.tensor_bytes
+        images = self.batched_tokens * truth.vision_token
+        return round(max(forward * self.tensor_bytes, sampling)) + images + _WORKSPACE
+
+    def sampling(self, truth: VllmTruth) -> int:
+        """The sampler's own part of that peak."""
         row = float(truth.sampler_row)
         if self.era.release >= (0, 17):
             row *= _TRITON_ROW_BYTES / _SORT_ROW_BYTES
-        sampler = self.sequences * row + self.batched_tokens * truth.hidden_token
-        return round(max(forward, sampler) * self.tensor_bytes) + truth.vision + _WORKSPACE
+        return round(self.sequences * row * self.tensor_bytes)
 
     def block_bytes(self, truth: VllmTruth) -> int:
         """One block of KV cache on each GPU."""
@@ -75,9 +80,7 @@ class Settings:
         return round(BLOCK * truth.kv_token * heads / truth.kv_heads * self.kv_bytes)
 
 
-def settings(
-    arguments: Mapping[str, Scalar], truth: VllmTruth, version: Version, accelerator: Accelerator
-) -> Settings:
+def settings(arguments: Mapping[str, Scalar], truth: VllmTruth, version: Version, accelerator: Accelerator) -> Settings:
     """Read a command line's arguments. Raises UsageMistake or Unacceptable."""
     given = _Given(arguments)
     of = era(version, accelerator.vendor)
@@ -105,7 +108,7 @@ def _chunked(arguments: Mapping[str, Scalar], length: int, truth: VllmTruth, of:
     said = arguments.get("enable-chunked-prefill")
     if isinstance(said, bool):
         return said
-    return of.generation is Generation.V1 or (length > 32_768 and not truth.vision)
+    return of.generation is Generation.V1 or (length > 32_768 and not truth.vision_token)
 
 
 def _default_batch(of: Era, accelerator: Accelerator, length: int, chunked: bool) -> tuple[int, int]:
@@ -122,8 +125,7 @@ def _kv_bytes(given: _Given) -> float:
     if kind.startswith("fp8"):
         return 0.5
     raise UsageMistake(
-        f"argument --kv-cache-dtype: invalid choice: '{kind}' "
-        "(choose from 'auto', 'fp8', 'fp8_e4m3', 'fp8_e5m2')"
+        f"argument --kv-cache-dtype: invalid choice: '{kind}' (choose from 'auto', 'fp8', 'fp8_e4m3', 'fp8_e5m2')"
     )
 
 

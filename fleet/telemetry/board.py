@@ -8,20 +8,18 @@ from types import MappingProxyType
 
 from fleet.readings import HostSnapshot
 
-Subscriber = Callable[[HostSnapshot], None]
-
 
 class Board:
     """Where watchers publish and everybody else looks. For one event loop; nothing here waits but `until`."""
 
     def __init__(self) -> None:
         self._latest: dict[str, HostSnapshot] = {}
-        self._subscribers: list[Subscriber] = []
+        self._subscribers: dict[object, Callable[[HostSnapshot], None]] = {}
 
     def publish(self, snapshot: HostSnapshot) -> None:
         """Put up a host's newest snapshot and tell the subscribers, in the order they came."""
         self._latest[snapshot.host] = snapshot
-        for subscriber in tuple(self._subscribers):
+        for subscriber in tuple(self._subscribers.values()):
             subscriber(snapshot)
 
     def latest(self, host: str) -> HostSnapshot | None:
@@ -33,14 +31,13 @@ class Board:
         """Every host's newest snapshot by host name: a view that follows what is published."""
         return MappingProxyType(self._latest)
 
-    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Have a function called with every snapshot from now on. Returns what ends it; calling that twice is harmless."""
-        entry: Subscriber = lambda snapshot: callback(snapshot)  # noqa: E731 - the same callback may subscribe twice
-        self._subscribers.append(entry)
+    def subscribe(self, callback: Callable[[HostSnapshot], None]) -> Callable[[], None]:
+        """Have a function called with every snapshot from now on; what is returned ends that when called."""
+        ticket = object()
+        self._subscribers[ticket] = callback
 
         def unsubscribe() -> None:
-            if entry in self._subscribers:
-                self._subscribers.remove(entry)
+            self._subscribers.pop(ticket, None)
 
         return unsubscribe
 
@@ -49,25 +46,19 @@ class Board:
     ) -> HostSnapshot:
         """The first snapshot of a host, beginning with the newest there is, of which the predicate is true.
 
-        Raises TimeoutError after ``timeout`` seconds, and whatever the predicate raises.
+        No snapshot is skipped, so what is true only for a moment is seen.
+        Raises TimeoutError after ``timeout`` seconds.
         """
+        coming: asyncio.Queue[HostSnapshot] = asyncio.Queue()
         newest = self.latest(host)
-        if newest is not None and predicate(newest):
-            return newest
-        found: asyncio.Future[HostSnapshot] = asyncio.get_running_loop().create_future()
-
-        def look(snapshot: HostSnapshot) -> None:
-            if snapshot.host != host or found.done():
-                return
-            try:
-                if predicate(snapshot):
-                    found.set_result(snapshot)
-            except Exception as error:  # the waiter's own error, which is nothing to the publisher
-                found.set_exception(error)
-
-        unsubscribe = self.subscribe(look)
+        if newest is not None:
+            coming.put_nowait(newest)
+        unsubscribe = self.subscribe(coming.put_nowait)
         try:
             async with asyncio.timeout(timeout):
-                return await found
+                while True:
+                    snapshot = await coming.get()
+                    if snapshot.host == host and predicate(snapshot):
+                        return snapshot
         finally:
             unsubscribe()

@@ -43,7 +43,12 @@ def test_a_model_name_with_dots_is_told_from_its_argument() -> None:
 
 def test_values_are_what_the_engine_takes() -> None:
     assert read(
-        "--set", "llama-3.1.max-model-len=32k", "--set", "llama-3.1.enforce-eager=true", "--set", "llama-3.1.x-y=z"
+        "--set",
+        "llama-3.1.max-model-len=32k",
+        "--set",
+        "llama-3.1.enforce-eager=true",
+        "--set",
+        "llama-3.1.x-y=z",
     ) == (
         SetArgument("llama-3.1", "max-model-len", 32768),
         SetArgument("llama-3.1", "enforce-eager", True),

@@ -27,12 +27,12 @@ def test_a_small_part_still_shows() -> None:
     assert drawn([Part("weights", 50), Part("other", 1)], 100, 10) == "█████▚····"
 
 
-def test_what_does_not_fit_is_cut_at_the_right_edge() -> None:
-    assert drawn([Part("weights", 150), Part("ghost", 50)], 100, 6) == "██████"
+def test_what_lies_beyond_the_gpu_is_drawn_as_over_and_the_rest_scaled_to_it() -> None:
+    assert drawn([Part("weights", 100), Part("ghost", 100)], 150, 8) == "████++!!"
 
 
-def test_a_gpu_without_a_size_is_drawn_full_of_what_it_holds() -> None:
-    assert drawn([Part("weights", 1)], 0, 3) == "███"
+def test_a_gpu_without_a_size_is_all_over() -> None:
+    assert drawn([Part("weights", 1)], 0, 3) == "!!!"
 
 
 @given(

@@ -26,18 +26,12 @@ def peak_bytes(
     if not has_head:
         return forward + workspace + 2 * _BYTES * tokens * hidden + _LIBRARY_WORKSPACE
     sampling = _sampling(architecture, settings, era, compute_units)
-    if era.separate_expert_workspace:
-        text = max(forward, sampling) + workspace
-    else:
-        text = max(forward + workspace, sampling)
+    within = 0 if era.separate_expert_workspace else workspace
+    text = max(forward + within, sampling) + workspace - within
     if architecture.vision is None:
         return text + _LIBRARY_WORKSPACE
     images = _images(architecture.vision, settings, era)
-    kept = (
-        _BYTES
-        * images
-        * (3 * architecture.vision.image_size**2 + architecture.vision.tokens_per_image * hidden)
-    )
+    kept = _BYTES * images * (3 * architecture.vision.image_size**2 + architecture.vision.tokens_per_image * hidden)
     return max(text, _tower(architecture.vision, images)) + kept + _LIBRARY_WORKSPACE
 
 

@@ -54,8 +54,10 @@ def layout(architecture: Architecture, stage: Stage, settings: Settings, era: Er
     """The block tables of one rank (v1/core/kv_cache_utils.py); V0 has one, with every layer in full."""
     token = _token_bytes(architecture, settings)
     page = settings.block_size * token
-    grouped = era.groups_layers
-    spans = Counter(architecture.spans[layer] if grouped else Span.FULL for layer in stage.layers)
+    if era.groups_layers and architecture.sliding_window:
+        spans = Counter(architecture.spans[layer] for layer in stage.layers)
+    else:
+        spans = Counter({Span.FULL: len(stage.layers)})
     layers = tuple(
         Pages(count, page, settings.block_size, architecture.sliding_window if span is Span.SLIDING else None)
         for span, count in spans.items()
@@ -78,9 +80,7 @@ def _groups(layers: tuple[Pages, ...], ratio: float | None) -> tuple[Pages, ...]
     most, least = max(kind.count for kind in layers), min(kind.count for kind in layers)
     size = most if ratio is not None and most < least * ratio else least
     return tuple(
-        Pages(size, kind.page_bytes, kind.block, kind.window)
-        for kind in layers
-        for _ in range(-(-kind.count // size))
+        Pages(size, kind.page_bytes, kind.block, kind.window) for kind in layers for _ in range(-(-kind.count // size))
     )
 
 
@@ -116,9 +116,7 @@ def in_flight_tokens(architecture: Architecture, settings: Settings, era: Era) -
 def needed_bytes(plan: Layout, length: int, in_flight: int, era: Era) -> int:
     """Bytes the engine wants to see for one request of that length before it starts."""
     if era.generation is Generation.V0 or era.admission is Admission.LAYERS:
-        return sum(
-            kind.count * kind.page_bytes * request_blocks(kind, length, in_flight) for kind in plan.layers
-        )
+        return sum(kind.count * kind.page_bytes * request_blocks(kind, length, in_flight) for kind in plan.layers)
     counted = plan.groups if era.admission is Admission.GROUPS else plan.groups[:1]
     return plan.bytes_per_block * sum(request_blocks(group, length, in_flight) for group in counted)
 

@@ -1,7 +1,7 @@
 """vLLM's refusals in its own words, by version. The one table of them.
 
-Placeholders are filled by the functions below; `{gib...}` sizes are GiB as the version rounds them. From 0.14 on
-vLLM rounds sizes to two decimals and drops trailing zeros; before, it prints two decimals always.
+The functions below fill in the numbers, sizes in GiB as the version rounds them: before 0.14 always with two
+decimals, from then on without trailing zeros.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ _NO_CACHE: Wordings = (
     (
         (0, 22),
         "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the "
-        "engine (this flag also controls CPU memory reservation on the CPU backend, despite its name)."
-        + _HELP,
+        "engine (this flag also controls CPU memory reservation on the CPU backend, despite its name)." + _HELP,
     ),
     (
         (0, 0),
@@ -78,9 +77,7 @@ _BATCH_SHORT = (
     "sequence length to max_num_batched_tokens and makes vLLM reject longer sequences. Please increase "
     "max_num_batched_tokens or decrease max_model_len."
 )
-_BATCH_NARROW = (
-    "max_num_batched_tokens ({tokens}) must be greater than or equal to max_num_seqs ({sequences})."
-)
+_BATCH_NARROW = "max_num_batched_tokens ({tokens}) must be greater than or equal to max_num_seqs ({sequences})."
 
 
 def sequence_too_long(
@@ -107,9 +104,7 @@ def no_cache_memory(era: Era) -> Refusal:
     return Refusal(Reason.NO_CACHE_MEMORY, _wording(_NO_CACHE, era))
 
 
-def not_enough_free(
-    era: Era, *, rank: int, free: int, total: int, utilization: float, requested: int
-) -> Refusal:
+def not_enough_free(era: Era, *, rank: int, free: int, total: int, utilization: float, requested: int) -> Refusal:
     """Less is free than the budget when the engine looks. Sizes in bytes."""
     sentence = _wording(_NOT_FREE, era).format(
         rank=rank,
@@ -123,9 +118,7 @@ def not_enough_free(
 
 def out_of_memory(era: Era) -> Refusal:
     """The GPU itself runs out while loading or profiling: PyTorch's words, whose sizes depend on the moment."""
-    return Refusal(
-        Reason.OUT_OF_MEMORY, f"torch.OutOfMemoryError: {'HIP' if era.rocm else 'CUDA'} out of memory."
-    )
+    return Refusal(Reason.OUT_OF_MEMORY, f"torch.OutOfMemoryError: {'HIP' if era.rocm else 'CUDA'} out of memory.")
 
 
 def heads_not_divisible(heads: int, size: int) -> Refusal:

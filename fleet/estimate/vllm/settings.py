@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 
 from fleet.architecture.architecture import Architecture
 from fleet.estimate.vllm.versions import Era, Generation, default_batch
@@ -45,28 +46,37 @@ class Settings:
         return self.tensor_parallel * self.pipeline_parallel
 
 
-def resolve(args: Arguments, architecture: Architecture, era: Era, accelerator: Accelerator) -> Settings:
-    """The arguments, and the version's defaults where they are silent (reading config.py, arg_utils.py)."""
-    length = args.integer("max-model-len", architecture.max_positions)
+def resolve(
+    args: Arguments, architecture: Architecture, era: Era, accelerator: Accelerator, length: int | None = None
+) -> Settings:
+    """The arguments, and the version's defaults where they are silent; ``length`` overrules ``max-model-len``."""
+    length = length or _count(args, "max-model-len", architecture.max_positions)
     chunked = _chunks_prefill(args, architecture, era, length)
-    quantised_by_flag = args.text("quantization", "") == "fp8" and architecture.quantization is None
-    settings = Settings(
+    tokens, sequences = batch(args, architecture, era, accelerator, length)
+    return Settings(
         utilization=args.number("gpu-memory-utilization", era.default_utilization),
         max_model_len=length,
-        batched_tokens=0,
-        sequences=0,
-        tensor_parallel=max(1, args.integer("tensor-parallel-size", 1)),
-        pipeline_parallel=max(1, args.integer("pipeline-parallel-size", 1)),
+        batched_tokens=tokens,
+        sequences=sequences,
+        tensor_parallel=max(1, _count(args, "tensor-parallel-size", 1)),
+        pipeline_parallel=max(1, _count(args, "pipeline-parallel-size", 1)),
         chunked_prefill=chunked,
         eager=args.flag("enforce-eager"),
-        block_size=max(1, args.integer("block-size", 16)),
+        block_size=max(1, _count(args, "block-size", 16)),
         cache_dtype=_cache_dtype(args, architecture),
         weight_bytes=4 if args.text("dtype", "auto") in ("float32", "float") else 2,
-        runtime_fp8=quantised_by_flag,
-        cache_bytes=args.integer("kv-cache-memory-bytes", 0) or None,
+        runtime_fp8=args.text("quantization", "") == "fp8" and architecture.quantization is None,
+        cache_bytes=_count(args, "kv-cache-memory-bytes", 0) or None,
     )
-    tokens, sequences = _batch(args, architecture, era, accelerator, settings)
-    return replace(settings, batched_tokens=tokens, sequences=sequences)
+
+
+def _count(args: Arguments, flag: str, default: int) -> int:
+    """A whole number as vLLM's parser reads it: ``32k`` is 32,000 and ``32K`` is 32,768."""
+    value = args.get(flag)
+    if value is None or isinstance(value, int):
+        return args.integer(flag, default)
+    match = re.fullmatch(r"(\d{1,12})([kK]?)", str(value))
+    return int(match[1]) * {"k": 1000, "K": 1024}.get(match[2], 1) if match else default
 
 
 def _chunks_prefill(args: Arguments, architecture: Architecture, era: Era, length: int) -> bool:
@@ -86,19 +96,19 @@ def _cache_dtype(args: Arguments, architecture: Architecture) -> str:
     return scheme or said if said == "auto" else said
 
 
-def _batch(
-    args: Arguments, architecture: Architecture, era: Era, accelerator: Accelerator, settings: Settings
+def batch(
+    args: Arguments, architecture: Architecture, era: Era, accelerator: Accelerator, length: int
 ) -> tuple[int, int]:
-    """Tokens and sequences of one batch."""
-    length = settings.max_model_len
+    """Tokens and sequences of one batch, with that largest length."""
+    chunked = _chunks_prefill(args, architecture, era, length)
     if era.generation is Generation.V0:
-        tokens = era.chunk_tokens if settings.chunked_prefill else max(length, 2048)
+        tokens = era.chunk_tokens if chunked else max(length, 2048)
         if architecture.is_multimodal:
             tokens = max(tokens, _V0_MULTIMODAL_TOKENS)
-        return args.integer("max-num-batched-tokens", tokens), args.integer("max-num-seqs", _V0_SEQUENCES)
+        return _count(args, "max-num-batched-tokens", tokens), _count(args, "max-num-seqs", _V0_SEQUENCES)
     tokens, sequences = default_batch(era, accelerator)
-    sequences_said = args.integer("max-num-seqs", sequences)
-    if not settings.chunked_prefill:
+    if not chunked:
         tokens = max(tokens, length)
-    tokens = args.integer("max-num-batched-tokens", min(tokens, sequences_said * length))
-    return tokens, args.integer("max-num-seqs", min(sequences, tokens))
+    most = _count(args, "max-num-seqs", sequences) * length
+    tokens = _count(args, "max-num-batched-tokens", min(tokens, most))
+    return tokens, _count(args, "max-num-seqs", min(sequences, tokens))

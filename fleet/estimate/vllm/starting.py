@@ -12,8 +12,8 @@ from fleet.estimate.vllm import overheads, refusals
 from fleet.estimate.vllm.activations import peak_bytes, request_state_bytes
 from fleet.estimate.vllm.budget import Demand, cache_bytes, requested_bytes
 from fleet.estimate.vllm.kv_cache import Layout, Pool, admits, in_flight_tokens, layout, needed_bytes, pool
-from fleet.estimate.vllm.settings import LONG_CONTEXT, Settings, resolve
-from fleet.estimate.vllm.stages import stages
+from fleet.estimate.vllm.settings import LONG_CONTEXT, Settings, batch, resolve
+from fleet.estimate.vllm.stages import Stage, stages
 from fleet.estimate.vllm.versions import Era
 from fleet.estimate.vllm.weights import rank_bytes
 from fleet.hardware import Accelerator
@@ -49,8 +49,11 @@ class Start:
 
     def settings(self, length: int | None = None) -> Settings:
         """The settings as given, or as they would be with another ``max-model-len``."""
-        args = self.args if length is None else self.args.replace("max-model-len", length)
-        return resolve(args, self.architecture, self.era, self.accelerator)
+        return resolve(self.args, self.architecture, self.era, self.accelerator, length)
+
+    def batch(self, length: int) -> tuple[int, int]:
+        """Tokens and sequences of a batch with another ``max-model-len``."""
+        return batch(self.args, self.architecture, self.era, self.accelerator, length)
 
     def context_bytes(self, end: End) -> int:
         """What the process holds on a GPU before the engine counts anything."""
@@ -62,7 +65,7 @@ class Start:
         plans = stages(self.architecture.layers, settings.pipeline_parallel)
         context, driver = self.context_bytes(end), self.accelerator.driver_bytes
         for number, stage in enumerate(plans):
-            demand = _demand(self, settings, end, number, len(stage.layers), stage.last)
+            demand = _demand(self, settings, stage, end)
             table = layout(self.architecture, stage, settings, self.era)
             for gpu in range(settings.tensor_parallel):
                 index = number * settings.tensor_parallel + gpu
@@ -74,16 +77,15 @@ class Start:
         return tuple(result)
 
 
-def _demand(start: Start, settings: Settings, end: End, number: int, layers: int, has_head: bool) -> Demand:
+def _demand(start: Start, settings: Settings, stage: Stage, end: End) -> Demand:
     architecture, era = start.architecture, start.era
-    stage = stages(architecture.layers, settings.pipeline_parallel)[number]
-    activations = peak_bytes(architecture, settings, era, start.accelerator.compute_units, has_head=has_head)
+    peak = peak_bytes(architecture, settings, era, start.accelerator.compute_units, has_head=stage.last)
+    kept = request_state_bytes(architecture, settings, era)
     return Demand(
         weights=rank_bytes(architecture, stage, settings) + overheads.loading_bytes(era, end),
-        activations=max(0, activations + overheads.activation_excess_bytes(architecture, end)),
-        non_torch=overheads.non_torch_bytes(era, settings, end)
-        + request_state_bytes(architecture, settings, era),
-        graphs=overheads.graphs_bytes(era, architecture, settings, layers, end),
+        activations=max(0, peak + overheads.activation_excess_bytes(architecture, end)),
+        non_torch=overheads.non_torch_bytes(era, settings, end) + kept,
+        graphs=overheads.graphs_bytes(era, architecture, settings, len(stage.layers), end),
     )
 
 
@@ -134,7 +136,7 @@ def _share(rank: Rank, smallest: Pool, context: int) -> GpuShare:
     demand = rank.demand
     share = GpuShare(
         weights_bytes=demand.weights,
-        kv_cache_bytes=smallest.blocks * rank.layout.bytes_per_block,
+        kv_cache_bytes=_cache(rank, smallest),
         activations_bytes=demand.activations,
         graphs_bytes=demand.graphs,
         context_bytes=context + demand.non_torch,
@@ -191,15 +193,20 @@ def _refusal(start: Start, settings: Settings, ranks: tuple[Rank, ...], smallest
                 available=rank.available,
                 longest=_largest(fits, 1, length),
             )
+    held = [rank.demand.weights + rank.demand.non_torch + _cache(rank, smallest) for rank in ranks]
+    if any(size > rank.free for size, rank in zip(held, ranks, strict=True)):
+        return refusals.out_of_memory(era)
     return None
+
+
+def _cache(rank: Rank, smallest: Pool) -> int:
+    return smallest.blocks * rank.layout.bytes_per_block
 
 
 def _admitted(start: Start, settings: Settings, ranks: tuple[Rank, ...]) -> Callable[[int], bool]:
     """Whether every rank would take a length, its cache memory staying as it is."""
     waiting = in_flight_tokens(start.architecture, settings, start.era)
-    return lambda length: all(
-        admits(rank.layout, rank.available, length, waiting, start.era) for rank in ranks
-    )
+    return lambda length: all(admits(rank.layout, rank.available, length, waiting, start.era) for rank in ranks)
 
 
 def longest_length(start: Start, settings: Settings, ranks: tuple[Rank, ...], end: End) -> int:
@@ -211,26 +218,25 @@ def longest_length(start: Start, settings: Settings, ranks: tuple[Rank, ...], en
     same = _admitted(start, settings, ranks)
 
     def fits(length: int) -> bool:
-        other = start.settings(length)
-        if (other.batched_tokens, other.sequences) == (settings.batched_tokens, settings.sequences):
+        if start.batch(length) == (settings.batched_tokens, settings.sequences):
             return same(length)
+        other = start.settings(length)
         return _admitted(start, other, start.ranks(other, end))(length)
 
     top = start.architecture.max_positions
-    if (
-        top > LONG_CONTEXT
-        and start.settings(top).chunked_prefill != start.settings(LONG_CONTEXT).chunked_prefill
-    ):
+    if top > LONG_CONTEXT and start.settings(top).chunked_prefill != start.settings(LONG_CONTEXT).chunked_prefill:
         return _largest(fits, LONG_CONTEXT + 1, top) or _largest(fits, 1, LONG_CONTEXT)
     return _largest(fits, 1, top)
 
 
 def _largest(fits: Callable[[int], bool], low: int, high: int) -> int:
     """The largest number from low to high that fits, 0 where none does; what fits, fits smaller too."""
-    if high < low or not fits(low):
+    if high < low:
         return 0
     if fits(high):
         return high
+    if not fits(low):
+        return 0
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)

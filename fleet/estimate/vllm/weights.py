@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fleet.architecture.architecture import Architecture, Experts, LatentAttention
+from fleet.architecture.architecture import Architecture, Experts
 from fleet.estimate.vllm.settings import Settings
 from fleet.estimate.vllm.stages import Stage
 
@@ -32,20 +32,20 @@ def rank_bytes(architecture: Architecture, stage: Stage, settings: Settings) -> 
     tp, plain = settings.tensor_parallel, settings.weight_bytes
     linear, expert = _linear_bytes(architecture, settings)
     total = 0.0
-    dense = sum(not architecture.has_experts(layer) for layer in stage.layers)
-    for count, has_experts in ((dense, False), (len(stage.layers) - dense, True)):
+    mixtures = architecture.expert_layers(stage.layers)
+    for count, has_experts in ((len(stage.layers) - mixtures, False), (mixtures, True)):
         if count:
             layer = _layer(architecture, tp, has_experts)
             stored = (layer.attention + layer.mlp) * linear + layer.experts * expert + layer.plain * plain
-            total += count * (stored + _dequantised_latent(architecture.latent, architecture, tp, linear))
+            total += count * (stored + _dequantised_latent(architecture, tp, linear))
     return round(total) + plain * _outside_layers(architecture, stage, tp) + rope_bytes(architecture)
 
 
 def parameters(architecture: Architecture) -> int:
     """The model's parameters, vision included, as its checkpoint counts them."""
-    dense = sum(not architecture.has_experts(layer) for layer in range(architecture.layers))
+    mixtures = architecture.expert_layers(range(architecture.layers))
     layers = 0
-    for count, has_experts in ((dense, False), (architecture.layers - dense, True)):
+    for count, has_experts in ((architecture.layers - mixtures, False), (mixtures, True)):
         layer = _layer(architecture, 1, has_experts)
         layers += count * (layer.attention + layer.mlp + layer.experts + layer.plain)
     tables = architecture.vocab * architecture.hidden * (1 if architecture.ties_embeddings else 2)
@@ -109,10 +109,9 @@ def _experts(experts: Experts, hidden: int, tp: int) -> tuple[int, int, int]:
     return shared, routed, experts.count * hidden + (hidden if experts.shared_gate else 0)
 
 
-def _dequantised_latent(
-    latent: LatentAttention | None, architecture: Architecture, tp: int, linear: float
-) -> int:
+def _dequantised_latent(architecture: Architecture, tp: int, linear: float) -> int:
     """A quantised up-projection is kept a second time in 16 bit, for the absorbed attention."""
+    latent = architecture.latent
     if latent is None or linear >= 2:
         return 0
     return 2 * -(-architecture.heads // tp) * (latent.nope_dim + latent.value_dim) * latent.kv_rank

@@ -1,0 +1,70 @@
+"""The console on a simulated fleet: eight MI300X with a dozen models, reached over real SSH on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet.errors import Exit
+
+if TYPE_CHECKING:
+    from fleet.inventory import Inventory
+
+FOLDER_OF_ITS_OWN = Path()
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of ``gpudeck demo``."""
+    parser.add_argument("--wall", action="store_true", help="the read-only wallboard instead of the console")
+    parser.add_argument(
+        "--serve",
+        nargs="?",
+        type=Path,
+        const=FOLDER_OF_ITS_OWN,
+        metavar="DIR",
+        help="only serve the simulated host, and write DIR/fleet.yaml and DIR/ssh_config; ends with Ctrl-C",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the simulated noise; 0 by default")
+    parser.add_argument("--print-fleet", action="store_true", help="print the fleet file and start nothing")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the simulated host as a child process and open the console on it."""
+    if options.print_fleet:
+        print(resources.files("fleet.simulator").joinpath("fleet.yaml").read_text(encoding="utf-8"), end="")
+        return Exit.DONE
+    if options.serve is not None:
+        from fleet.simulator.__main__ import main
+
+        folder = [] if options.serve == FOLDER_OF_ITS_OWN else ["--serve", str(options.serve)]
+        return main([*folder, "--seed", str(options.seed)])
+    from console.terminal import require_terminal
+    from fleet.simulator.child import start_demo
+
+    require_terminal()
+    with start_demo(seed=options.seed) as demo:
+        from console.session import Session
+
+        session = Session(_fleet_in(demo.directory), state_folder=demo.directory / "state")
+        if options.wall:
+            from console.wall import WallApp
+
+            WallApp(session, ready=demo.ready()).start()
+        else:
+            from console.app import GpudeckApp
+
+            GpudeckApp(session, ready=demo.ready()).start()
+    return Exit.DONE
+
+
+def _fleet_in(directory: Path) -> Inventory:
+    """The demo's fleet as it will stand in that folder: the file itself is written while the first screen is painted."""
+    from dataclasses import replace
+
+    from fleet.inventory.loading import load
+
+    with resources.as_file(resources.files("fleet.simulator").joinpath("fleet.yaml")) as shipped:
+        inventory = load(shipped)
+    return replace(inventory, ssh_config=directory / "ssh_config", path=directory / "fleet.yaml")

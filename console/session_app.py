@@ -1,0 +1,100 @@
+"""What the console and the wallboard share: a session whose hosts are read while its screens are shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from console.session import Session
+from console.textual_private import output_backlog
+from console.themes import DARK, default_theme
+from fleet.errors import GpudeckError
+
+TICK_SECONDS = 0.5
+
+
+class SessionApp(App[None]):
+    """An application over one session. The empty first screen is painted before anything is reckoned or read."""
+
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        ready: Awaitable[object] | None = None,
+        live: bool = True,
+        time_of_day: Callable[[], str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False."""
+        super().__init__(watch_css=False)
+        self.session = session
+        self.time_of_day = time_of_day or _hours_and_minutes
+        self._before_reading = ready
+        self._live = live
+        self._environment = os.environ if environment is None else environment
+        self._failure: GpudeckError | None = None
+        self._news = True
+        self._shown_at = ""
+
+    def first_screen(self) -> Screen[None]:
+        """The screen that is painted first."""
+        raise NotImplementedError
+
+    def show_state(self) -> None:
+        """Show the session's newest state."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Run until the operator leaves. Raises GpudeckError where the hosts could not even be prepared."""
+        self.run(mouse=False)
+        if self._failure is not None:
+            raise self._failure
+
+    def on_mount(self) -> None:
+        """Paint first; everything else comes after it."""
+        self.register_theme(DARK)
+        self.theme = default_theme(self._environment)
+        if "SSH_CONNECTION" in self._environment:
+            self.animation_level = "none"
+        self.push_screen(self.first_screen())
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.session.board.subscribe(lambda _: self._mark_news())
+        self.set_interval(TICK_SECONDS, self._tick)
+        if self._live:
+            self.run_worker(self._read_hosts(), group="watch")
+        self._tick()
+
+    async def _read_hosts(self) -> None:
+        try:
+            await self.session.watch(self._before_reading)
+        except GpudeckError as error:
+            self._failure = error
+            self.exit()
+
+    def _mark_news(self) -> None:
+        self._news = True
+
+    def _tick(self) -> None:
+        """Show what is new, unless the terminal has not taken the last frame yet."""
+        if output_backlog(self) > 0:
+            return
+        now = self.time_of_day()
+        if self._news or self.session.is_late or now != self._shown_at:
+            self._news, self._shown_at = False, now
+            self.show_state()
+
+
+def _hours_and_minutes() -> str:
+    """The time of day; no ticking seconds, since each would be a repaint."""
+    return datetime.now().astimezone().strftime("%H:%M")

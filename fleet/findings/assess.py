@@ -1,0 +1,94 @@
+"""The findings of a fleet: every rule over every placed model and GPU, with fixes that were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from fleet.estimate import Estimate
+from fleet.findings import Finding, Fix, Severity, Tense, configuration, kv_cache, overcommitment, start_check
+from fleet.findings.placement import GpuOutlook, Placement, place
+from fleet.findings.verifying import holds
+from fleet.inventory import Inventory
+from fleet.model import GpuId, Version
+
+__all__ = ["Assessment", "GpuOutlook", "assess"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Rules that look at the same thing, and the ways out of what they find."""
+
+    codes: tuple[str, ...]
+    find: Callable[[Placement], Iterator[Finding]]
+    remedies: Callable[[Placement, Finding], Iterator[tuple[Fix, ...]]]
+    """Ways out, the cheapest first; of each, the changes to try, the cheapest first."""
+
+
+_FAMILIES = (
+    _Family(("CTX001", "CTX002", "PAR001"), configuration.find, configuration.remedies),
+    _Family(("KV001", "KV002"), kv_cache.find, kv_cache.remedies),
+    _Family(("MEM001",), start_check.find, start_check.remedies),
+    _Family(("MEM002",), overcommitment.find, overcommitment.remedies),
+)
+_REMEDIES = {code: family.remedies for family in _FAMILIES for code in family.codes}
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A fleet with what we reckon of it."""
+
+    inventory: Inventory
+    estimates: Mapping[str, Estimate]
+    """Of every enabled model, by name."""
+    outlooks: Mapping[GpuId, GpuOutlook]
+    """Of every GPU."""
+    findings: tuple[Finding, ...]
+    """Errors first, then in the order of the fleet file."""
+
+
+def assess(
+    inventory: Inventory,
+    *,
+    tense: Tense = Tense.NOW,
+    version: Version | None = None,
+    totals: Mapping[GpuId, int] | None = None,
+    with_fixes: bool = True,
+) -> Assessment:
+    """Estimate every enabled model and look for everything that is wrong.
+
+    Args:
+        inventory: The fleet, or a draft over it.
+        tense: What the findings are said to speak of.
+        version: Reckon every vLLM model as if it had this version.
+        totals: Measured bytes of GPUs; the accelerator's own figure for the rest.
+        with_fixes: Compute fixes too; without, a findings-only answer costs a fraction.
+    """
+    placement = place(inventory, totals=totals or {}, tense=tense, version=version)
+    findings = sorted(_rules(placement), key=lambda finding: _rank(placement, finding))
+    if with_fixes:
+        findings = [replace(finding, fixes=_fixes(placement, finding)) for finding in findings]
+    return Assessment(inventory, placement.estimates, placement.outlooks, tuple(findings))
+
+
+def _rules(placement: Placement) -> Iterator[Finding]:
+    for family in _FAMILIES:
+        yield from family.find(placement)
+
+
+def _fixes(placement: Placement, finding: Finding) -> tuple[Fix, ...]:
+    """Of each way out, the cheapest change that holds."""
+    found = []
+    for way_out in _REMEDIES[finding.code](placement, finding):
+        fix = next((fix for fix in way_out if holds(placement, finding, fix, _rules)), None)
+        if fix:
+            found.append(fix)
+    return tuple(found)
+
+
+def _rank(placement: Placement, finding: Finding) -> tuple[int, int]:
+    """Errors before warnings; then by the model, or the first model of the GPU, in the fleet file."""
+    names = [finding.model] if finding.model else [model.name for model in placement.on(finding.gpu)]
+    order = placement.positions
+    return _ORDER.index(finding.severity), min((order[name] for name in names if name), default=0)

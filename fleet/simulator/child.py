@@ -1,0 +1,136 @@
+"""The demo as a child process: started early, awaited late, ended with its parent. Standard library only.
+
+The child's standard input is a pipe that only this process holds, so it ends however this process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+from fleet.errors import Exit, GpudeckError
+
+_END_SECONDS = 3.0
+"""How long the child may take to clean up before it is killed."""
+
+
+class DemoError(GpudeckError):
+    """The simulated hosts did not come up."""
+
+    title = "The demo did not start"
+    exit_code = Exit.USAGE
+
+
+def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | None = None) -> Demo:
+    """Start the simulated hosts in a child process, without waiting for them.
+
+    Args:
+        directory: Where its files go; None = a folder of its own for temporary files.
+        seed: Of all its noise.
+        speed: How many times faster than in life engines start; None = the simulator's own choice.
+
+    Raises UsageError where there is no safe folder for temporary files.
+    """
+    if directory is None:
+        from fleet.simulator.scratch import choose
+
+        directory = choose()
+    words = [sys.executable, "-m", "fleet.simulator", "--serve", str(directory.absolute()), "--seed", str(seed)]
+    if speed is not None:
+        words += ["--speed", str(speed)]
+    process = subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    )
+    return Demo(process, directory.absolute())
+
+
+class Demo:
+    """The simulated hosts in a process of their own: `close` it, or use it in ``with``."""
+
+    def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
+        self.directory = directory
+        """Its files; known at once, there once it is `ready`."""
+        self._process = process
+        self._ready: asyncio.Task[None] | None = None
+
+    @property
+    def fleet_file(self) -> Path:
+        """The fleet file of the simulated hosts; it exists once they are `ready`."""
+        return self.directory / "fleet.yaml"
+
+    @property
+    def pid(self) -> int:
+        """The child."""
+        return self._process.pid
+
+    async def ready(self) -> None:
+        """Return when every host can be reached. Raises DemoError where they do not come up."""
+        if self._ready is None:
+            self._ready = asyncio.create_task(self._wait_ready(), name="demo ready")
+        await asyncio.shield(self._ready)
+
+    def close(self) -> None:
+        """End the child and wait until it is gone; a second call does nothing."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    async def _wait_ready(self) -> None:
+        line = await self._first_line()
+        said = json.loads(line) if line.startswith(b"{") else {}
+        if said.get("ready") is True:
+            return
+        if "error" in said:
+            raise DemoError(said["error"], said["way_out"])
+        last = self._last_words() or "it ended without a word"
+        raise DemoError(f"The process of the simulated hosts failed: {last}.")
+
+    async def _first_line(self) -> bytes:
+        """The child's first line of output, or what there was before it ended."""
+        loop, output = asyncio.get_running_loop(), self._process.stdout
+        if output is None:
+            raise AssertionError("asked for a pipe")
+        readable = asyncio.Event()
+        loop.add_reader(output, readable.set)
+        try:
+            line = b""
+            while not line.endswith(b"\n"):
+                await readable.wait()
+                readable.clear()
+                data = os.read(output.fileno(), 4096)
+                if not data:
+                    break
+                line += data
+            return line
+        finally:
+            loop.remove_reader(output)
+
+    def _last_words(self) -> str:
+        """The last line a child that has ended wrote to standard error."""
+        self._process.wait()
+        words = self._process.stderr.read() if self._process.stderr is not None else b""
+        lines = words.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1].rstrip(".") if lines else ""

@@ -1,0 +1,189 @@
+"""Watching one host: its probe, its services and its models' endpoints, for as long as anybody cares."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from fleet.errors import GpudeckError, UnreachableError, UsageError
+from fleet.inventory import Host
+from fleet.model import Model
+from fleet.readings import EngineReading, HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.services import Service
+from fleet.services.registry import service_of
+from fleet.services.states import parse_states, states_command
+from fleet.ssh.probe_only import ProbeOnly
+from fleet.ssh.streaming import Lines
+from fleet.telemetry.backoff import backoff
+from fleet.telemetry.engines import ask
+from fleet.telemetry.frames import FrameReader, script
+from fleet.telemetry.join import join
+
+STALE_INTERVALS = 3
+LOST_INTERVALS = 10
+"""Age of the newest frame, in intervals, at which readings are stale, and at which the host is given up."""
+FIRST_FRAME_SECONDS = 15.0
+"""Time for the first frame: a host's login shell may be slow to come to the point."""
+POLL_INTERVALS = 2
+"""Services and endpoints are asked every second interval."""
+
+
+class HostWatcher:
+    """Publishes what is known of one host, again at every change, and comes back to a host that was lost."""
+
+    def __init__(
+        self,
+        host: Host,
+        models: Sequence[Model],
+        connection: ProbeOnly,
+        publish: Callable[[HostSnapshot], None],
+        *,
+        interval: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        waits: Callable[[], Iterator[float]] = backoff,
+    ) -> None:
+        """Nothing is asked before `run`.
+
+        Args:
+            host: The host to watch.
+            models: The fleet's models; those of other hosts are left aside.
+            connection: The host's connection. It stays open when the watching ends.
+            publish: Called with every snapshot, from the event loop that runs `run`.
+            interval: Seconds between frames.
+            clock: What `HostSnapshot.read_at` is told by, in seconds.
+            waits: Makes the waits, in seconds, between attempts to come back.
+        """
+        self._host = host
+        self._connection = connection
+        self._publish = publish
+        self._interval = interval
+        self._clock = clock
+        self._waits = waits
+        self._snapshot = HostSnapshot(host.name, Link.CONNECTING)
+        self._frame_came = asyncio.Event()
+        self._watched: tuple[Model, ...] = ()
+        self._services: dict[str, Service] = {}
+        self.watch(models)
+
+    def watch(self, models: Sequence[Model]) -> None:
+        """Watch these models instead: those placed on this host, and every disabled one, in case it runs here."""
+        self._watched = tuple(
+            model
+            for model in models
+            if not model.enabled or (model.place is not None and model.place.host == self._host.name)
+        )
+        services = ((model.name, self._service(model)) for model in self._watched)
+        self._services = {name: service for name, service in services if service is not None}
+
+    async def run(self) -> None:
+        """Watch for ever. Whatever the host does is published as its link and a reason; nothing of it is raised."""
+        self._show()
+        waits = self._waits()
+        while True:
+            read_before = self._snapshot.read_at
+            try:
+                await self._visit()
+            except* UnreachableError as lost:
+                link = Link.UNREACHABLE if self._snapshot.reading is None else Link.LOST
+                self._show(link=link, reason=str(lost.exceptions[0]))
+            if self._snapshot.read_at != read_before:
+                waits = self._waits()
+            await asyncio.sleep(next(waits))
+
+    async def _visit(self) -> None:
+        """Watch until the host is lost. Always ends with UnreachableError."""
+        async with self._connection.stream(script()) as lines, asyncio.TaskGroup() as tasks:
+            self._frame_came.clear()
+            tasks.create_task(self._pace(lines))
+            tasks.create_task(self._poll(tasks))
+            await self._read_frames(lines)
+
+    async def _read_frames(self, lines: Lines) -> None:
+        reader = FrameReader()
+        async for line in lines:
+            if frame := reader.feed(line):
+                self._take(join(frame))
+            elif reader.flooded:
+                raise UnreachableError(f"{self._host.name} prints more than any probe would.")
+        raise UnreachableError(f"The probe on {self._host.name} ended with status {lines.exit_status}.")
+
+    def _take(self, reading: HostReading) -> None:
+        self._show(link=Link.LIVE, reason="", read_at=self._clock(), reading=reading)
+        self._frame_came.set()
+
+    async def _pace(self, lines: Lines) -> None:
+        """Ask for a frame at every interval, never before the last one came, and say when none comes."""
+        loop = asyncio.get_running_loop()
+        if not await self._frame_by(loop.time() + FIRST_FRAME_SECONDS):
+            raise UnreachableError(f"{self._host.name} gave no reading within {FIRST_FRAME_SECONDS:g} s.")
+        while True:
+            came = loop.time()
+            await asyncio.sleep(self._interval)
+            self._frame_came.clear()
+            lines.send()
+            if not await self._frame_by(came + STALE_INTERVALS * self._interval):
+                self._show(link=Link.STALE, reason=f"{self._host.name} is slow to answer.")
+                if not await self._frame_by(came + LOST_INTERVALS * self._interval):
+                    seconds = LOST_INTERVALS * self._interval
+                    raise UnreachableError(f"{self._host.name} has given no reading for {seconds:g} s.")
+
+    async def _frame_by(self, deadline: float) -> bool:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._frame_came.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _poll(self, tasks: asyncio.TaskGroup) -> None:
+        """Ask for services and then endpoints, again and again; a slow endpoint does not hold up the services."""
+        asking = None
+        while True:
+            await self._ask_services()
+            if asking is None or asking.done():
+                asking = tasks.create_task(self._ask_engines())
+            await asyncio.sleep(POLL_INTERVALS * self._interval)
+
+    async def _ask_services(self) -> None:
+        services = {service.name: service for service in self._services.values()}
+        if not services:
+            return
+        wanted = tuple(services.values())
+        try:
+            states = parse_states(wanted, await self._connection.read(states_command(wanted)))
+        except GpudeckError:  # the host is alive as long as its frames come; its services are unknown
+            states = {}
+        self._show(
+            services={
+                name: states[service.name] for name, service in self._services.items() if service.name in states
+            }
+        )
+
+    async def _ask_engines(self) -> None:
+        asked = tuple(model for model in self._watched if self._may_answer(model))
+        readings = await asyncio.gather(*(self._ask(model) for model in asked))
+        self._show(engines=dict(zip((model.name for model in asked), readings, strict=True)))
+
+    def _may_answer(self, model: Model) -> bool:
+        if model.url is None:
+            return False
+        if model.name not in self._services:
+            return model.enabled
+        state = self._snapshot.services.get(model.name)
+        return state is not None and state.word is ServiceWord.ACTIVE
+
+    async def _ask(self, model: Model) -> EngineReading:
+        try:
+            return await ask(self._connection, model)
+        except UnreachableError:
+            return EngineReading()
+
+    def _service(self, model: Model) -> Service | None:
+        try:
+            return service_of(model, self._host.become)
+        except UsageError:  # managed by something we cannot ask; its memory and its endpoint still show it
+            return None
+...

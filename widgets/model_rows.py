@@ -1,0 +1,139 @@
+"""The models of one GPU as rows of its pane, with as much detail as there is room for."""
+
+from __future__ import annotations
+
+from fleet.estimate import Estimate
+from fleet.model import Arguments
+from fleet.state import ModelState, ModelWord
+from fleet.units import GiB, count, gib
+from widgets.pane_view import PaneView
+from widgets.rows import Row, Span, ends, fit
+
+WORD_STYLES = {
+    ModelWord.SERVING: "good",
+    ModelWord.STARTING: "warning",
+    ModelWord.LOADING: "warning",
+    ModelWord.DRAINING: "warning",
+    ModelWord.STOPPING: "warning",
+    ModelWord.STOPPED: "dim",
+    ModelWord.FAILED: "error",
+    ModelWord.DISABLED: "dim",
+    ModelWord.UNKNOWN: "dim",
+}
+
+_SHORT_FLAGS = {
+    "gpu-memory-utilization": "util",
+    "max-model-len": "len",
+    "enforce-eager": "eager",
+    "ctx-size": "ctx",
+    "split-mode": "split",
+}
+
+Entry = list[Row]
+"""A model's rows, the most important first."""
+
+
+def model_rows(view: PaneView, cells: int, room: int) -> list[Row]:
+    """At most ``room`` rows of that many cells: every model, then details of each as far as there is room."""
+    entries = [_entry(view, model, cells) for model in view.gpu.models]
+    entries += _coming(view, cells)
+    entries += _strangers(view, cells)
+    depth = max((d for d in range(1, 5) if _height(entries, d) <= room), default=1)
+    spaced = _height(entries, depth) + len(entries) - 1 <= room - 1 and depth > 1
+    rows: list[Row] = []
+    for entry in entries:
+        if spaced and rows:
+            rows.append(())
+        rows += entry[:depth]
+    if len(rows) > room:
+        rows = [*rows[: max(0, room - 1)], (Span(f"+{len(rows) - room + 1} more", "dim"),)][: max(0, room)]
+    if view.gpu.note and len(rows) < room:
+        rows += [()] * (spaced and len(rows) + 1 < room)
+        rows.append((Span(fit("✎ " + view.gpu.note, cells), "dim"),))
+    return rows
+
+
+def _height(entries: list[Entry], depth: int) -> int:
+    return sum(min(len(entry), depth) for entry in entries)
+
+
+def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
+    used = model.used_by_gpu.get(view.gpu.gpu)
+    share = dict(view.gpu.outlook.shares).get(model.name)
+    reckoned = share.total_bytes if share else 0
+    figure = gib(used) if used is not None else f"~{gib(reckoned)}"
+    word, style = _word(view, model)
+    here = view.selected == model.name
+    name = Span(model.name, "strong" if here else "text")
+    head = ends((Span("▸" if here else " ", "accent"), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
+    details = [_measured(model, used, reckoned), _cache(model.estimate), _arguments(model.model.args)]
+    return [head, *(ends(detail, (), cells) for detail in details if detail)]
+
+
+def _word(view: PaneView, model: ModelState) -> tuple[str, str]:
+    """The model's state, or what the draft does to it here."""
+    if view.after is None:
+        return model.word, WORD_STYLES[model.word]
+    now, after = dict(view.gpu.outlook.shares), dict(view.after.shares)
+    if model.name in now and model.name not in after:
+        return "leaves", "ghost"
+    if now.get(model.name) != after.get(model.name):
+        return "changes", "ghost"
+    return model.word, WORD_STYLES[model.word]
+
+
+def _measured(model: ModelState, used: int | None, reckoned: int) -> Row:
+    """The estimate beside what is measured, the difference where it is worth a look, and the load."""
+    spans = [Span(f"   est {gib(reckoned)}", "dim")]
+    if used is not None and model.word is ModelWord.SERVING and abs(used - reckoned) > max(GiB // 2, reckoned // 10):
+        spans.append(Span(f" live {(used - reckoned) / GiB:+.1f}", "warning"))
+    elif used is not None and model.word is ModelWord.SERVING and not reckoned:
+        spans.append(Span(" not placed here", "warning"))
+    if model.engine.kv_usage is not None:
+        spans.append(Span(f"  KV {model.engine.kv_usage:.0%} used", "dim"))
+    if model.engine.waiting:
+        spans.append(Span(f", {model.engine.waiting} waiting", "warning"))
+    return tuple(spans)
+
+
+def _cache(estimate: Estimate | None) -> Row:
+    if estimate is None or not estimate.kv_cache_tokens:
+        return ()
+    words = f"   {count(estimate.kv_cache_tokens)} tokens"
+    if estimate.max_concurrency is not None and estimate.max_model_len:
+        words += f", {estimate.max_concurrency:.1f} x {count(estimate.max_model_len)}"
+    return (Span(words, "dim"),)
+
+
+def _arguments(args: Arguments) -> Row:
+    words = []
+    for flag, value in args.items():
+        short = _SHORT_FLAGS.get(flag, flag)
+        words.append(short if value is True else f"{short} {count(value) if type(value) is int else value}")
+    return (Span("   " + "  ".join(words), "dim"),) if words else ()
+
+
+def _coming(view: PaneView, cells: int) -> list[Entry]:
+    """Models the draft brings here."""
+    if view.after is None:
+        return []
+    here = {model.name for model in view.gpu.models}
+    return [
+        [
+            ends(
+                (Span("▸" if view.selected == name else "+", "ghost"), Span(name, "ghost")),
+                (Span(" comes", "ghost"), Span(f"{gib(share.total_bytes):>7}")),
+                cells,
+            )
+        ]
+        for name, share in view.after.shares
+        if name not in here
+    ]
+
+
+def _strangers(view: PaneView, cells: int) -> list[Entry]:
+    """Memory beyond what a driver holds that belongs to no model of the fleet."""
+    other = view.gpu.other_bytes
+    if other is None or other <= view.gpu.outlook.driver_bytes + GiB // 4:
+        return []
+    return [[ends((Span(" other", "other"),), (Span("nobody of the fleet", "dim"), Span(f"{gib(other):>7}")), cells)]]
