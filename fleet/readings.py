@@ -75,6 +75,12 @@ class HostReading:
         """The GPU with that HIP index."""
         return next((gpu for gpu in self.gpus if gpu.identity.hip_index == hip_index), None)
 
+    def held_by(self, owner: str) -> dict[int, int]:
+        """Bytes that an owner's processes hold, by HIP index; only GPUs where they hold any."""
+        owned = [process for process in self.processes if process.owner == owner]
+        held = {gpu.identity.hip_index: sum(p.on(gpu.identity.pci) for p in owned) for gpu in self.gpus}
+        return {index: size for index, size in held.items() if size}
+
 
 class ServiceWord(StrEnum):
     """What a service manager says of a service."""

@@ -18,7 +18,6 @@ from fleet.readings import (
     GpuReading,
     HostSnapshot,
     Link,
-    ProcessReading,
     ServiceReading,
     ServiceWord,
 )
@@ -202,11 +201,11 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
         if snapshot.reading is None or not _may_run_on(model, snapshot.host):
             continue
         measured = True
-        process_bytes = _bytes_by_gpu(model, snapshot)
-        used |= process_bytes
+        held = snapshot.reading.held_by(model.service) if model.service else {}
+        used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         service = snapshot.services.get(model.name)
         here = snapshot.engines.get(model.name, EngineReading())
-        found = _word(model, service, here, sum(process_bytes.values()))
+        found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
             word, engine = found, here
         if snapshot.link not in (Link.LIVE, Link.STALE):
@@ -225,19 +224,6 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
 
 def _may_run_on(model: Model, host: str) -> bool:
     return model.place is None or not model.enabled or model.place.host == host
-
-
-def _bytes_by_gpu(model: Model, snapshot: HostSnapshot) -> dict[GpuId, int]:
-    """Memory of the model's processes, by GPU of that host."""
-    if snapshot.reading is None or model.service is None:
-        return {}
-    owned: list[ProcessReading] = [p for p in snapshot.reading.processes if p.owner == model.service]
-    result = {}
-    for gpu in snapshot.reading.gpus:
-        held = sum(process.on(gpu.identity.pci) for process in owned)
-        if held:
-            result[GpuId(snapshot.host, gpu.identity.hip_index)] = held
-    return result
 
 
 def _word(model: Model, service: ServiceReading | None, engine: EngineReading, held_bytes: int) -> ModelWord:

@@ -63,6 +63,7 @@ NON_TORCH_V0_ROCM = Spread(
     0.75,
     "vLLM 0.9.0 and 0.9.2dev on MI300X print 0.59 to 0.66, load-time memory in it, after a batch of 131k tokens",
 )
+NON_TORCH_V0_ROCM_EARLY = Spread(1.0, 1.9, 3.0, "vLLM 0.5.5 and 0.6.4 on MI300X, one GPU: what the closed forms leave")
 NON_TORCH_V0_ROCM_PARALLEL = Spread(2.0, 6.5, 9.3, "vLLM 0.6.4 on eight MI300X: 6.8 to 9.3 GiB a rank with RCCL")
 NON_TORCH_V1_CUDA_EARLY = Spread(0.07, 0.13, 0.25, "V1 to 0.17 on H100, one GPU")
 NON_TORCH_V1_CUDA = Spread(0.07, 0.25, 0.46, "V1 from 0.18 on H100, one GPU, some thirty models")

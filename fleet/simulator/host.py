@@ -66,9 +66,8 @@ class SshHost:
         self._acceptor = await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_factory=lambda: _Login(self.simulated, user),
+            server_factory=lambda: _Login(self.simulated, user, allowed),
             server_host_keys=[self.key],
-            authorized_client_keys=allowed,
             process_factory=self._session,
             encoding=None,
             line_editor=False,
@@ -233,19 +232,20 @@ async def _copy(source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) -
 class _Login(asyncssh.SSHServer):
     """One client's connection."""
 
-    def __init__(self, simulated: SimulatedHost, user: str) -> None:
+    def __init__(self, simulated: SimulatedHost, user: str, allowed: asyncssh.SSHAuthorizedKeys) -> None:
         self._simulated = simulated
         self._user = user
+        self._allowed = allowed
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
 
     def begin_auth(self, username: str) -> bool:
+        """Every login needs a key, and only the operator has one."""
+        if self._connection is not None and username == self._user:
+            self._connection.set_authorized_keys(self._allowed)
         return True
-
-    def public_key_auth_supported(self) -> bool:
-        return self._connection is None or self._connection.get_extra_info("username") == self._user
 
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int

@@ -84,7 +84,7 @@ def login(host: Host) -> tuple[str, str]:
 
 def ssh_config(directory: Path, ports: Mapping[str, int], hosts: Iterable[Host]) -> str:
     """An OpenSSH client configuration that reaches every host at its port on the loopback interface."""
-    key, known = (_escaped(directory / name) for name in ("key", "known_hosts"))
+    key, known = directory / "key", directory / "known_hosts"
     blocks = []
     for host in hosts:
         user, name = login(host)
@@ -99,7 +99,3 @@ def ssh_config(directory: Path, ports: Mapping[str, int], hosts: Iterable[Host])
 def known_hosts(ports: Mapping[str, int], public_keys: Mapping[str, str]) -> str:
     """The known_hosts file of these hosts; a public key is ``TYPE BASE64``."""
     return "".join(f"[127.0.0.1]:{port} {public_keys[name]}\n" for name, port in ports.items())
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("%", "%%")

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import IO
 
 from fleet.errors import UsageError
+from fleet.text import clean
 
 LOCK = ".gpudeck-demo"
 ENTRIES = ("fleet.yaml", "ssh_config", "known_hosts", "key", "hosts")
 """What a demo writes into its folder, beside the lock."""
+_UNWRITABLE = frozenset('%"\\\n')
 
 
 def choose() -> Path:
@@ -65,6 +67,11 @@ def _parent() -> Path:
 
 
 def _claim(path: Path) -> IO[bytes]:
+    if _UNWRITABLE & set(str(path)):
+        raise UsageError(
+            f"{clean(str(path))} has a character that ssh configurations cannot hold everywhere.",
+            "Name a folder without per cent sign, quote, backslash or line end.",
+        )
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is not a folder.", "Name a folder for the demo's files.")
     if path.is_dir() and not (path / LOCK).exists() and any(path.iterdir()):

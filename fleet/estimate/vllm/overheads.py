@@ -21,8 +21,10 @@ def non_torch_bytes(era: Era, settings: Settings, end: End) -> int:
 
 def _non_torch(era: Era, parallel: bool) -> Spread:
     if era.generation is Generation.V0:
+        if era.rocm and not parallel:
+            return measured.NON_TORCH_V0_ROCM if era.release >= (0, 7) else measured.NON_TORCH_V0_ROCM_EARLY
         if era.rocm:
-            return measured.NON_TORCH_V0_ROCM_PARALLEL if parallel else measured.NON_TORCH_V0_ROCM
+            return measured.NON_TORCH_V0_ROCM_PARALLEL
         return measured.NON_TORCH_V0_CUDA_PARALLEL if parallel else measured.NON_TORCH_V0_CUDA
     if era.rocm:
         return measured.NON_TORCH_V1_ROCM_PARALLEL if parallel else measured.NON_TORCH_V1_ROCM

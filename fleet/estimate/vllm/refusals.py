@@ -62,6 +62,7 @@ _NOT_FREE: Wordings = (
     ),
 )
 _HEADS = "Total number of attention heads ({heads}) must be divisible by tensor parallel size ({size})."
+_STAGES = "Pipeline parallel size ({size}) is larger than the number of layers ({layers})."
 _WORLD = (
     "World size ({world}) is larger than the number of available GPUs ({gpus}) in this node. If this is intentional "
     "and you are using:\n- ray, set '--distributed-executor-backend ray'.\n- multiprocessing, set '--nnodes' "
@@ -124,6 +125,11 @@ def out_of_memory(era: Era) -> Refusal:
 def heads_not_divisible(heads: int, size: int) -> Refusal:
     """Attention heads that do not split over the tensor parallel group."""
     return Refusal(Reason.PARALLELISM, _HEADS.format(heads=heads, size=size))
+
+
+def too_few_layers(layers: int, size: int) -> Refusal:
+    """Pipeline stages that would have no layer; the sentence is ours, since vLLM only fails on it."""
+    return Refusal(Reason.PARALLELISM, _STAGES.format(size=size, layers=layers))
 
 
 def too_few_gpus(world: int, gpus: int) -> Refusal:

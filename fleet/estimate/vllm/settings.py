@@ -50,7 +50,7 @@ def resolve(
     args: Arguments, architecture: Architecture, era: Era, accelerator: Accelerator, length: int | None = None
 ) -> Settings:
     """The arguments, and the version's defaults where they are silent; ``length`` overrules ``max-model-len``."""
-    length = length or _count(args, "max-model-len", architecture.max_positions)
+    length = length or max(0, _count(args, "max-model-len", 0)) or architecture.max_positions
     chunked = _chunks_prefill(args, architecture, era, length)
     tokens, sequences = batch(args, architecture, era, accelerator, length)
     return Settings(

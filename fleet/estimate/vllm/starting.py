@@ -93,7 +93,7 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
     """What the model takes on each GPU and how its start ends, reckoned with one end of every spread."""
     settings = start.settings()
     wrong = _configuration(start, settings)
-    if wrong and settings.world_size > len(start.totals):
+    if wrong and wrong.reason is Reason.PARALLELISM:
         return Estimate(
             name,
             (_NOTHING,) * len(start.totals),
@@ -153,6 +153,8 @@ def _configuration(start: Start, settings: Settings) -> Refusal | None:
         return refusals.longer_than_model(settings.max_model_len, architecture.max_positions)
     if architecture.heads % settings.tensor_parallel:
         return refusals.heads_not_divisible(architecture.heads, settings.tensor_parallel)
+    if settings.pipeline_parallel > architecture.layers:
+        return refusals.too_few_layers(architecture.layers, settings.pipeline_parallel)
     if settings.world_size > len(start.totals):
         return refusals.too_few_gpus(settings.world_size, len(start.totals))
     return refusals.batch_too_small(

@@ -67,7 +67,9 @@ def test_from_0_22_the_model_has_one_apostrophe_and_the_way_out_speaks_of_cpus()
 
 
 def test_no_cache_memory() -> None:
-    old = "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the engine"
+    old = (
+        "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the engine"
+    )
     assert refusals.no_cache_memory(cuda("0.9.0")).sentence == f"{old}."
     assert refusals.no_cache_memory(cuda("0.22.1")).sentence == (
         f"{old} (this flag also controls CPU memory reservation on the CPU backend, despite its name).{_HELP}"
@@ -80,9 +82,9 @@ def test_the_start_up_check_names_the_device_from_0_14_on(version: str, device: 
         cuda(version),
         rank=1,
         free=round(67.24 * GiB),
-        total=round(79.25 * GiB),
+        total=round(79.254 * GiB),
         utilization=0.9,
-        requested=int(79.25 * GiB * 0.9),
+        requested=int(79.254 * GiB * 0.9),
     )
     assert refusal.sentence == (
         f"Free memory {device}/79.25 GiB) on startup is less than desired GPU memory utilization (0.9, 71.33 GiB). "

@@ -1,0 +1,31 @@
+"""What a change would do: findings, steps in order, exact commands. Touches nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+
+from console.drafting import add_change_options, read_changes
+from console.fleets import add_fleet_options, choose_fleet
+from console.plan_text import plan_lines
+from console.planning import planned
+from fleet.errors import Exit
+from fleet.findings import Severity
+from fleet.planning.json import plan_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of ``gpudeck plan``."""
+    add_fleet_options(parser)
+    add_change_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the hosts and print the plan; exit 1 where its findings hold an error."""
+    inventory = choose_fleet(options)
+    plan = asyncio.run(planned(inventory, read_changes(options, inventory)))
+    print(json.dumps(plan_json(plan), indent=2, ensure_ascii=False) if options.json else "\n".join(plan_lines(plan)))
+    failed = any(finding.severity is Severity.ERROR for finding in plan.findings)
+    return Exit.FINDINGS if failed else Exit.DONE
