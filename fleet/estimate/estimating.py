@@ -12,6 +12,7 @@ from fleet.estimate import Estimate, GpuShare, Outcome, declared, llama_cpp
 from fleet.estimate.measured import CONTEXT_FACTOR, End
 from fleet.estimate.vllm import starting
 from fleet.estimate.vllm.budget import requested_bytes
+from fleet.estimate.vllm.ranks import Start
 from fleet.estimate.vllm.versions import NEWEST, era
 from fleet.hardware import Accelerator
 from fleet.model import Model, Version
@@ -107,7 +108,7 @@ def _vllm(question: _Question, architecture: Architecture | None, end: End) -> E
     notes = () if model.engine.version else (f"The version is not given; reckoned as vLLM {NEWEST}.",)
     if architecture is None:
         return _budget_only(question, end, notes)
-    start = starting.Start(architecture, model.args, accelerator, current, question.totals, question.others)
+    start = Start(architecture, model.args, accelerator, current, question.totals, question.others)
     return starting.estimate(model.name, start, end, notes)
 
 

@@ -10,8 +10,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from fleet.errors import Exit, GpudeckError
 
@@ -40,6 +41,8 @@ def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | N
         from fleet.simulator.scratch import choose
 
         directory = choose()
+    # A file, because a pipe that nobody reads could fill up and stop the child; Demo closes it.
+    errors = tempfile.TemporaryFile()  # noqa: SIM115
     words = [sys.executable, "-m", "fleet.simulator", "--serve", str(directory.absolute()), "--seed", str(seed)]
     if speed is not None:
         words += ["--speed", str(speed)]
@@ -47,20 +50,21 @@ def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | N
         words,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         bufsize=0,
         start_new_session=True,
     )
-    return Demo(process, directory.absolute())
+    return Demo(process, directory.absolute(), errors)
 
 
 class Demo:
     """The simulated hosts in a process of their own: `close` it, or use it in ``with``."""
 
-    def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], directory: Path, errors: IO[bytes]) -> None:
         self.directory = directory
         """Its files; known at once, there once it is `ready`."""
         self._process = process
+        self._errors = errors
         self._ready: asyncio.Task[None] | None = None
 
     @property
@@ -88,9 +92,9 @@ class Demo:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._errors.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +135,6 @@ class Demo:
     def _last_words(self) -> str:
         """The last line a child that has ended wrote to standard error."""
         self._process.wait()
-        words = self._process.stderr.read() if self._process.stderr is not None else b""
-        lines = words.decode("utf-8", "replace").strip().splitlines()
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1].rstrip(".") if lines else ""

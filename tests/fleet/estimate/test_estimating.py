@@ -50,6 +50,11 @@ def test_heads_must_divide() -> None:
     )
 
 
+def test_several_mistakes_get_one_refusal_the_first_the_engine_finds() -> None:
+    found = estimate(llama(max_model_len=131_073, tensor_parallel_size=2), H100)
+    assert found.refusal is not None and found.refusal.reason is Reason.CONTEXT_LENGTH
+
+
 def test_a_length_beyond_the_model_is_refused() -> None:
     found = estimate(llama(max_model_len=131_073), H100)
     assert found.refusal is not None and found.refusal.reason is Reason.CONTEXT_LENGTH

@@ -1,0 +1,87 @@
+"""The GPUs of one start: what each rank takes, what it finds free, and what it has left for the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleet.architecture.architecture import Architecture
+from fleet.estimate.measured import CONTEXT_FACTOR, End
+from fleet.estimate.vllm import overheads
+from fleet.estimate.vllm.activations import peak_bytes, request_state_bytes
+from fleet.estimate.vllm.budget import Demand, cache_bytes, requested_bytes
+from fleet.estimate.vllm.kv_cache import Layout, layout
+from fleet.estimate.vllm.settings import Settings, batch, resolve
+from fleet.estimate.vllm.stages import Stage, stages
+from fleet.estimate.vllm.versions import Era
+from fleet.estimate.vllm.weights import rank_bytes
+from fleet.hardware import Accelerator
+from fleet.model import Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One GPU's part of an engine that starts. Sizes in bytes."""
+
+    total: int
+    free: int
+    """Free when the engine first looks: the card less the driver, others, and this process's own context."""
+    requested: int
+    demand: Demand
+    layout: Layout
+    available: int
+    """Left for the cache; negative where weights and activations exceed the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start: a model, a version, arguments, and the GPUs as the engine finds them."""
+
+    architecture: Architecture
+    args: Arguments
+    accelerator: Accelerator
+    era: Era
+    totals: tuple[int, ...]
+    """Bytes of each GPU of the place."""
+    others: tuple[int, ...]
+    """Bytes other processes hold on each of them."""
+
+    def settings(self, length: int | None = None) -> Settings:
+        """The settings as given, or as they would be with another ``max-model-len``."""
+        return resolve(self.args, self.architecture, self.era, self.accelerator, length)
+
+    def batch(self, length: int) -> tuple[int, int]:
+        """Tokens and sequences of a batch with another ``max-model-len``."""
+        return batch(self.args, self.architecture, self.era, self.accelerator, length)
+
+    def context_bytes(self, end: End) -> int:
+        """What the process holds on a GPU before the engine counts anything."""
+        return round(self.accelerator.context_bytes * CONTEXT_FACTOR.at(end))
+
+    def ranks(self, settings: Settings, end: End) -> tuple[Rank, ...]:
+        """Every rank, in the order of the place's GPUs."""
+        result = []
+        plans = stages(self.architecture.layers, settings.pipeline_parallel)
+        context, driver = self.context_bytes(end), self.accelerator.driver_bytes
+        for number, stage in enumerate(plans):
+            demand = _demand(self, settings, stage, end)
+            table = layout(self.architecture, stage, settings, self.era)
+            for gpu in range(settings.tensor_parallel):
+                index = number * settings.tensor_parallel + gpu
+                total, others = self.totals[index], self.others[index]
+                requested = requested_bytes(total, settings.utilization, self.era)
+                held = driver + context + others
+                available = settings.cache_bytes or cache_bytes(requested, demand, self.era, held)
+                result.append(Rank(total, total - held, requested, demand, table, available))
+        return tuple(result)
+
+
+def _demand(start: Start, settings: Settings, stage: Stage, end: End) -> Demand:
+    architecture, era = start.architecture, start.era
+    peak = peak_bytes(architecture, settings, era, start.accelerator.compute_units, has_head=stage.last)
+    kept = request_state_bytes(architecture, settings, era)
+    return Demand(
+        weights=rank_bytes(architecture, stage, settings) + overheads.loading_bytes(era, end),
+        activations=max(0, peak + overheads.activation_excess_bytes(architecture, end)),
+        non_torch=overheads.non_torch_bytes(era, settings, end) + kept,
+        graphs=overheads.graphs_bytes(era, architecture, settings, len(stage.layers), end),
+    )
