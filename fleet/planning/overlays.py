@@ -50,16 +50,12 @@ def _argv(definition: Definition, before: Model, after: Model) -> tuple[str, ...
     named = {*read_arguments(definition.argv), *read_arguments(definition.overlaid_argv)}
     wanted: dict[str, Scalar] = {flag: None for flag in before.args if flag not in after.args}
     wanted.update(
-        (flag, value)
-        for flag, value in after.args.items()
-        if flag in changed or SHORT.get(flag, flag) in named
+        (flag, value) for flag, value in after.args.items() if flag in changed or SHORT.get(flag, flag) in named
     )
     return with_arguments(definition.argv, wanted)
 
 
-def pins(
-    gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Accelerator
-) -> dict[str, str | None]:
+def pins(gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Accelerator) -> dict[str, str | None]:
     """The variables that show a process these GPUs (HIP indices) and no others; None clears one.
 
     Whole AMD GPUs with an id are named by it, ``GPU-<unique_id>``, which survives any reordering. Partitions

@@ -109,11 +109,7 @@ async def read_world(
     touched = [model for model in (*inventory.models, *after.models) if model.name in names and model.place]
     hosts = dict.fromkeys(model.place.host for model in touched if model.place)
     readings = {host: _live(snapshots.get(host), host) for host in hosts}
-    gpus = {
-        GpuId(host, gpu.identity.hip_index): gpu
-        for host, (_, reading) in readings.items()
-        for gpu in reading.gpus
-    }
+    gpus = {GpuId(host, gpu.identity.hip_index): gpu for host, (_, reading) in readings.items() for gpu in reading.gpus}
     wanted = {(model.name, model.place.host): model for model in touched if model.place}
     here = {(model.name, model.place.host): model for model in inventory.placed if model.place}
     standings = {
@@ -133,9 +129,7 @@ async def read_world(
 def _live(snapshot: HostSnapshot | None, host: str) -> tuple[HostSnapshot, HostReading]:
     if snapshot is None or snapshot.reading is None or snapshot.link is not Link.LIVE:
         reason = snapshot.reason if snapshot and snapshot.reason else "it has sent no reading yet"
-        raise UnreachableError(
-            f"{host} is not live: {reason.rstrip('.')}.", "Nothing is changed on it until it is."
-        )
+        raise UnreachableError(f"{host} is not live: {reason.rstrip('.')}.", "Nothing is changed on it until it is.")
     return snapshot, snapshot.reading
 
 

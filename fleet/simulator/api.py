@@ -41,7 +41,7 @@ def respond(run: Run, method: str, path: str, body: bytes) -> Reply:
             return _models(run, load.serving)
         case "POST", "/v1/completions" | "/v1/chat/completions":
             return _completion(load, body, chat=path.startswith("/v1/chat"))
-        case "POST", "/embed" | "/v1/embeddings" if load.serving.api is Api.PLAIN:
+        case "POST", "/embed" if run.processes[0].name == "text-embeddings-router":
             load.serve(8, 0)
             return _json([[0.013, -0.042, 0.008, 0.021]])
         case _:

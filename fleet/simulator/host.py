@@ -14,8 +14,8 @@ import struct
 import termios
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import asyncssh
 
@@ -27,7 +27,9 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _CHUNK = 65_536
 
-_Outputs = Sequence[tuple[asyncio.StreamReader, asyncssh.SSHWriter[bytes]]]
+_Reader = asyncssh.SSHReader[bytes]
+_Writer = asyncssh.SSHWriter[bytes]
+_Outputs = Sequence[tuple[asyncio.StreamReader, _Writer]]
 _Started = tuple[asyncio.subprocess.Process, asyncio.StreamWriter, _Outputs]
 
 
@@ -221,7 +223,7 @@ async def _opened(terminal: int) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     return reader, asyncio.StreamWriter(transport, protocol, None, loop)
 
 
-async def _copy(source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) -> None:
+async def _copy(source: asyncio.StreamReader, sink: _Writer) -> None:
     # A terminal ends with an OSError once its shell is gone; a channel may close while we write.
     with suppress(OSError, asyncssh.Error):
         while data := await source.read(_CHUNK):
@@ -249,10 +251,31 @@ class _Login(asyncssh.SSHServer):
 
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-    ) -> Awaitable[asyncssh.SSHTCPSession[bytes]]:
+    ) -> Callable[[_Reader, _Writer], Awaitable[None]]:
         """A tunnel: to the engine that listens on that port of this host, and to nothing else."""
         real = self._simulated.endpoints.real_port(dest_port) if dest_host in _LOOPBACK else None
-        if real is None or self._connection is None:
+        if real is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused")
-        forwarder = self._connection.forward_connection("127.0.0.1", real)
-        return cast(Awaitable[asyncssh.SSHTCPSession[bytes]], forwarder)  # as asyncssh itself does
+        return partial(_tunnel, real)
+
+
+async def _tunnel(port: int, reader: _Reader, writer: _Writer) -> None:
+    """Carry a connection to a port of this machine until the port's side ends it.
+
+    asyncssh's own forwarder leaves the channel open where the port's side ends first and the client waits.
+    """
+    with suppress(OSError, asyncssh.Error):
+        answers, requests = await asyncio.open_connection("127.0.0.1", port)
+        asking = asyncio.create_task(_ask(reader, requests))
+        await _copy(answers, writer)
+        asking.cancel()
+        requests.close()
+    writer.close()
+
+
+async def _ask(reader: _Reader, requests: asyncio.StreamWriter) -> None:
+    with suppress(OSError, asyncssh.Error):
+        while data := await reader.read(_CHUNK):
+            requests.write(data)
+            await requests.drain()
+        requests.write_eof()

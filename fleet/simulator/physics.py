@@ -23,7 +23,8 @@ from fleet.simulator.traffic import STEP, Load
 
 _FIRST_PID = 2600
 _STOP_SECONDS = 4.0
-_RECLAIM_STEPS, _RECLAIM_SECONDS = 4, 0.8
+_RECLAIM_STEPS = 4
+_RECLAIM_SECONDS, _RECLAIM_SECONDS_KILLED = 0.25, 2.0
 """A dead process's memory comes back in so many steps, so far apart."""
 _LOADING_BUSY = 0.04
 KILLED = 137
@@ -262,12 +263,12 @@ class Machine:
         for process in run.processes:
             held = self.memory.close(process.pid)
             if held:
-                self._add(self._reclaim(held))
+                self._add(self._reclaim(held, killed=status == KILLED))
         self.ended(run)
 
-    def _reclaim(self, held: Mapping[Card, int]) -> Generator[float, None, None]:
+    def _reclaim(self, held: Mapping[Card, int], *, killed: bool) -> Generator[float, None, None]:
         for step in range(_RECLAIM_STEPS):
-            yield _RECLAIM_SECONDS
+            yield _RECLAIM_SECONDS_KILLED if killed else _RECLAIM_SECONDS
             for card, size in held.items():
                 part = size * (step + 1) // _RECLAIM_STEPS - size * step // _RECLAIM_STEPS
                 self.memory.reclaim(card, part)

@@ -11,6 +11,7 @@ from fleet.simulator.memory import OutOfMemory
 from fleet.simulator.truths import PLAIN, PlainTruth
 from fleet.simulator.vllm_says import out_of_memory
 
+_IMPORT_SECONDS = 8.0
 _STEPS = 5
 _BATCH = 32
 
@@ -21,7 +22,7 @@ def start(launch: Launch) -> Steps:
     name = _model(launch.argv)
     router = program == "text-embeddings-router"
     _say(launch, router, f"Starting {program}")
-    yield 1.0
+    yield _IMPORT_SECONDS
     truth = PLAIN.get(name)
     if truth is None:
         launch.print(f"Error: could not find model {name}")

@@ -158,18 +158,18 @@ LLAMA = {
 PLAIN = {
     "KBLab/kb-whisper-large": PlainTruth(
         ("/opt/whisper/bin/whisper-server", "--model", "KBLab/kb-whisper-large", "--device", "cuda"),
-        _gib(1.87), 9, Traffic(1.2, 0, 0, 0.05),
+        _gib(1.87), 20, Traffic(1.2, 0, 0, 0.05),
     ),
     "docling-serve": PlainTruth(
-        ("/opt/docling/bin/docling-serve", "run"), _gib(0.72), 8, Traffic(0.6, 0, 0, 0.04)
+        ("/opt/docling/bin/docling-serve", "run"), _gib(0.72), 22, Traffic(0.6, 0, 0, 0.04)
     ),
     "BAAI/bge-reranker-v2-m3": PlainTruth(
         ("/usr/local/bin/text-embeddings-router", "--model-id", "BAAI/bge-reranker-v2-m3"),
-        _gib(2.53), 6, Traffic(2.5, 0, 0, 0.05),
+        _gib(2.53), 14, Traffic(2.5, 0, 0, 0.05),
     ),
     "intfloat/multilingual-e5-large": PlainTruth(
         ("/usr/local/bin/text-embeddings-router", "--model-id", "intfloat/multilingual-e5-large"),
-        _gib(1.13), 6, Traffic(3.0, 0, 0, 0.04),
+        _gib(1.13), 12, Traffic(3.0, 0, 0, 0.04),
     ),
 }  # fmt: skip
 PROGRAM_OF = {

@@ -162,7 +162,8 @@ async def test_the_log_is_followed_over_a_restart_to_the_last_line(
     connection: asyncssh.SSHClientConnection,
 ) -> None:
     unit = "vllm-gemma-3-27b.service"
-    async with connection.create_process(f"journalctl -u {unit} -n 0 -o cat -f --no-pager") as log:
+    async with connection.create_process(f"journalctl -u {unit} -n 1 -o cat -f --no-pager") as log:
+        assert str(await log.stdout.readline()) == "INFO:     Application startup complete.\n"
         await connection.run(f"sudo -n -- systemctl restart {unit}", check=True)
         seen = []
         async with asyncio.timeout(PATIENCE):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from itertools import count
 from pathlib import Path
@@ -109,7 +109,6 @@ class Host:
 
     running: RunningMachine
     root: Path
-    clock: list[float] = field(default_factory=list)
 
     @property
     def machine(self) -> Machine:
@@ -160,10 +159,4 @@ async def playing(inventory: Inventory, root: Path, enabled: Iterable[str] | Non
 @pytest.fixture
 async def host(demo: Inventory, tmp_path: Path) -> AsyncIterator[Host]:
     async with playing(demo, tmp_path / "root", ["kb-whisper-large", "llama-3.1-8b"]) as found:
-        yield found
-
-
-@pytest.fixture
-async def full_host(demo: Inventory, tmp_path: Path) -> AsyncIterator[Host]:
-    async with playing(demo, tmp_path / "root", None) as found:
         yield found

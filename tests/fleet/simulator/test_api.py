@@ -59,6 +59,12 @@ def test_one_token_comes_back_and_is_counted(bench: Bench) -> None:
     assert run.load.finished == 1
 
 
+def test_only_the_embeddings_router_embeds(bench: Bench) -> None:
+    router = bench.start("/usr/local/bin/text-embeddings-router", "--model-id", "BAAI/bge-reranker-v2-m3", gpus="3")
+    assert len(json.loads(respond(router, "POST", "/embed", b"{}").body)[0]) == 4
+    assert respond(bench.vllm(LLAMA_8B), "POST", "/embed", b"{}").status == 404
+
+
 def test_a_request_that_is_none_is_refused(bench: Bench) -> None:
     assert respond(bench.vllm(LLAMA_8B), "POST", "/v1/completions", b"[]").status == 400
 

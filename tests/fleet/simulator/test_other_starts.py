@@ -84,6 +84,14 @@ def test_a_router_says_when_it_is_ready(bench: Bench) -> None:
     assert bench.log(bench.start(*ROUTER, gpus="3")).endswith(": Ready")
 
 
+def test_every_service_can_be_restarted_without_a_pause(bench: Bench) -> None:
+    run = bench.start(*SERVER, "--ctx-size", "32768", gpus="4,5,6")
+    bench.machine.stop(run)
+    while run.phase is not Phase.ENDED:
+        bench.machine.advance(bench.machine.next_event)
+    assert bench.start(*SERVER, "--ctx-size", "32768", gpus="4,5,6").phase is Phase.SERVING
+
+
 def test_a_program_that_is_not_installed_ends_with_203(bench: Bench) -> None:
     run = bench.start("/opt/sglang/bin/launch", gpus="3")
     assert run.status == 203

@@ -1,0 +1,53 @@
+"""What a model's start takes, what it then holds, and how long it loads: the estimate as a plan needs it."""
+
+from __future__ import annotations
+
+from fleet.estimate import Estimate
+from fleet.hardware import Accelerator
+from fleet.model import GpuId, Model
+from fleet.planning.plan import Expected
+from fleet.planning.world import World
+from fleet.units import GiB
+
+ENGINE_SECONDS = 40.0
+"""Of an engine's start, beside reading the weights."""
+READ_BYTES_PER_SECOND = 2 * GiB
+
+
+def start_needs(model: Model, estimate: Estimate, accelerator: Accelerator) -> dict[GpuId, int]:
+    """Free bytes a start takes on each GPU: what the engine insists on, or what it holds once it serves.
+
+    The engine looks after its own runtime context is there, so that much more must be free before it begins.
+    The activation peak needs no room beside the cache, which is allocated after it.
+    """
+    insisted = 0 if estimate.needs_free_bytes is None else estimate.needs_free_bytes + accelerator.context_bytes
+    return {gpu: max(insisted, share.resident_bytes) for gpu, share in zip(_gpus(model), estimate.shares, strict=True)}
+
+
+def rests(model: Model, estimate: Estimate) -> dict[GpuId, int]:
+    """Bytes it holds on each GPU once it serves."""
+    return {gpu: share.resident_bytes for gpu, share in zip(_gpus(model), estimate.shares, strict=True)}
+
+
+def load_seconds(estimate: Estimate) -> float:
+    """How long a start takes, roughly: the engine, and its weights from disk on every GPU at once."""
+    return ENGINE_SECONDS + max((share.weights_bytes for share in estimate.shares), default=0) / READ_BYTES_PER_SECOND
+
+
+def expected(model: Model, estimate: Estimate, world: World) -> tuple[Expected, ...]:
+    """What its processes should hold on each GPU once it serves; anything at all where its memory is only declared."""
+    found = []
+    for gpu, share in zip(_gpus(model), estimate.shares, strict=True):
+        reading = world.gpus.get(gpu)
+        if reading is None:
+            continue
+        low, high = share.low_bytes - share.activations_bytes, share.high_bytes
+        if estimate.basis == "declared":
+            low, high = 1, reading.identity.total_bytes
+        found.append(Expected(gpu, reading.identity.pci, max(1, low), high))
+    return tuple(found)
+
+
+def _gpus(model: Model) -> tuple[GpuId, ...]:
+    assert model.place is not None, "a model with an estimate has a place"
+    return model.place.gpu_ids
