@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.estimate import Estimate
+from fleet.estimate import Estimate, GpuShare
 from fleet.model import Arguments
 from fleet.state import ModelState, ModelWord
 from fleet.units import GiB, count, gib
@@ -60,13 +60,12 @@ def _height(entries: list[Entry], depth: int) -> int:
 def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
     used = model.used_by_gpu.get(view.gpu.gpu)
     share = dict(view.gpu.outlook.shares).get(model.name)
-    reckoned = share.total_bytes if share else 0
-    figure = gib(used) if used is not None else f"~{gib(reckoned)}"
+    figure = gib(used) if used is not None else f"~{gib(share.total_bytes)}" if share else "–"
     word, style = _word(view, model)
     here = view.selected == model.name
     name = Span(model.name, "strong" if here else "text")
     head = ends((Span("▸" if here else " ", "accent"), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
-    details = [_measured(model, used, reckoned), _cache(model.estimate), _arguments(model.model.args)]
+    details = [_measured(model, used, share), _cache(model.estimate), _arguments(model.model.args)]
     return [head, *(ends(detail, (), cells) for detail in details if detail)]
 
 
@@ -82,13 +81,14 @@ def _word(view: PaneView, model: ModelState) -> tuple[str, str]:
     return model.word, WORD_STYLES[model.word]
 
 
-def _measured(model: ModelState, used: int | None, reckoned: int) -> Row:
-    """The estimate beside what is measured, the difference where it is worth a look, and the load."""
-    spans = [Span(f"   est {gib(reckoned)}", "dim")]
-    if used is not None and model.word is ModelWord.SERVING and abs(used - reckoned) > max(GiB // 2, reckoned // 10):
-        spans.append(Span(f" live {(used - reckoned) / GiB:+.1f}", "warning"))
-    elif used is not None and model.word is ModelWord.SERVING and not reckoned:
-        spans.append(Span(" not placed here", "warning"))
+def _measured(model: ModelState, used: int | None, share: GpuShare | None) -> Row:
+    """The estimate, by how much the measured memory lies outside it where that is worth a look, and the load."""
+    spans = [Span(f"   est {gib(share.total_bytes) if share else 0}", "dim")]
+    if used is not None and model.word is ModelWord.SERVING:
+        low, high = (share.resident_bytes, share.total_bytes) if share else (0, 0)
+        beyond = used - min(max(used, low), high)
+        if abs(beyond) > max(GiB // 2, high // 20):
+            spans.append(Span(f" live {beyond / GiB:+.1f}", "warning"))
     if model.engine.kv_usage is not None:
         spans.append(Span(f"  KV {model.engine.kv_usage:.0%} used", "dim"))
     if model.engine.waiting:

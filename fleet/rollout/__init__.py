@@ -1,0 +1,1 @@
+"""Carrying a plan out: journal first, then the host; gates after each start; a way back for everything."""

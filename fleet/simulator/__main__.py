@@ -15,11 +15,11 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from fleet.errors import Exit, GpudeckError
+from fleet.simulator import demo_fleet
 from fleet.simulator.scratch import Scratch
 
 SPEED = 15.0
@@ -41,11 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps({"ready": False, "error": error.message, "way_out": error.way_out}), flush=True)
         return error.exit_code
     return Exit.DONE
-
-
-def demo_fleet() -> str:
-    """The text of the demo's fleet file."""
-    return resources.files("fleet.simulator").joinpath("fleet.yaml").read_text(encoding="utf-8")
 
 
 async def _serve(directory: Path | None, seed: int, speed: float) -> None:
@@ -81,8 +76,9 @@ def _told_to_end() -> asyncio.Event:
     """Set when a signal asks for the end, or standard input closes where it is a pipe."""
     loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, end.set)
-    mode = os.fstat(0).st_mode
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and background jobs ignore some of them
+            loop.add_signal_handler(number, end.set)
+    mode = os.fstat(0).st_mode if sys.stdin is not None else 0
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
 
         def watch() -> None:

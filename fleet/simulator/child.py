@@ -34,8 +34,6 @@ def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | N
         directory: Where its files go; None = a folder of its own for temporary files.
         seed: Of all its noise.
         speed: How many times faster than in life engines start; None = the simulator's own choice.
-
-    Raises UsageError where there is no safe folder for temporary files.
     """
     if directory is None:
         from fleet.simulator.scratch import choose
@@ -43,7 +41,8 @@ def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | N
         directory = choose()
     # A file, because a pipe that nobody reads could fill up and stop the child; Demo closes it.
     errors = tempfile.TemporaryFile()  # noqa: SIM115
-    words = [sys.executable, "-m", "fleet.simulator", "--serve", str(directory.absolute()), "--seed", str(seed)]
+    words = [sys.executable, "-P", "-m", "fleet.simulator", "--serve", str(directory.absolute())]
+    words += ["--seed", str(seed)]
     if speed is not None:
         words += ["--speed", str(speed)]
     process = subprocess.Popen(
@@ -51,10 +50,18 @@ def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | N
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
+        env={**os.environ, "PYTHONPATH": _package_path()},
         bufsize=0,
         start_new_session=True,
     )
     return Demo(process, directory.absolute(), errors)
+
+
+def _package_path() -> str:
+    """The child's search path: first where this process found the package, whatever folder it is in."""
+    here = str(Path(__file__).resolve().parents[2])
+    given = os.environ.get("PYTHONPATH")
+    return f"{here}{os.pathsep}{given}" if given else here
 
 
 class Demo:

@@ -17,6 +17,7 @@ from fleet.errors import UsageError
 from fleet.text import clean
 
 LOCK = ".gpudeck-demo"
+_PARENT_LOCK = ".lock"
 ENTRIES = ("fleet.yaml", "ssh_config", "known_hosts", "key", "hosts")
 """What a demo writes into its folder, beside the lock."""
 _UNWRITABLE = frozenset('%"\\\n')
@@ -24,7 +25,7 @@ _UNWRITABLE = frozenset('%"\\\n')
 
 def choose() -> Path:
     """A folder for a new demo; it is not made yet."""
-    return _parent() / f"demo-{secrets.token_hex(4)}"
+    return _parent_path() / f"demo-{secrets.token_hex(4)}"
 
 
 class Scratch:
@@ -35,27 +36,31 @@ class Scratch:
 
         Raises UsageError where the folder holds something else, or another demo runs in it.
         """
-        parent = _parent()
         self.path = (directory or choose()).absolute()
-        with _locked(parent / ".lock"):
+        with _locked_parent() as parent:
             _sweep(parent)
             self._lock = _claim(self.path)
 
     def remove(self) -> None:
         """Take away what the demo wrote, and the folder where nothing else is in it."""
-        if self.path.parent == _parent():
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            _clear(self.path)
-            (self.path / LOCK).unlink(missing_ok=True)
-            with suppress(OSError):
-                self.path.rmdir()
+        with _locked_parent() as parent:
+            if self.path.parent == parent:
+                shutil.rmtree(self.path, ignore_errors=True)
+            else:
+                _clear(self.path)
+                (self.path / LOCK).unlink(missing_ok=True)
+                with suppress(OSError):
+                    self.path.rmdir()
         self._lock.close()
+
+
+def _parent_path() -> Path:
+    return Path(tempfile.gettempdir()) / f"gpudeck-{os.getuid()}"
 
 
 def _parent() -> Path:
     """The user's folder of demos. Raises UsageError where someone else could write in it."""
-    path = Path(tempfile.gettempdir()) / f"gpudeck-{os.getuid()}"
+    path = _parent_path()
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
@@ -114,7 +119,26 @@ def _lock(file: IO[bytes]) -> bool:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _locked_parent() -> Iterator[Path]:
+    """The user's folder of demos, to this process alone; it goes when no demo is in it."""
+    file = _lock_parent()
+    parent = _parent_path()
+    try:
+        yield parent
+    finally:
+        if not any(parent.glob("demo-*")):
+            (parent / _PARENT_LOCK).unlink()
+            with suppress(OSError):
+                parent.rmdir()
+        file.close()
+
+
+def _lock_parent() -> IO[bytes]:
+    while True:
+        with suppress(FileNotFoundError):  # whoever had the lock before us may have taken the folder away
+            lock = _parent() / _PARENT_LOCK
+            file = lock.open("ab")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+            file.close()

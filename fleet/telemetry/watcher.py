@@ -186,4 +186,8 @@ class HostWatcher:
             return service_of(model, self._host.become)
         except UsageError:  # managed by something we cannot ask; its memory and its endpoint still show it
             return None
-...
+
+    def _show(self, **news: object) -> None:
+        """Publish what is known with this news in it."""
+        self._snapshot = replace(self._snapshot, **news)  # type: ignore[arg-type]
+        self._publish(self._snapshot)

@@ -6,9 +6,9 @@ import asyncio
 import os
 import select
 import signal
-import subprocess
 import sys
 import tempfile
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import asyncssh
@@ -79,6 +79,16 @@ async def test_closing_leaves_neither_process_nor_folder(temporary: Path) -> Non
     connection.abort()
 
 
+async def test_a_folder_that_looks_like_our_package_does_not_get_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fleet").mkdir()
+    (tmp_path / "fleet" / "__init__.py").write_text("raise SystemExit('the wrong fleet')")
+    monkeypatch.chdir(tmp_path)
+    with start_demo() as demo:
+        await demo.ready()
+
+
 async def test_closing_before_it_is_ready_leaves_nothing(temporary: Path) -> None:
     start_demo().close()
     assert folders(temporary) == []
@@ -94,15 +104,14 @@ async def test_a_signal_ends_it_cleanly(temporary: Path, number: signal.Signals)
 
 
 async def test_a_killed_parent_takes_the_demo_with_it(temporary: Path) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert parent.stdin is not None
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, stdin=PIPE, stdout=PIPE)
     assert parent.stdout is not None
-    with parent:
-        line = await asyncio.to_thread(parent.stdout.readline)
-        helpers = children(int(line.split()[0]))
-        parent.kill()
-        for pid in (int(line.split()[0]), *helpers):
-            await gone(pid)
+    demo = int((await parent.stdout.readline()).split()[0])
+    helpers = children(demo)
+    parent.kill()
+    await parent.wait()
+    for pid in (demo, *helpers):
+        await gone(pid)
     assert folders(temporary) == []
 
 
@@ -143,6 +152,8 @@ async def test_a_folder_with_other_files_is_refused_with_a_sentence(tmp_path: Pa
 
 
 async def test_a_child_that_cannot_start_is_told_with_its_last_words(tmp_path: Path) -> None:
-    with start_demo(tmp_path / "mine", speed=-1) as demo:
-        with pytest.raises(DemoError, match="--speed is a number above 0"):
-            await demo.ready()
+    with (
+        start_demo(tmp_path / "mine", speed=-1) as demo,
+        pytest.raises(DemoError, match="--speed is a number above 0"),
+    ):
+        await demo.ready()

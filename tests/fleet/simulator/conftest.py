@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import resources
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from fleet.hardware import accelerator
 from fleet.inventory import Inventory
 from fleet.inventory.loading import load_text
 from fleet.model import Version
+from fleet.simulator import demo_fleet
 from fleet.simulator.cards import Card, cards
 from fleet.simulator.physics import Machine, Phase, Run
 from fleet.simulator.provision import write_units
@@ -90,8 +90,7 @@ def benches() -> Callable[[int], Bench]:
 
 @pytest.fixture(scope="session")
 def demo() -> Inventory:
-    text = resources.files("fleet.simulator").joinpath("fleet.yaml").read_text(encoding="utf-8")
-    return load_text(text, Path("fleet.yaml"))
+    return load_text(demo_fleet(), Path("fleet.yaml"))
 
 
 @dataclass

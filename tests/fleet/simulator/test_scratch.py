@@ -27,10 +27,19 @@ def test_a_folder_is_private_and_gone_afterwards() -> None:
 
 def test_an_abandoned_folder_is_swept_by_the_next_demo() -> None:
     abandoned = choose()
+    abandoned.parent.mkdir(mode=0o700)
     abandoned.mkdir()
     (abandoned / LOCK).touch()
     Scratch().remove()
     assert not abandoned.exists()
+
+
+def test_the_last_demo_takes_the_users_folder_of_demos_away(temporary: Path) -> None:
+    one, other = Scratch(), Scratch()
+    one.remove()
+    assert other.path.exists()
+    other.remove()
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_folder_in_use_is_left_alone() -> None:
@@ -90,6 +99,7 @@ def test_a_crashed_demos_folder_is_taken_over_without_its_files(tmp_path: Path) 
 
 def test_a_folder_others_can_write_to_is_not_used(temporary: Path) -> None:
     parent = choose().parent
+    parent.mkdir(mode=0o700)
     parent.chmod(0o755)
     with pytest.raises(UsageError, match="not a folder that is yours alone"):
         Scratch()

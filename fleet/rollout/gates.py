@@ -1,0 +1,116 @@
+"""What must be seen of a host before a step counts as done. Pure: each gate is fed snapshots and answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleet.planning.plan import Step
+from fleet.readings import HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.units import GiB, gib_text
+
+SETTLED_FRAMES = 3
+"""Readings in a row in which the memory hardly moves."""
+SETTLED_BYTES = GiB // 4
+TOLERANCE = 0.05
+"""Of the estimate's range, on either side; at least half a GiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A gate's answer to one snapshot."""
+
+    done: bool = False
+    failure: str = ""
+    """Why it cannot be done any more; empty while it can."""
+    waiting_for: str = ""
+    remark: str = ""
+    """Worth telling though it is done."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.done or bool(self.failure)
+
+
+class Drained:
+    """Done when the model serves no request."""
+
+    def __init__(self, step: Step) -> None:
+        self._model = step.model
+
+    def see(self, snapshot: HostSnapshot) -> Seen:
+        """Look at one snapshot."""
+        engine = snapshot.engines.get(self._model)
+        left = (engine.running or 0) + (engine.waiting or 0) if engine else 0
+        return Seen(done=left == 0, waiting_for=f"{left} requests")
+
+
+class Stopped:
+    """Done when the service has stopped and the driver shows its memory back."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def see(self, snapshot: HostSnapshot) -> Seen:
+        """Look at one snapshot."""
+        service = snapshot.services.get(self._step.model)
+        if snapshot.link is not Link.LIVE or snapshot.reading is None or service is None:
+            return Seen(waiting_for="a reading of the host")
+        if service.word not in (ServiceWord.STOPPED, ServiceWord.FAILED):
+            return Seen(waiting_for="the service to stop")
+        held = sum(snapshot.reading.held_by(self._step.service).values())
+        return Seen(done=held == 0, waiting_for=f"the driver to take back {gib_text(held)}")
+
+
+class Serving:
+    """Done when the model serves, on the GPUs meant for it and no other, and its memory has settled."""
+
+    def __init__(self, step: Step, before: ServiceReading | None) -> None:
+        """A gate for a wait step; ``before`` is how its service stood just before the start."""
+        self._step = step
+        self._restarts = before.restarts if before else 0
+        self._calm = 0
+        self._last: dict[int, int] = {}
+
+    def see(self, snapshot: HostSnapshot) -> Seen:
+        """Look at one snapshot."""
+        service = snapshot.services.get(self._step.model)
+        reading = snapshot.reading
+        if snapshot.link is not Link.LIVE or reading is None or service is None:
+            return Seen(waiting_for="a reading of the host")
+        if service.word is ServiceWord.FAILED:
+            return Seen(failure=f"its service failed ({service.result or 'no reason given'})")
+        if service.restarts > self._restarts:
+            return Seen(failure="its process ended and was started again")
+        held = reading.held_by(self._step.service)
+        self._watch_memory(held)
+        if service.word is not ServiceWord.ACTIVE:
+            return Seen(waiting_for="the service to start")
+        wrong = [index for index in held if index not in {gpu.index for gpu in self._step.gpus}]
+        if wrong:
+            return Seen(failure=f"it runs on GPU {', '.join(map(str, wrong))}, which is not where it was placed")
+        if not held:
+            return Seen(waiting_for="memory to be taken")
+        engine = snapshot.engines.get(self._step.model)
+        if self._step.asks_health and not (engine and engine.healthy):
+            return Seen(waiting_for=f"its endpoint to answer; it holds {gib_text(sum(held.values()))}")
+        if self._calm < SETTLED_FRAMES:
+            return Seen(waiting_for="its memory to settle")
+        return self._judge(held)
+
+    def _watch_memory(self, held: dict[int, int]) -> None:
+        moved = max((abs(held.get(i, 0) - self._last.get(i, 0)) for i in {*held, *self._last}), default=0)
+        self._calm = 0 if moved > SETTLED_BYTES else self._calm + 1
+        self._last = held
+
+    def _judge(self, held: dict[int, int]) -> Seen:
+        """It serves. Memory on the wrong GPU is a failure; more or less than reckoned is worth a remark."""
+        for expect in self._step.expects:
+            size = held.get(expect.gpu.index, 0)
+            slack = max(GiB // 2, round(TOLERANCE * expect.high_bytes))
+            if size == 0:
+                return Seen(failure=f"it holds nothing on {expect.gpu}, where it was placed")
+            if not expect.low_bytes - slack <= size <= expect.high_bytes + slack:
+                reckoned = f"{gib_text(expect.low_bytes)} to {gib_text(expect.high_bytes)}"
+                return Seen(done=True, remark=f"it holds {gib_text(size)} on {expect.gpu}; {reckoned} were expected")
+        return Seen(done=True)

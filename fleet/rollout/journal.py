@@ -1,0 +1,152 @@
+"""What was done to the fleet's hosts, written to disk before each touch. Survives any end of the process."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.errors import GpudeckError
+from fleet.planning.json import plan_from_json, plan_json
+from fleet.planning.plan import Plan, Step
+from fleet.rollout.events import Phase
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE rollout (
+    id INTEGER PRIMARY KEY, begun REAL NOT NULL, ended REAL, operator TEXT NOT NULL, plan TEXT NOT NULL,
+    outcome TEXT, message TEXT
+);
+CREATE TABLE touch (
+    id INTEGER PRIMARY KEY, rollout INTEGER NOT NULL REFERENCES rollout, phase TEXT NOT NULL, n INTEGER NOT NULL,
+    action TEXT NOT NULL, model TEXT NOT NULL, host TEXT NOT NULL, begun REAL NOT NULL, ended REAL, outcome TEXT,
+    message TEXT
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """One step that was begun."""
+
+    phase: Phase
+    n: int
+    action: str
+    model: str
+    host: str
+    outcome: str | None
+    """``done``, ``failed``, or None where the process ended before it was known."""
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A rollout whose process ended before it did."""
+
+    id: int
+    begun: float
+    """Unix seconds."""
+    operator: str
+    plan: Plan
+    touches: tuple[Touch, ...]
+
+    @property
+    def done(self) -> frozenset[int]:
+        """Numbers of the plan's steps that are known to be done."""
+        return frozenset(t.n for t in self.touches if t.phase is Phase.PLAN and t.outcome == "done")
+
+    @property
+    def interrupted(self) -> Touch | None:
+        """The step it was in the middle of."""
+        return next((t for t in reversed(self.touches) if t.outcome is None), None)
+
+
+class Journal:
+    """The journal of one fleet: a SQLite file, synced before every return."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        """Open or make the journal; ``clock`` gives Unix seconds. Raises GpudeckError where it cannot be written."""
+        self._clock = clock
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._prepare(path)
+        except (OSError, sqlite3.Error) as error:
+            raise GpudeckError(
+                f"The journal {path} cannot be written: {error}.", "Nothing is changed on a host without it."
+            ) from None
+
+    def _prepare(self, path: Path) -> None:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            path.chmod(0o600)
+        elif version != _VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {version}, and this gpudeck writes version {_VERSION}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def begin(self, plan: Plan, operator: str) -> int:
+        """Write down a plan about to be carried out; its id."""
+        return self._write(
+            "INSERT INTO rollout (begun, operator, plan) VALUES (?, ?, ?)",
+            self._clock(),
+            operator,
+            json.dumps(plan_json(plan), ensure_ascii=False),
+        )
+
+    def touch(self, rollout: int, phase: Phase, step: Step) -> int:
+        """Write down a step about to be taken; its id."""
+        return self._write(
+            "INSERT INTO touch (rollout, phase, n, action, model, host, begun) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rollout,
+            phase,
+            step.n,
+            step.action,
+            step.model,
+            step.host,
+            self._clock(),
+        )
+
+    def touched(self, touch: int, outcome: str, message: str = "") -> None:
+        """Write down how a step ended: ``done``, ``failed`` or ``unknown``."""
+        ended = None if outcome == "unknown" else outcome
+        self._write(
+            "UPDATE touch SET ended = ?, outcome = ?, message = ? WHERE id = ?", self._clock(), ended, message, touch
+        )
+
+    def end(self, rollout: int, outcome: str, message: str) -> None:
+        """Write down how a rollout ended; from then on it is no longer unfinished."""
+        self._write(
+            "UPDATE rollout SET ended = ?, outcome = ?, message = ? WHERE id = ?",
+            self._clock(),
+            outcome,
+            message,
+            rollout,
+        )
+
+    def unfinished(self) -> Unfinished | None:
+        """The newest rollout that has no end; None where all have."""
+        row = self._database.execute(
+            "SELECT id, begun, operator, plan FROM rollout WHERE outcome IS NULL ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return None
+        touches = self._database.execute(
+            "SELECT phase, n, action, model, host, outcome, message FROM touch WHERE rollout = ? ORDER BY id", row[:1]
+        )
+        found = tuple(Touch(Phase(phase), *rest) for phase, *rest in touches)
+        return Unfinished(row[0], row[1], row[2], plan_from_json(row[3]), found)
+
+    def _write(self, statement: str, *values: object) -> int:
+        try:
+            return self._database.execute(statement, values).lastrowid or 0
+        except sqlite3.Error as error:
+            raise GpudeckError(
+                f"The journal cannot be written: {error}.", "Nothing is changed on a host without it."
+            ) from None
