@@ -83,3 +83,9 @@ class GpudeckApp(SessionApp):
         from console.screens.rollout import RolloutScreen
 
         self.push_screen(RolloutScreen(plan))
+
+    def close_rollout(self) -> None:
+        """Back to the deck, past the plan that was carried out."""
+        while not isinstance(self.screen, DeckScreen) and len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.show_state()

@@ -77,7 +77,7 @@ class Session:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def first_readings(self, timeout: float) -> None:
+    async def first_readings(self, timeout: float = 20.0) -> None:
         """Wait until every host has been read whole once, or has failed.
 
         Raises UnreachableError where the time runs out with nothing to show for a host, never for one that said why.

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(findings_json(assessment.findings), indent=2, ensure_ascii=False))
     else:
         for finding in assessment.findings:
-            where = f"{finding.gpu} " if finding.gpu and finding.gpu != finding.subject else ""
+            where = f"{finding.gpu} " if finding.gpu and finding.model else ""
             print(f"{finding.severity} {finding.code} {where}{finding.subject}: {finding.message}")
             for fix in finding.fixes:
                 print(f"  fix: {fix.summary}")

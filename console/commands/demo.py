@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _fleet_in(directory: Path) -> Inventory:
-    """The demo's fleet as it will stand in that folder: the file itself is written while the first screen is painted."""
+    """The demo's fleet as it will stand in that folder; the file is written while the first screen is painted."""
     from dataclasses import replace
 
     from fleet.inventory.loading import load

@@ -6,13 +6,16 @@ import argparse
 import asyncio
 import json
 
+from console.changing import plan_changes
 from console.drafting import add_change_options, read_changes
 from console.fleets import add_fleet_options, choose_fleet
 from console.plan_text import plan_lines
-from console.planning import planned
+from console.session import Session
 from fleet.errors import Exit
 from fleet.findings import Severity
+from fleet.inventory.changes import Change
 from fleet.planning.json import plan_json
+from fleet.planning.plan import Plan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +28,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the hosts and print the plan; exit 1 where its findings hold an error."""
     inventory = choose_fleet(options)
-    plan = asyncio.run(planned(inventory, read_changes(options, inventory)))
+    plan = asyncio.run(_plan(Session(inventory), read_changes(options, inventory)))
     print(json.dumps(plan_json(plan), indent=2, ensure_ascii=False) if options.json else "\n".join(plan_lines(plan)))
     failed = any(finding.severity is Severity.ERROR for finding in plan.findings)
     return Exit.FINDINGS if failed else Exit.DONE
+
+
+async def _plan(session: Session, changes: tuple[Change, ...]) -> Plan:
+    async with session.watching():
+        await session.first_readings()
+        return await plan_changes(session, changes)

@@ -23,5 +23,7 @@ def run(options: argparse.Namespace) -> int:
     known = {model.name for model in inventory.placed}
     for name in options.models:
         if name not in known:
-            raise UsageError(f"There is no enabled model {name!r} in this fleet.", f"It has {', '.join(sorted(known))}.")
+            raise UsageError(
+                f"There is no enabled model {name!r} in this fleet.", f"It has {', '.join(sorted(known))}."
+            )
     return apply_changes(inventory, tuple(Restart(name) for name in options.models), options)

@@ -14,8 +14,6 @@ from fleet.readings import Link
 from fleet.state import FleetState, status_json
 from fleet.units import duration, gib
 
-FIRST_READING_SECONDS = 20.0
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``gpudeck status``."""
@@ -31,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _run(session: Session, options: argparse.Namespace) -> int:
     async with session.watching():
-        await session.first_readings(FIRST_READING_SECONDS)
+        await session.first_readings()
         while True:
             state = session.state()
             if options.json:

@@ -9,9 +9,9 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input
 
+from console.changing import plan_changes
 from console.keys import Where, bindings
 from console.plan_text import losses, step_words, wants_name
-from console.planning import make_plan_of
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence
@@ -53,7 +53,7 @@ class PlanScreen(ConsoleScreen):
 
     async def _make(self) -> None:
         try:
-            plan = await make_plan_of(self.session)
+            plan = await plan_changes(self.session, self.session.changes)
         except GpudeckError as error:
             self._show([(Span(error.title, "error"),), *paragraph(str(error), self.size.width - 4)])
             return

@@ -42,7 +42,9 @@ def plan_from_json(text: str) -> Plan:
             raise UsageError(f"This is no plan: its schema is {document.get('schema')!r}, not {SCHEMA!r}.")
         return _plan(document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"This is no plan that can be read: {error}.", "Make one with `gpudeck plan --json`.") from None
+        raise UsageError(
+            f"This is no plan that can be read: {error}.", "Make one with `gpudeck plan --json`."
+        ) from None
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:

@@ -15,7 +15,10 @@ from fleet.model import GpuId
 
 Sizes = Mapping[GpuId, int]
 """Bytes by GPU."""
-_NOTHING: Sizes = MappingProxyType({})
+
+
+def _nothing() -> Sizes:
+    return MappingProxyType({})
 
 
 class Verb(StrEnum):
@@ -32,13 +35,13 @@ class Task:
     model: str
     stops: bool
     starts: bool
-    held: Sizes = _NOTHING
+    held: Sizes = field(default_factory=_nothing)
     """What its stop gives back."""
-    needs: Sizes = _NOTHING
+    needs: Sizes = field(default_factory=_nothing)
     """Free memory its start takes."""
-    rests: Sizes = _NOTHING
+    rests: Sizes = field(default_factory=_nothing)
     """What it holds once it serves; never more than it needs."""
-    damage: tuple[float, ...] = field(default=())
+    damage: tuple[float, ...] = ()
     """The smaller, the sooner it is stopped early."""
 
     @property

@@ -1,0 +1,118 @@
+"""Carrying changes out from the command line: plan, ask, do, tell."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from console.changing import follow, open_journal, plan_changes, rollout_of
+from console.plan_text import plan_lines, step_words, wants_name
+from console.session import Session
+from fleet.errors import Exit, GpudeckError, UsageError
+from fleet.inventory import Inventory
+from fleet.inventory.changes import Change
+from fleet.planning.plan import Plan
+from fleet.rollout.events import Event, Kind, Outcome, Result
+
+
+def add_apply_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command carry out what it plans."""
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--allow-downtime",
+        action="append",
+        default=[],
+        metavar="M",
+        help="with --yes: this model may stay down, as typing its name would allow",
+    )
+
+
+def apply_changes(inventory: Inventory, changes: Sequence[Change], options: argparse.Namespace) -> int:
+    """Plan the changes, show the plan, ask, and carry it out; the exit code."""
+    return asyncio.run(_apply(Session(inventory), tuple(changes), None, options))
+
+
+def apply_plan_file(inventory: Inventory, path: Path, options: argparse.Namespace) -> int:
+    """Carry out a plan made before, if the world it was made from has not moved; the exit code."""
+    from fleet.planning.json import plan_from_json
+
+    try:
+        plan = plan_from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The plan {path} cannot be read: {error}.") from None
+    if plan.fleet != inventory.fleet:
+        raise UsageError(f"This plan is for the fleet {plan.fleet}, and this is {inventory.fleet}.")
+    return asyncio.run(_apply(Session(inventory), plan.changes, plan, options))
+
+
+async def _apply(session: Session, changes: tuple[Change, ...], made: Plan | None, options: argparse.Namespace) -> int:
+    async with session.watching():
+        await session.first_readings()
+        plan = await plan_changes(session, changes)
+        if made is not None and made.world != plan.world:
+            raise GpudeckError(
+                "The hosts are not as they were when this plan was made.", "Make a new one with `gpudeck plan`."
+            )
+        if not plan.steps:
+            print("Nothing to do: what runs is as asked.", file=sys.stderr)
+            return Exit.DONE
+        print("\n".join(plan_lines(plan)), file=sys.stderr)
+        _ask(plan, options)
+        return _told(session, plan, await _carry_out(session, plan))
+
+
+async def _carry_out(session: Session, plan: Plan) -> Result:
+    journal = open_journal(session)
+    try:
+        return await rollout_of(session, plan, journal, print_event).run()
+    finally:
+        journal.close()
+
+
+def _told(session: Session, plan: Plan, result: Result) -> int:
+    problem = follow(session, plan, result)
+    if problem:
+        print(f"gpudeck: {problem}", file=sys.stderr)
+    return Exit.DONE if result.outcome is Outcome.DONE else Exit.FINDINGS
+
+
+def _ask(plan: Plan, options: argparse.Namespace) -> None:
+    """Raises UsageError where the operator does not agree."""
+    names = wants_name(plan)
+    if options.yes:
+        missing = [name for name in names if name not in options.allow_downtime]
+        if missing:
+            allow = " ".join(f"--allow-downtime {name}" for name in missing)
+            raise UsageError(f"{', '.join(missing)} may not serve after this.", f"Add {allow} to accept that.")
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("Nobody can be asked: standard input is no terminal.", "Use --yes.")
+    for name in names:
+        if _answer(f"{name} may not serve after this. Type its name to go on: ") != name:
+            raise UsageError("Not confirmed; nothing was done.")
+    if not names and _answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
+        raise UsageError("Not confirmed; nothing was done.")
+
+
+def _answer(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
+def print_event(event: Event) -> None:
+    """Tell what a rollout does, a line each, on standard error."""
+    match event.kind:
+        case Kind.STARTED if event.step:
+            line = step_words(event.step)
+        case Kind.DONE if event.step:
+            line = "      done" + (f": {event.message}" if event.message else "")
+        case Kind.FAILED:
+            line = f"      failed: {event.message}"
+        case Kind.PROGRESS:
+            line = f"      {event.message}"
+        case _:
+            line = event.message
+    print(line, file=sys.stderr, flush=True)

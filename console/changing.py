@@ -1,0 +1,83 @@
+"""From changes to a plan, to a rollout, to the fleet file: what the plan screen and the command line both do.
+
+The modules that can change a host are imported only inside the functions that do.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from console.session import Session
+from fleet.errors import GpudeckError
+from fleet.inventory.changes import Change, Restart, apply
+from fleet.planning.plan import Plan
+from fleet.planning.planner import make_plan
+from fleet.planning.world import read_world
+
+if TYPE_CHECKING:
+    from fleet.rollout.events import Event, Result
+    from fleet.rollout.executor import Rollout
+    from fleet.rollout.journal import Journal
+
+
+async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
+    """Read the hosts the changes touch, and plan. Raises GpudeckError."""
+    changes = tuple(changes)
+    probes = {host.name: session.probe(host.name) for host in session.inventory.hosts}
+    world = await read_world(session.inventory, changes, probes, session.board.snapshots)
+    return make_plan(session.inventory, changes, world)
+
+
+def open_journal(session: Session) -> Journal:
+    """The journal of the session's fleet. Raises GpudeckError where it cannot be written."""
+    from console.fleets import journal_path, state_folder
+    from fleet.rollout.journal import Journal
+
+    return Journal(journal_path(session.inventory, session.state_folder or state_folder()), time.time)
+
+
+def rollout_of(session: Session, plan: Plan, journal: Journal, on_event: Callable[[Event], None]) -> Rollout:
+    """A rollout of the plan over the session's own connections, not yet begun."""
+    from fleet.rollout.executor import Rollout
+    from fleet.ssh.operator import Operator
+
+    operators = {host: Operator(session.connection(host)) for host in plan.hosts}
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return Rollout(plan, operators, session.board, journal, on_event, operator=who)
+
+
+def follow(session: Session, plan: Plan, result: Result) -> str:
+    """Let the session, and its fleet file, follow what is done; what was not done stays a draft.
+
+    Only the changed values of the file change. What is wrong with writing it, as a sentence; empty where nothing is.
+    """
+    from fleet.rollout.events import Outcome
+
+    if result.outcome is Outcome.ROLLED_BACK:
+        return ""
+    done = [change for change in plan.changes if change.model in result.done]
+    left = [change for change in plan.changes if change.model not in result.done]
+    before = session.inventory
+    session.adopt(apply(before, done))
+    if left:
+        session.stage(*left)
+    written: list[Change] = [change for change in done if not isinstance(change, Restart)]
+    return _write_fleet_file(session, written) if written else ""
+
+
+def _write_fleet_file(session: Session, changes: list[Change]) -> str:
+    from fleet.inventory.editing import edited, save
+
+    path = session.inventory.path
+    if path is None:
+        return ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        save(path, text, edited(text, changes, path))
+    except (OSError, UnicodeDecodeError, GpudeckError) as error:
+        return f"What runs is changed, but {path} is not: {error}"
+    return ""

@@ -1,0 +1,38 @@
+"""Carry a change out: planned, asked, one step at a time, rolled back where a start fails."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from console.applying import add_apply_options, apply_changes, apply_plan_file
+from console.drafting import add_change_options, read_changes
+from console.fleets import add_fleet_options, choose_fleet
+from fleet.errors import UsageError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of ``gpudeck apply``."""
+    add_fleet_options(parser)
+    add_change_options(parser)
+    add_apply_options(parser)
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="carry out a plan made by `gpudeck plan --json`")
+    parser.add_argument("--resume", action="store_true", help="carry on an unfinished rollout")
+    parser.add_argument("--rollback", action="store_true", help="undo an unfinished rollout")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan, ask, do."""
+    inventory = choose_fleet(options)
+    if options.resume or options.rollback:
+        from console.resuming import resume
+
+        return resume(inventory, back=options.rollback)
+    changes = read_changes(options, inventory)
+    if options.plan is not None:
+        if changes:
+            raise UsageError("--plan FILE and changes do not go together.")
+        return apply_plan_file(inventory, options.plan, options)
+    if not changes:
+        raise UsageError("There is nothing to apply.", "Name a change: --move, --set, --enable or --disable.")
+    return apply_changes(inventory, changes, options)
