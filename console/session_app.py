@@ -24,6 +24,11 @@ class SessionApp(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = []
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-middle"), (44, "-tall")]  # noqa: RUF012
+    CSS = """
+    .-middle FindingsList { height: 3; }
+    .-short FindingsList { height: 2; }
+    """
 
     def __init__(
         self,

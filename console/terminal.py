@@ -10,7 +10,7 @@ from fleet.errors import UsageError
 
 def require_terminal() -> None:
     """Raises UsageError where the console could not be drawn or read."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):  # Textual draws on standard error
         raise UsageError(
             "The console needs a terminal, and this is none.",
             "Use `gpudeck status` for plain text or --json.",

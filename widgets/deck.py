@@ -80,7 +80,6 @@ class Deck(Widget, can_focus=True):
     Deck > VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
     Deck > VerticalScroll > Container { layout: grid; height: auto; }
     Deck > #detail { display: none; height: 1fr; margin-top: 1; }
-    Deck.-lines > VerticalScroll { height: auto; max-height: 60%; }
     Deck.-lines > #detail { display: block; }
     """
 
@@ -137,6 +136,7 @@ class Deck(Widget, can_focus=True):
             heights = [str(height + (1 if row < spare else 0)) for row in range(rows)]
         else:
             heights = ["1"]
+            self.query_one(VerticalScroll).styles.height = min(len(self._panes), max(1, lines // 2))
         grid.styles.grid_rows = " ".join(heights)
 
     # what it shows

@@ -1,11 +1,14 @@
-"""Rows given from outside, and text wrapped into rows."""
+"""Rows made for the width there is: text wrapped into rows, and a widget that shows what it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import wrap
 
 from widgets.rows import Row, Rows, Span
+
+Builder = Callable[[int], Sequence[Row]]
+"""Makes the rows for a width in cells."""
 
 
 def paragraph(text: str, cells: int, style: str = "text", indent: str = "  ") -> list[Row]:
@@ -14,18 +17,23 @@ def paragraph(text: str, cells: int, style: str = "text", indent: str = "  ") ->
     return [(Span(line, style),) for line in lines]
 
 
+def sentence(text: str, style: str = "text") -> Builder:
+    """One paragraph, wrapped to the width there is."""
+    return lambda cells: paragraph(text, cells, style)
+
+
 class Paragraphs(Rows):
-    """Shows the rows it is given."""
+    """Shows the rows a function makes for its width."""
 
-    def __init__(self, rows: Sequence[Row] = (), *, id: str | None = None) -> None:
+    def __init__(self, build: Builder | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._given = list(rows)
+        self._build: Builder = build or (lambda _: ())
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, build: Builder) -> None:
         """Show these rows from now on."""
-        self._given = list(rows)
+        self._build = build
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
-        """As given."""
-        return self._given
+        """As made."""
+        return self._build(width)

@@ -21,7 +21,7 @@ from fleet.model import Model, Scalar
 from fleet.units import count, gib_text
 from widgets.findings_list import SIGNS
 from widgets.hints import Hints
-from widgets.paragraphs import Paragraphs, paragraph
+from widgets.paragraphs import Builder, Paragraphs, paragraph, sentence
 from widgets.rows import Row, Span, fit
 
 
@@ -106,7 +106,6 @@ class EditScreen(ConsoleDialog):
         return SetArgument(self._model_name, chosen.flag, chosen.parse(text) if text else None)
 
     def _show(self) -> None:
-        width = max(40, self.query_one("#arguments").size.width or 100)
         rows: list[Row] = [(Span(f"{self._model_name}", "accent"), Span(f"   {self._model.engine}", "dim"))]
         for index, known in enumerate(self._arguments()):
             here = index == self._index
@@ -120,16 +119,16 @@ class EditScreen(ConsoleDialog):
             )
         if len(rows) == 1:
             rows.append((Span("This engine has no arguments that gpudeck knows; its memory is declared.", "dim"),))
-        self.query_one("#arguments", Paragraphs).show(rows)
-        self.query_one("#verdict", Paragraphs).show(self._verdict(width))
+        self.query_one("#arguments", Paragraphs).show(lambda _: rows)
+        self.query_one("#verdict", Paragraphs).show(self._verdict())
 
-    def _verdict(self, width: int) -> list[Row]:
+    def _verdict(self) -> Builder:
         try:
             change = self._typed()
             assessment = self.session.what_if(*([change] if change else []))
         except (ValueError, UsageError) as error:
-            return [(Span(str(error), "error"),)]
-        return verdict_rows(assessment, self._model_name, width)
+            return sentence(str(error), "error")
+        return lambda width: verdict_rows(assessment, self._model_name, width)
 
 
 def verdict_rows(assessment: Assessment, name: str, width: int) -> list[Row]:

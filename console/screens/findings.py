@@ -26,6 +26,7 @@ class FindingsScreen(ConsoleDialog):
     def __init__(self) -> None:
         super().__init__()
         self._index = 0
+        self._chosen_row = 0
 
     def compose(self) -> ComposeResult:
         """The list."""
@@ -47,26 +48,22 @@ class FindingsScreen(ConsoleDialog):
     def _show(self) -> None:
         lines = self._lines()
         self._index = max(0, min(len(lines) - 1, self._index))
-        width = max(40, self.size.width * 9 // 10 - 6)
+        self.query_one(Paragraphs).show(lambda width: self._rows(lines, width))
+        self.query_one(VerticalScroll).scroll_to(y=max(0, self._chosen_row - 6), animate=False)
+
+    def _rows(self, lines: list[tuple[Finding, Fix | None]], width: int) -> list[Row]:
         rows: list[Row] = []
-        chosen_row = 0
         shown: Finding | None = None
         for index, (finding, fix) in enumerate(lines):
             if finding is not shown:
-                rows += self._heading(finding, width)
+                rows += _heading(finding, width)
                 shown = finding
             here = index == self._index
             if here:
-                chosen_row = len(rows)
+                self._chosen_row = len(rows)
             words = f"fix: {fix.summary}" if fix else "no computed fix"
             rows.append((Span("   ▸ " if here else "     ", "accent"), Span(words, "good" if fix else "dim")))
-        self.query_one(Paragraphs).show(rows or [(Span("There are no findings.", "good"),)])
-        self.query_one(VerticalScroll).scroll_to(y=max(0, chosen_row - 6), animate=False)
-
-    def _heading(self, finding: Finding, width: int) -> list[Row]:
-        sign, style = SIGNS[finding.severity]
-        head = f"{sign} {finding.tense.upper()} {finding.code} {finding.subject}"
-        return [(Span(head, style),), *paragraph("  " + finding.message, width)]
+        return rows or [(Span("There are no findings.", "good"),)]
 
     def action_go(self, step: int) -> None:
         """The next fix, or the one before."""
@@ -82,3 +79,9 @@ class FindingsScreen(ConsoleDialog):
             return
         if self.console.stage(*fix.changes):
             self.dismiss()
+
+
+def _heading(finding: Finding, width: int) -> list[Row]:
+    sign, style = SIGNS[finding.severity]
+    head = f"{sign} {finding.tense.upper()} {finding.code} {finding.subject}"
+    return [(Span(head, style),), *paragraph("  " + finding.message, width)]

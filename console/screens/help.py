@@ -52,7 +52,7 @@ class HelpScreen(ConsoleDialog):
     def compose(self) -> ComposeResult:
         """The table."""
         with Vertical(), VerticalScroll():
-            yield Paragraphs(help_rows())
+            yield Paragraphs(lambda _: help_rows())
         yield Hints([(key.shown, key.label) for key in keys(Where.HELP)])
 
     def on_mount(self) -> None:

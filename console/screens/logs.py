@@ -14,7 +14,7 @@ from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
 from fleet.text import clean_lines
 from widgets.hints import Hints
-from widgets.paragraphs import Paragraphs
+from widgets.paragraphs import Paragraphs, sentence
 from widgets.rows import Row, Span
 
 LINES = 200
@@ -48,7 +48,7 @@ class LogsScreen(ConsoleDialog):
     def compose(self) -> ComposeResult:
         """The lines, scrolled to their end."""
         with Vertical():
-            yield Paragraphs([(Span(f"{self._model_name}: reading its log …", "dim"),)])
+            yield Paragraphs(sentence(f"{self._model_name}: reading its log …", "dim"))
             with VerticalScroll():
                 yield Paragraphs(id="lines")
         yield Hints([(key.shown, key.label) for key in keys(Where.LOGS)])
@@ -68,12 +68,13 @@ class LogsScreen(ConsoleDialog):
             host, service = logged(self.session.inventory, self._model_name)
             answer = await self.session.probe(host.name).read(service.logs(LINES))
         except GpudeckError as error:
-            title.show([(Span(str(error), "error"),)])
+            title.show(sentence(str(error), "error"))
             return
         lines = clean_lines(answer.stdout if answer.ok else answer.stderr, limit=1000)
-        title.show([(Span(f"{self._model_name}", "accent"), Span(f"   {service.name} on {host.name}", "dim"))])
+        title.show(lambda _: [(Span(self._model_name, "accent"), Span(f"   {service.name} on {host.name}", "dim"))])
         scroll = self.query_one(VerticalScroll)
         at_end = scroll.scroll_offset.y >= scroll.max_scroll_y
-        self.query_one("#lines", Paragraphs).show([log_row(line) for line in lines] or [(Span("(no lines)", "dim"),)])
+        rows = [log_row(line) for line in lines] or [(Span("(no lines)", "dim"),)]
+        self.query_one("#lines", Paragraphs).show(lambda _: rows)
         if at_end:
             scroll.scroll_end(animate=False)

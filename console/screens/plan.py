@@ -14,12 +14,12 @@ from console.keys import Where, bindings
 from console.plan_text import losses, step_words, wants_name
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
-from fleet.inventory.changes import sentence
+from fleet.inventory.changes import sentence as change_sentence
 from fleet.planning.plan import Plan, Step
 from fleet.units import duration
 from widgets.findings_list import SIGNS
 from widgets.hints import Hints
-from widgets.paragraphs import Paragraphs, paragraph
+from widgets.paragraphs import Builder, Paragraphs, paragraph, sentence
 from widgets.rows import Row, Span, ends
 
 
@@ -41,7 +41,7 @@ class PlanScreen(ConsoleScreen):
     def compose(self) -> ComposeResult:
         """The plan, and the line in which a name is typed."""
         with VerticalScroll():
-            yield Paragraphs([(Span("Reading the hosts, to plan from what really runs …", "dim"),)])
+            yield Paragraphs(sentence("Reading the hosts, to plan from what really runs …", "dim"))
         yield Input()
         yield Hints()
 
@@ -55,17 +55,17 @@ class PlanScreen(ConsoleScreen):
         try:
             plan = await plan_changes(self.session, self.session.changes)
         except GpudeckError as error:
-            self._show([(Span(error.title, "error"),), *paragraph(str(error), self.size.width - 4)])
+            self._show(sentence(f"{error.title}: {error}", "error"))
             return
         self.show_plan(plan)
 
     def show_plan(self, plan: Plan) -> None:
         """Show this plan."""
         self._plan = plan
-        self._show(plan_rows(plan, max(40, self.size.width - 4)))
+        self._show(lambda width: plan_rows(plan, width))
 
-    def _show(self, rows: list[Row]) -> None:
-        self.query_one(VerticalScroll).query_one(Paragraphs).show(rows)
+    def _show(self, build: Builder) -> None:
+        self.query_one(VerticalScroll).query_one(Paragraphs).show(build)
 
     def action_apply(self) -> None:
         """Carry the plan out; a loss that lasts wants the model's name typed first."""
@@ -118,7 +118,7 @@ def plan_rows(plan: Plan, width: int) -> list[Row]:
         style = "error" if index == 0 and (plan.stays_stopped or plan.roles_lost or plan.unproven) else "strong"
         rows += paragraph(loss, width, style)
     rows += [(), (Span("What changes", "accent"),)]
-    rows += [(Span("  " + sentence(change)),) for change in plan.changes]
+    rows += [(Span("  " + change_sentence(change)),) for change in plan.changes]
     if plan.findings:
         rows += [(), (Span("What is found in the placement after it", "accent"),)]
         for finding in plan.findings:

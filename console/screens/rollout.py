@@ -44,6 +44,7 @@ class RolloutScreen(ConsoleScreen):
         self._rollout: Rollout | None = None
         self._result: Result | None = None
         self._last_words: list[str] = []
+        self._current_row = 0
 
     def compose(self) -> ComposeResult:
         """The steps."""
@@ -90,26 +91,28 @@ class RolloutScreen(ConsoleScreen):
     def _show(self) -> None:
         if not self.is_attached:
             return
-        width = max(40, self.size.width - 4)
+        scroll = self.query_one(VerticalScroll)
+        scroll.query_one(Paragraphs).show(self._rows)
+        scroll.scroll_to(y=max(0, self._current_row - scroll.size.height + 4), animate=False)
+        self.say(*self._state_words())
+
+    def _rows(self, width: int) -> list[Row]:
         rows: list[Row] = []
-        current = 0
         for phase, steps in self._phases.items():
             title = "Carrying out the plan" if phase is Phase.PLAN else "Restoring what was there before"
             rows += [(Span(title, "accent"),)]
             for step in steps:
                 event = self._news.get((phase, step.n))
                 if event is not None:
-                    current = len(rows)
+                    self._current_row = len(rows)
                 rows += _step_rows(step, event, width)
             rows.append(())
         for words in self._last_words:
             done = self._result is not None and self._result.outcome is Outcome.DONE
             rows += paragraph(words, width, "good" if done else "error")
-        scroll = self.query_one(VerticalScroll)
-        scroll.query_one(Paragraphs).show(rows)
-        focus = len(rows) if self._last_words else current
-        scroll.scroll_to(y=max(0, focus - scroll.size.height + 4), animate=False)
-        self.say(*self._state_words())
+        if self._last_words:
+            self._current_row = len(rows)
+        return rows
 
     def _state_words(self) -> tuple[str, str]:
         if self._result is not None:

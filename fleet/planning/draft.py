@@ -49,7 +49,6 @@ class Draft:
         """The changes that really change the running placement; a value set back to what runs is no change.
 
         Moves come before the rest, so that a model without a place has one when it is enabled.
-        Raises UsageError for a model that does not exist.
         """
         return tuple(change for change in self._ordered if _differs(inventory, change))
 
@@ -79,10 +78,15 @@ def _value(change: Change) -> tuple[str, str]:
 
 
 def _differs(inventory: Inventory, change: Change) -> bool:
+    running = next((model for model in inventory.models if model.name == change.model), None)
+    if running is None:
+        return True
     match change:
+        case Move(place=place):
+            return running.place != place
+        case SetArgument(flag=flag, value=value):
+            return running.args.get(flag) != value
+        case Enable() | Disable():
+            return running.enabled != isinstance(change, Enable)
         case Restart():
             return True
-        case Enable(model=name):  # its place may come from another change of the same draft
-            return all(model.name != name or not model.enabled for model in inventory.models)
-        case _:
-            return apply(inventory, [change]) != inventory

@@ -1,7 +1,7 @@
 """In which order models are stopped and started, so that each start finds the memory it needs.
 
-Everything happens one at a time. The order is found greedily: a model is restarted on the spot where its start fits
-once it is stopped; where none does, the least damaging one that is in the way is stopped early.
+Everything happens one at a time. The order is found greedily: a model is restarted where its start fits once it is
+stopped itself; where no model's does, the least damaging one that is in the way is stopped early.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Task:
 
     @property
     def slack(self) -> int:
-        """By how much its start takes more than it then holds, at worst. Large ones are best started first."""
+        """By how much its start takes more than it then holds; those with most are best started first."""
         return max((self.needs[gpu] - self.rests.get(gpu, 0) for gpu in self.needs), default=0)
 
 
@@ -78,8 +78,8 @@ def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> lis
         free: Free bytes of every GPU now.
 
     Returns:
-        Turns that each fit where such an order was found. Where none was, the models of that part are all stopped
-        first and then started, and the turns that do not fit say so.
+        Turns that each fit where such an order was found. Where none was, the models of that part are all
+        stopped first and then started, and the turns that do not fit say so.
     """
     turns: list[Turn] = []
     for part in components(tasks):

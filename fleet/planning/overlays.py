@@ -59,8 +59,8 @@ def pins(gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Ac
     """The variables that show a process these GPUs (HIP indices) and no others; None clears one.
 
     Whole AMD GPUs with an id are named by it, ``GPU-<unique_id>``, which survives any reordering. Partitions
-    share their GPU's id, so they, and GPUs without one, go by the index of this moment: ROCr counts as HIP does
-    when nothing filters, and filters before HIP. NVIDIA's are counted by PCI address.
+    share their GPU's id, so they, and GPUs without one, go by the index of this moment: ROCr counts as HIP
+    does where nothing filters, and filters before HIP. NVIDIA's are counted by PCI address.
     """
     if accelerator.vendor == "nvidia":
         return {

@@ -20,7 +20,7 @@ from fleet.planning.world import World
 from fleet.services import Service
 from fleet.services.registry import service_of
 
-DRAIN_SECONDS = 30.0
+DRAIN_SECONDS = 10.0
 """How long a stop waits for running requests at most."""
 STOP_SECONDS = 10.0
 COMMAND_SECONDS = 1.0

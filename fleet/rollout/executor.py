@@ -288,7 +288,7 @@ class Rollout:
             if stale is not None and snapshot.services is stale.services:
                 return False  # read before the step touched anything
             seen = see(snapshot)
-            if seen.waiting_for != last.waiting_for and seen.waiting_for:
+            if not seen.decided and seen.waiting_for != last.waiting_for:
                 self._tell(Event(Kind.PROGRESS, f"waiting for {seen.waiting_for}", phase, step))
             last = seen
             return seen.decided
