@@ -7,6 +7,7 @@ from textual.screen import Screen
 from console.screens.base import ConsoleDialog, ConsoleScreen
 from console.screens.deck import DeckScreen
 from console.session_app import SessionApp
+from console.unfinished import unfinished_words
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Change
 from fleet.planning.plan import Plan
@@ -22,6 +23,12 @@ class GpudeckApp(SessionApp):
     def first_screen(self) -> Screen[None]:
         """The deck with the fleet file's names."""
         return DeckScreen(self.session.blank_state())
+
+    def _begin(self) -> None:
+        super()._begin()
+        words = unfinished_words(self.session)
+        if words:
+            self.tell(words, "warning")
 
     def show_state(self) -> None:
         """Show the session's newest state on the screens that show it."""

@@ -86,7 +86,7 @@ KEYS: tuple[Key, ...] = (
     Key(D, "u", "undo", "undo", "take the last change of the draft back", changes=True),
     Key(D, "U", "redo", "redo", "stage it again", hint=False, changes=True),
     Key(D, "v", "now_after", "now/after", "show the placement now, or after the draft", hint=False),
-    *(Key(D, str(n), f"gpu({n - 1})", f"GPU {n - 1}", f"go to GPU {n - 1}", hint=False) for n in range(1, 9)),
+    *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
     Key(D, "question_mark", "help", "help", "this help"),
     Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),
     Key(C, "n", "next_fit(1)", "next fit", "go to the next GPU it fits on"),

@@ -17,6 +17,11 @@ class Hints(Rows):
         self._hints = tuple(hints)
         self._message: Row = ()
 
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """The keys it hints at, each with its word."""
+        return self._hints
+
     def show_keys(self, hints: Sequence[tuple[str, str]]) -> None:
         """Hint at these keys."""
         self._hints = tuple(hints)

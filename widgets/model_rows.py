@@ -7,7 +7,8 @@ from fleet.model import Arguments
 from fleet.state import ModelState, ModelWord
 from fleet.units import GiB, count, gib
 from widgets.pane_view import PaneView
-from widgets.rows import Row, Span, ends, fit
+from widgets.paragraphs import paragraph
+from widgets.rows import Row, Span, ends
 
 WORD_STYLES = {
     ModelWord.SERVING: "good",
@@ -47,9 +48,10 @@ def model_rows(view: PaneView, cells: int, room: int) -> list[Row]:
         rows += entry[:depth]
     if len(rows) > room:
         rows = [*rows[: max(0, room - 1)], (Span(f"+{len(rows) - room + 1} more", "dim"),)][: max(0, room)]
-    if view.gpu.note and len(rows) < room:
-        rows += [()] * (spaced and len(rows) + 1 < room)
-        rows.append((Span(fit("✎ " + view.gpu.note, cells), "dim"),))
+    if view.gpu.note:
+        note = paragraph("✎ " + view.gpu.note, cells, "dim")
+        rows += [()] * (spaced and len(rows) + len(note) < room)
+        rows += note[: room - len(rows)]
     return rows
 
 

@@ -99,6 +99,7 @@ class Rows(Widget, can_focus=False):
         """Compose again and repaint the rows that differ."""
         size = self.size
         if not size.width:
+            self.refresh(layout=True)
             return
         rows = list(self.compose_rows(size.width, size.height))
         old, self._rows = self._rows, rows

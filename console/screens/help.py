@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from console.keys import KEYS, Where, bindings, keys
+from console.keys import Where, bindings, keys
 from console.screens.base import ConsoleDialog
 from widgets.bar import legend
 from widgets.hints import Hints
@@ -26,18 +27,18 @@ _TITLES = {
 
 
 def help_rows() -> list[Row]:
-    """Every key of every screen, in the table's order."""
+    """Every key of every screen, in the table's order; keys that do the same stand together."""
     rows: list[Row] = []
     for where, title in _TITLES.items():
-        rows += [(Span(title, "accent"),)]
-        ways = [key for key in KEYS if key.where is where]
-        for key in ways:
-            if key.action.startswith("gpu(") and key.keys != "1":
-                continue
-            shown, words = (key.shown, key.help) if key.keys != "1" else ("1..8", "go to a GPU by its place")
-            rows.append((Span(f"  {shown:<6}", "key"), Span(words)))
+        rows.append((Span(title, "accent"),))
+        for words, same in groupby(keys(where), key=lambda key: key.help):
+            rows.append((Span(f"  {_shown([key.shown for key in same]):<8}", "key"), Span(words)))
         rows.append(())
-    return [*rows, (Span("Bars ", "accent"), *legend(), Span(" ghost +  leaving -", "dim"))]
+    return [*rows, (Span("Bars ", "accent"), *legend(), Span(" comes +  leaves -  beyond the GPU !", "dim"))]
+
+
+def _shown(names: list[str]) -> str:
+    return " ".join(names) if len(names) <= 4 else f"{names[0]}..{names[-1]}"
 
 
 class HelpScreen(ConsoleDialog):

@@ -14,7 +14,7 @@ from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
 from fleet.text import clean_lines
 from widgets.hints import Hints
-from widgets.paragraphs import Paragraphs, sentence
+from widgets.paragraphs import Paragraphs, paragraph, sentence
 from widgets.rows import Row, Span
 
 LINES = 200
@@ -26,13 +26,11 @@ _STYLES = (
 )
 
 
-def log_row(line: str) -> Row:
-    """A log line, errors and warnings told apart."""
+def log_rows(line: str, cells: int) -> list[Row]:
+    """A log line, never cut; errors and warnings told apart."""
     lowered = line.lower()
-    for words, style in _STYLES:
-        if any(word in lowered for word in words):
-            return (Span(line, style),)
-    return (Span(line),)
+    style = next((style for words, style in _STYLES if any(word in lowered for word in words)), "text")
+    return paragraph(line, cells, style) or [()]
 
 
 class LogsScreen(ConsoleDialog):
@@ -74,7 +72,8 @@ class LogsScreen(ConsoleDialog):
         title.show(lambda _: [(Span(self._model_name, "accent"), Span(f"   {service.name} on {host.name}", "dim"))])
         scroll = self.query_one(VerticalScroll)
         at_end = scroll.scroll_offset.y >= scroll.max_scroll_y
-        rows = [log_row(line) for line in lines] or [(Span("(no lines)", "dim"),)]
-        self.query_one("#lines", Paragraphs).show(lambda _: rows)
+        self.query_one("#lines", Paragraphs).show(
+            lambda cells: [row for line in lines or ["(no lines)"] for row in log_rows(line, cells)]
+        )
         if at_end:
             scroll.scroll_end(animate=False)

@@ -84,7 +84,8 @@ def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> lis
     turns: list[Turn] = []
     for part in components(tasks):
         here = {gpu for task in part for gpu in task.gpus}
-        near = [task for task in bystanders if task.gpus & here]
+        moved = {turn.task.model for turn in turns}
+        near = [task for task in bystanders if task.gpus & here and task.model not in moved]
         found = _ordered(part, near, free)
         turns += found
         free = after(found, free)

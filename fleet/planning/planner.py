@@ -60,6 +60,11 @@ class _Job:
         return self.after.enabled and self.after.place is not None
 
     @property
+    def is_as_it_was(self) -> bool:
+        """Whether it is only started again, as it is."""
+        return self.before == self.after
+
+    @property
     def name(self) -> str:
         """The model's name."""
         return self.after.name
@@ -78,25 +83,29 @@ class _Planner:
         self.then = assess(self.after, tense=Tense.DRAFT, totals=totals)
         names = dict.fromkeys(change.model for change in changes)
         self.jobs = {name: self._job(name) for name in names}
+        others = [model.name for model in self.after.placed if model.name not in names and model.service]
+        self.bystanders = {name: self._job(name) for name in others if world.runs_on(name)}
 
     def _job(self, name: str) -> _Job:
         return _Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
 
     def plan(self) -> Plan:
-        turns = order([self._task(job) for job in self.jobs.values()], [], self._free())
+        bystanders = [self._task(job) for job in self.bystanders.values()]
+        turns = order([self._task(job) for job in self.jobs.values()], bystanders, self._free())
+        involved = self.jobs | {name: job for name, job in self.bystanders.items() if _has_turn(turns, name)}
         steps: list[Step] = []
         for turn in turns:
-            job = self.jobs[turn.task.model]
+            job = involved[turn.task.model]
             steps += self._stop_steps(job) if turn.verb is Verb.STOP else self._start_steps(job, turn)
         numbered = tuple(replace(step, n=n) for n, step in enumerate(steps, 1))
-        stopped = [self.jobs[step.model] for step in numbered if step.action is Action.STOP]
+        stopped = [involved[step.model] for step in numbered if step.action is Action.STOP]
         return Plan(
             fleet=self.inventory.fleet,
             world=self.world.digest,
             changes=self.changes,
             findings=self.then.findings,
             steps=numbered,
-            formers=tuple(former for job in self.jobs.values() for former in self._formers(job)),
+            formers=tuple(former for job in involved.values() for former in self._formers(job)),
             downtime_seconds=_downtime(numbered),
             stays_stopped=tuple(job.name for job in stopped if not job.starts),
             roles_lost=self._roles_lost(),
@@ -118,13 +127,14 @@ class _Planner:
         estimate = self.then.estimates.get(job.name)
         if not job.starts or estimate is None:
             return Task(job.name, stops=job.runs_on is not None, starts=False, held=held)
+        known = held if job.is_as_it_was else {}
         return Task(
             job.name,
             stops=job.runs_on is not None,
             starts=True,
             held=held,
-            needs=start_needs(job.after, estimate, self._host(job).accelerator),
-            rests=rests(job.after, estimate),
+            needs=start_needs(job.after, estimate, self._host(job).accelerator, known),
+            rests=rests(job.after, estimate, known),
             damage=(float(self._is_last_of_role(job)), load_seconds(estimate)),
         )
 
@@ -188,6 +198,8 @@ class _Planner:
         return [*self._overlay_steps(job, service), start, wait]
 
     def _overlay_steps(self, job: _Job, service: Service) -> list[Step]:
+        if job.is_as_it_was:
+            return []
         place = job.after.place
         assert place is not None, "only models with a place start"
         definition = self.world.standing(job.name, place.host).definition
@@ -243,6 +255,10 @@ class _Planner:
     def _will_run(self, model: Model) -> bool:
         job = self.jobs.get(model.name)
         return job.starts if job else self.world.runs_on(model.name) is not None
+
+
+def _has_turn(turns: Iterable[Turn], name: str) -> bool:
+    return any(turn.task.model == name for turn in turns)
 
 
 def _downtime(steps: tuple[Step, ...]) -> Mapping[str, float]:

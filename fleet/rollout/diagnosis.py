@@ -6,6 +6,8 @@ import re
 
 from fleet.text import clean_lines
 
+_STARTED = re.compile(r"Start(?:ed|ing) ")
+"""How the service manager begins the log of a new start; engines indent the word, or put a level before it."""
 _RAISED = re.compile(r"(?:^|\s)((?:\w+\.)*\w*(?:Error|Exception)): (?P<said>\S.*)")
 _FAILED = re.compile(r"(?:failed to|unable to|cannot|could not) .*", re.IGNORECASE)
 _ECHOES = ("Engine core initialization failed", "Failed core proc", "Engine process failed to start")
@@ -13,12 +15,13 @@ _ECHOES = ("Engine core initialization failed", "Failed core proc", "Engine proc
 
 
 def why(log: str, limit: int = 600) -> str:
-    """The engine's own sentence; empty where its log has none.
+    """The engine's own sentence of its newest start; empty where its log has none.
 
     Newest first: an exception's text is better than a plain line about a failure, and no echo counts.
     """
     lines = clean_lines(log, limit=limit)
-    said = [line for line in reversed(lines) if not any(echo in line for echo in _ECHOES)]
+    begins = max((n for n, line in enumerate(lines) if _STARTED.match(line)), default=0)
+    said = [line for line in reversed(lines[begins:]) if not any(echo in line for echo in _ECHOES)]
     for line in said:
         match = _RAISED.search(line)
         if match:

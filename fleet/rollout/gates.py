@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleet.planning.plan import Step
-from fleet.readings import HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.readings import HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
 from fleet.units import GiB, gib_text
 
 SETTLED_FRAMES = 3
@@ -13,6 +14,8 @@ SETTLED_FRAMES = 3
 SETTLED_BYTES = GiB // 4
 TOLERANCE = 0.05
 """Of the estimate's range, on either side; at least half a GiB."""
+STRAY_BYTES = GiB // 2
+"""What a process may hold on a GPU not meant for it: a runtime's context, where it opens every GPU it sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ class Serving:
     def __init__(self, step: Step, before: ServiceReading | None) -> None:
         """A gate for a wait step; ``before`` is how its service stood just before the start."""
         self._step = step
+        self._before = before
         self._restarts = before.restarts if before else 0
+        self._down: Mapping[str, ServiceReading] | None = None
         self._calm = 0
         self._last: dict[int, int] = {}
 
@@ -78,15 +83,14 @@ class Serving:
         reading = snapshot.reading
         if snapshot.link is not Link.LIVE or reading is None or service is None:
             return Seen(waiting_for="a reading of the host")
-        if service.word is ServiceWord.FAILED:
-            return Seen(failure=f"its service failed ({service.result or 'no reason given'})")
-        if service.restarts > self._restarts:
-            return Seen(failure="its process ended and was started again")
+        ended = self._ended(service, snapshot.services)
+        if ended:
+            return Seen(failure=ended)
         held = reading.held_by(self._step.service)
         self._watch_memory(held)
         if service.word is not ServiceWord.ACTIVE:
             return Seen(waiting_for="the service to start")
-        wrong = [index for index in held if index not in {gpu.index for gpu in self._step.gpus}]
+        wrong = self._elsewhere(reading, held)
         if wrong:
             return Seen(failure=f"it runs on GPU {', '.join(map(str, wrong))}, which is not where it was placed")
         if not held:
@@ -97,6 +101,30 @@ class Serving:
         if self._calm < SETTLED_FRAMES:
             return Seen(waiting_for="its memory to settle")
         return self._judge(held)
+
+    def _ended(self, service: ServiceReading, services: Mapping[str, ServiceReading]) -> str:
+        """How its process ended; empty while it runs, or may yet."""
+        waits_to_restart = service.word is ServiceWord.STARTING and service.result not in ("", "success")
+        if service.restarts > self._restarts or waits_to_restart:
+            return "its process ended and was started again"
+        self._restarts = service.restarts  # the manager counts anew after a start by hand
+        if service.word not in (ServiceWord.FAILED, ServiceWord.STOPPED):
+            return ""
+        self._down = self._down or services
+        as_before = service.word is ServiceWord.STOPPED or (self._before and service.word is self._before.word)
+        if as_before and services is self._down:
+            return ""  # asked before the start, perhaps; the next answer decides
+        if service.word is ServiceWord.STOPPED:
+            return "its process ended by itself"
+        return f"its service failed ({service.result or 'no reason given'})"
+
+    def _elsewhere(self, reading: HostReading, held: dict[int, int]) -> list[int]:
+        """HIP indices of the GPUs where it holds memory though it was placed on others."""
+        meant = {expect.pci for expect in self._step.expects}
+        if not meant:
+            meant = {g.identity.pci for gpu in self._step.gpus if (g := reading.gpu(gpu.index))}
+        pci = {gpu.identity.hip_index: gpu.identity.pci for gpu in reading.gpus}
+        return [index for index, size in held.items() if size > STRAY_BYTES and pci[index] not in meant]
 
     def _watch_memory(self, held: dict[int, int]) -> None:
         moved = max((abs(held.get(i, 0) - self._last.get(i, 0)) for i in {*held, *self._last}), default=0)

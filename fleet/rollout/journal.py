@@ -92,7 +92,16 @@ class Journal:
         self._database.close()
 
     def begin(self, plan: Plan, operator: str) -> int:
-        """Write down a plan about to be carried out; its id."""
+        """Write down a plan about to be carried out; its id.
+
+        Raises GpudeckError while another rollout of the fleet has no end, be it still going on or cut off.
+        """
+        other = self.unfinished()
+        if other is not None:
+            raise GpudeckError(
+                f"A rollout of this fleet that {other.operator} began is not finished.",
+                "Carry it on with `gpudeck apply --resume`, or undo it with `gpudeck apply --rollback`.",
+            )
         return self._write(
             "INSERT INTO rollout (begun, operator, plan) VALUES (?, ?, ?)",
             self._clock(),

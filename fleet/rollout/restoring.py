@@ -5,11 +5,44 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from fleet.model import GpuId
 from fleet.planning.plan import Action, Former, Plan, Step
 from fleet.services.registry import service_named
 
 STOP_SECONDS = 10.0
 COMMAND_SECONDS = 1.0
+
+
+def entangled(plan: Plan, begun: Collection[int], done: Collection[int], failed: str) -> frozenset[str]:
+    """The models that have to go back with one whose step failed, itself included.
+
+    Those are the ones the plan left half done, stopped early to make room for instance, and those that by now hold
+    more than before on a GPU that a model going back needs.
+    """
+    back = {failed} | {step.model for step in plan.steps if step.n in begun and step.model not in finished(plan, done)}
+    while True:
+        needed = {gpu for former in plan.formers if former.model in back for gpu in former.gpus}
+        more = {model for model in finished(plan, done) if model not in back and _grown(plan, model) & needed}
+        if not more:
+            return frozenset(back)
+        back |= more
+
+
+def finished(plan: Plan, done: Collection[int]) -> tuple[str, ...]:
+    """The models whose every step is done."""
+    left = {step.model for step in plan.steps if step.n not in done}
+    return tuple(dict.fromkeys(step.model for step in plan.steps if step.model not in left))
+
+
+def _grown(plan: Plan, model: str) -> set[GpuId]:
+    """The GPUs on which a model is to hold more than it did."""
+    wait = next((step for step in plan.steps if step.model == model and step.action is Action.WAIT), None)
+    if wait is None:
+        return set()
+    formers = [former for former in plan.formers if former.model == model and former.running]
+    held = {expect.gpu: expect.high_bytes for former in formers for expect in former.expects}
+    now = {expect.gpu: expect.high_bytes for expect in wait.expects} or dict.fromkeys(wait.gpus, 1)
+    return {gpu for gpu, size in now.items() if size > held.get(gpu, 0)}
 
 
 def restoring(plan: Plan, begun: Collection[int], models: Collection[str] | None = None) -> tuple[Step, ...]:

@@ -1,0 +1,170 @@
+"""Taking one step: its commands, and then its gate until it has seen enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from fleet.commands import Answer, Read, Write
+from fleet.errors import GpudeckError
+from fleet.planning.plan import Action, Step
+from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
+from fleet.rollout.diagnosis import why
+from fleet.rollout.gates import Drained, Seen, Serving, Stopped
+from fleet.services.registry import service_named
+from fleet.text import clean
+
+COMMAND_TIMEOUT = 120.0
+"""Seconds one command may take; stopping an engine takes longest."""
+STOP_TIMEOUT = 180.0
+"""Seconds until the driver has taken the memory back."""
+READING_TIMEOUT = 15.0
+"""Seconds until a host must have said how its services are."""
+LOG_LINES = 300
+
+
+class OperatorConnection(Protocol):
+    """A connection that may change its host."""
+
+    async def read(self, command: Read, timeout: float = ...) -> Answer:
+        """Run a command that changes nothing. Raises UnreachableError."""
+
+    async def write(self, command: Write, timeout: float = ...) -> Answer:
+        """Run a command that changes the host. Raises UnreachableError where the line is lost: result unknown."""
+
+
+class Watching(Protocol):
+    """Where the newest snapshot of each host is found."""
+
+    def latest(self, host: str) -> HostSnapshot | None:
+        """The newest, None before the first."""
+
+    async def until(self, host: str, predicate: Callable[[HostSnapshot], bool], timeout: float) -> HostSnapshot:
+        """The first for which the predicate is true. Raises TimeoutError."""
+
+
+class StepError(Exception):
+    """A step that failed, in a sentence."""
+
+
+class Stepper:
+    """Takes steps on hosts, and watches what comes of them."""
+
+    def __init__(self, operators: Mapping[str, OperatorConnection], board: Watching) -> None:
+        """Over connections by host, and the board their readings are put on."""
+        self._operators = operators
+        self._board = board
+        self._before: dict[str, ServiceReading] = {}
+
+    async def take(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
+        """Do the step and wait until its gate has seen enough.
+
+        Args:
+            step: The step; safe to take again.
+            told: Called with what it waits for, whenever that changes.
+            called_off: Whether its waiting should end now.
+
+        Returns:
+            What is worth saying of it; mostly nothing.
+
+        Raises:
+            StepError: It failed, or was called off.
+            UnreachableError: The line was lost: what it did is not known.
+        """
+        match step.action:
+            case Action.DRAIN:
+                return await self._drain(step, told, called_off)
+            case Action.STOP:
+                await self._run_commands(step)
+                await self._watch(step, Stopped(step).see, STOP_TIMEOUT, told, called_off)
+            case Action.START:
+                await self._start(step)
+            case Action.WAIT:
+                return await self._wait(step, told, called_off)
+            case Action.WRITE | Action.REMOVE:
+                await self._run_commands(step)
+        return ""
+
+    async def still_runs(self, step: Step) -> bool:
+        """Whether the service runs by a reading begun after now; whoever failed to stop it may not have touched it."""
+        seen = self._board.latest(step.host)
+        services = seen.services if seen else None
+        try:
+            fresh = await self._board.until(step.host, lambda new: new.services is not services, READING_TIMEOUT)
+        except TimeoutError:
+            return False
+        return step.model in fresh.services and fresh.services[step.model].word is ServiceWord.ACTIVE
+
+    async def _run_commands(self, step: Step) -> None:
+        for command in step.commands:
+            answer = await self._operators[step.host].write(command, COMMAND_TIMEOUT)
+            if not answer.ok:
+                said = clean(answer.stderr) or clean(answer.stdout) or f"it ended with status {answer.exit_status}"
+                raise StepError(f"`{command.line}` on {step.host} failed: {said.rstrip('.')}.")
+
+    async def _start(self, step: Step) -> None:
+        snapshot = self._board.latest(step.host)
+        if snapshot and step.model in snapshot.services:
+            self._before[step.model] = snapshot.services[step.model]
+        await self._run_commands(step)
+
+    async def _drain(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
+        """Wait until nothing runs or waits; past the deadline what is left is cut, and said."""
+        try:
+            await self._watch(step, Drained(step).see, step.seconds, told, called_off)
+        except StepError:
+            snapshot = self._board.latest(step.host)
+            left = Drained(step).see(snapshot).waiting_for if snapshot else "some requests"
+            return f"{left} were still there after {step.seconds:.0f} s"
+        return ""
+
+    async def _wait(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
+        gate = Serving(step, self._before.get(step.model))
+        try:
+            return (await self._watch(step, gate.see, 120 + 3 * step.seconds, told, called_off)).remark
+        except StepError as error:
+            if called_off():
+                raise
+            said = await self._engine_said(step)
+            raise StepError(f"{step.model} did not come up: {said or error}") from None
+
+    async def _engine_said(self, step: Step) -> str:
+        """The engine's own words for why it did not start; empty where its log has none."""
+        service = service_named(step.service, "none")
+        try:
+            answer = await self._operators[step.host].read(service.logs(LOG_LINES))
+        except GpudeckError:
+            return ""
+        return why(answer.stdout) if answer.ok else ""
+
+    async def _watch(
+        self,
+        step: Step,
+        see: Callable[[HostSnapshot], Seen],
+        timeout: float,
+        told: Callable[[str], None],
+        called_off: Callable[[], bool],
+    ) -> Seen:
+        """Feed a gate what is read from now on until it decides. Raises StepError where it says no, or never says."""
+        stale = self._board.latest(step.host)
+        last = Seen()
+
+        def decided(snapshot: HostSnapshot) -> bool:
+            nonlocal last
+            if stale is not None and snapshot.services is stale.services:
+                return False  # read before the step touched anything
+            seen = see(snapshot)
+            if not seen.decided and seen.waiting_for != last.waiting_for:
+                told(f"waiting for {seen.waiting_for}")
+            last = seen
+            return seen.decided or called_off()
+
+        try:
+            await self._board.until(step.host, decided, timeout)
+        except TimeoutError:
+            raise StepError(f"after {timeout:.0f} s it still waits for {last.waiting_for or 'a reading'}.") from None
+        if last.failure:
+            raise StepError(f"{last.failure}.")
+        if not last.done:
+            raise StepError("it was called off.")
+        return last

@@ -1,0 +1,40 @@
+"""The one private part of Textual we touch is where we think it is."""
+
+from __future__ import annotations
+
+import queue
+import types
+
+from textual import __version__
+from textual.app import App
+from textual.drivers._writer_thread import WriterThread
+
+from console.textual_private import output_backlog
+
+
+def test_textual_is_the_version_this_was_read_in() -> None:
+    assert __version__ == "8.2.8"
+
+
+def test_the_writer_thread_still_has_its_queue() -> None:
+    class Nowhere:
+        def write(self, text: str) -> int:
+            return len(text)
+
+        def flush(self) -> None: ...
+
+        def fileno(self) -> int:
+            return -1
+
+    thread = WriterThread(Nowhere())  # type: ignore[arg-type]
+    assert isinstance(thread._queue, queue.Queue)
+    app: App[None] = App()
+    app._driver = types.SimpleNamespace(_writer_thread=thread)  # type: ignore[assignment]
+    thread._queue.put("frame")
+    assert output_backlog(app) == 1
+
+
+async def test_a_headless_app_has_no_backlog() -> None:
+    app: App[None] = App()
+    async with app.run_test():
+        assert output_backlog(app) == 0

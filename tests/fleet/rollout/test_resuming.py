@@ -1,0 +1,139 @@
+"""Rollouts whose console ended, or whose line was cut, before they did."""
+
+from __future__ import annotations
+
+import pytest
+from fake_host import Bench, Killed
+
+from fleet.errors import GpudeckError, UnreachableError
+from fleet.inventory.changes import Change, Disable, Enable, Move
+from fleet.model import Place
+from fleet.rollout.events import Outcome, Phase, Result
+
+CHANGES: tuple[Change, ...] = (
+    Move("a", Place.parse("gpu01/1")),
+    Move("b", Place.parse("gpu01/0")),
+    Disable("c"),
+    Enable("d"),
+)
+"""A swap, whose one model is stopped early, one model stopped for good, and one started."""
+COMMANDS = 14
+
+
+@pytest.fixture
+def swap(bench: Bench) -> Bench:
+    bench.add("a", "gpu01/0", 150)
+    bench.add("b", "gpu01/1", 150)
+    bench.add("c", "gpu01/2", 150)
+    bench.add("d", "gpu01/3", 150, enabled=False)
+    return bench
+
+
+async def interrupted(bench: Bench, number: int, after: bool, fault: BaseException) -> None:
+    """Carry CHANGES out until the fault strikes at that command."""
+    bench.host.fault = (number, after, fault)
+    try:
+        await bench.run(*CHANGES)
+    except Killed:
+        return
+
+
+async def resumed(bench: Bench) -> Result:
+    journal = bench.journal()
+    found = journal.unfinished()
+    assert found is not None
+    bench.host.tick()
+    try:
+        return await bench.rollout(found.plan, journal).go_on_from(found.id, found.done)
+    finally:
+        journal.close()
+
+
+async def undone(bench: Bench) -> Result:
+    journal = bench.journal()
+    found = journal.unfinished()
+    assert found is not None
+    begun = [touch.n for touch in found.touches if touch.phase is Phase.PLAN]
+    bench.host.tick()
+    try:
+        return await bench.rollout(found.plan, journal).restore(found.id, begun)
+    finally:
+        journal.close()
+
+
+async def test_the_commands_of_the_plan_are_as_many_as_the_tests_below_interrupt(swap: Bench) -> None:
+    assert (await swap.run(*CHANGES)).outcome is Outcome.DONE
+    assert len(swap.host.commands) == COMMANDS
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(COMMANDS))
+async def test_a_console_killed_at_any_command_carries_on(swap: Bench, number: int, after: bool) -> None:
+    await interrupted(swap, number, after, Killed())
+    result = await resumed(swap)
+    assert result.outcome is Outcome.DONE
+    assert {name: (runs, gpus) for name, (runs, _, gpus) in swap.host.state.items()} == {
+        "a": (True, (1,)),
+        "b": (True, (0,)),
+        "c": (False, ()),
+        "d": (True, (3,)),
+    }
+    assert swap.unfinished() is None
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(COMMANDS))
+async def test_a_console_killed_at_any_command_takes_everything_back(swap: Bench, number: int, after: bool) -> None:
+    before = swap.host.state
+    await interrupted(swap, number, after, Killed())
+    result = await undone(swap)
+    assert result.outcome is Outcome.ROLLED_BACK
+    assert swap.host.state == before
+    assert swap.unfinished() is None
+
+
+async def test_a_lost_line_leaves_the_result_unknown_and_the_rollout_unfinished(swap: Bench) -> None:
+    swap.host.fault = (3, True, UnreachableError("gpu01 was lost."))
+    result = await swap.run(*CHANGES)
+    assert result.outcome is Outcome.UNKNOWN
+    assert result.message.startswith("gpu01 was lost. What the last step did is not known")
+    found = swap.unfinished()
+    assert found is not None
+    assert found.interrupted is not None
+    assert found.interrupted.n not in found.done
+    assert (await resumed(swap)).outcome is Outcome.DONE
+
+
+async def test_a_way_back_that_was_cut_is_gone_again(swap: Bench) -> None:
+    before = swap.host.state
+    await interrupted(swap, 10, True, Killed())
+    swap.host.fault = (14, True, UnreachableError("gpu01 was lost."))
+    assert (await undone(swap)).outcome is Outcome.UNKNOWN
+    assert (await undone(swap)).outcome is Outcome.ROLLED_BACK
+    assert swap.host.state == before
+
+
+async def test_a_model_somebody_started_meanwhile_is_stopped_again(swap: Bench) -> None:
+    await interrupted(swap, 2, False, Killed())
+    stopped = [unit for unit in swap.host.units.values() if unit.model in "ab" and not unit.gpus]
+    assert stopped
+    for unit in stopped:
+        swap.host.start(unit)
+    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert swap.host.state["a"][2] == (1,)
+
+
+async def test_an_overlay_somebody_removed_meanwhile_is_written_again(swap: Bench) -> None:
+    await interrupted(swap, 6, False, Killed())
+    written = [unit for unit in swap.host.units.values() if unit.overlay]
+    assert written
+    for unit in written:
+        unit.overlay = None
+    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert [swap.host.state[name][2] for name in "ab"] == [(1,), (0,)]
+
+
+async def test_nothing_new_is_begun_before_the_unfinished_rollout_has_ended(swap: Bench) -> None:
+    await interrupted(swap, 2, False, Killed())
+    with pytest.raises(GpudeckError, match="not finished"):
+        await swap.run(Disable("c"))

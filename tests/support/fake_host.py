@@ -1,0 +1,327 @@
+"""One GPU host in memory, with units, overlays and GPU memory: what plans and rollouts are tried on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleet.commands import Answer, Read, Write
+from fleet.errors import UnreachableError
+from fleet.inventory import Host, Inventory
+from fleet.inventory.changes import Change, apply
+from fleet.model import Engine, Model, Place
+from fleet.planning.plan import Plan
+from fleet.planning.planner import make_plan
+from fleet.planning.world import read_world
+from fleet.readings import (
+    EngineReading,
+    GpuIdentity,
+    GpuReading,
+    HostReading,
+    HostSnapshot,
+    Link,
+    ProcessReading,
+    ServiceReading,
+    ServiceWord,
+)
+from fleet.rollout.events import Event, Result
+from fleet.rollout.executor import Rollout
+from fleet.rollout.journal import Journal, Unfinished
+from fleet.services import Definition
+from fleet.services.systemd import Systemd
+from fleet.units import GiB
+
+GPUS = 4
+TOTAL = 192 * GiB
+LOAD_TICKS = 3
+FOLDER = "/etc/systemd/system/"
+_GONE = UnreachableError("gpu01 was lost.")
+
+
+class Killed(BaseException):
+    """The console's process ends here."""
+
+
+@dataclass
+class Unit:
+    """A model's service: its own file, our overlay, and what runs."""
+
+    model: str
+    size: int
+    own: str
+    overlay: str | None = None
+    word: ServiceWord = ServiceWord.STOPPED
+    result: str = "success"
+    restarts: int = 0
+    starts: int = 0
+    age: int = 0
+    gpus: tuple[int, ...] = ()
+    running: int = 0
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}.service"
+
+    @property
+    def service(self) -> str:
+        return f"systemd:{self.name}"
+
+    @property
+    def holds(self) -> int:
+        """Bytes on each of its GPUs; half of them while it loads."""
+        return (self.size if self.age >= LOAD_TICKS else self.size // 2) if self.gpus else 0
+
+
+class FakeHost:
+    """One host in memory, its connection and the board over it. Time passes only where somebody waits."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, Unit] = {}
+        self.now = 0
+        self.commands: list[str] = []
+        self.before_write: Callable[[str], None] = lambda _: None
+        self.refuses: dict[str, str] = {}
+        """What a unit's engine says instead of starting."""
+        self.hangs: set[str] = set()
+        self.loops: set[str] = set()
+        self.ends: set[str] = set()
+        """Units whose process ends by itself, successfully."""
+        self.strays: dict[str, tuple[int, ...]] = {}
+        """GPUs a unit opens whatever it is told."""
+        self.faulty_starts = 100
+        """How many starts of a unit go wrong as said above; later ones are well."""
+        self.forbids: str = ""
+        """A word no command may hold, as if sudo forbade it."""
+        self.fault: tuple[int, bool, BaseException] | None = None
+        """At the write of that number, before or after it is done, this happens once."""
+        self.lost = False
+        self._files: dict[str, str] = {}
+        self._snapshot = self._publish()
+
+    # what tests look at
+
+    @property
+    def state(self) -> dict[str, tuple[bool, str | None, tuple[int, ...]]]:
+        """Of each model: whether it runs, its overlay, its GPUs."""
+        return {unit.model: (unit.word is ServiceWord.ACTIVE, unit.overlay, unit.gpus) for unit in self.units.values()}
+
+    def used(self, gpu: int) -> int:
+        return sum(unit.holds for unit in self.units.values() if gpu in unit.gpus)
+
+    # the connection
+
+    async def read(self, command: Read, timeout: float = 0) -> Answer:
+        self._reach()
+        unit = self.units[next(word for word in command.words if word.endswith(".service"))]
+        if command.words[0] == "journalctl":
+            return Answer(0, "\n".join(unit.log), "")
+        return Answer(0, self._cat(unit), "")
+
+    async def write(self, command: Write, timeout: float = 0) -> Answer:
+        self._reach()
+        number, after, fault = self.fault or (-1, False, _GONE)
+        hit = number == len(self.commands)
+        if hit:
+            self.fault = None
+        if hit and not after:
+            raise fault
+        self.before_write(command.line)
+        self.commands.append(command.line)
+        answer = self._do(command)
+        if hit:
+            raise fault
+        return answer
+
+    def _reach(self) -> None:
+        if self.lost:
+            raise _GONE
+
+    def _do(self, command: Write) -> Answer:
+        if self.forbids and self.forbids in command.line:
+            return Answer(1, "", "sudo: a password is required")
+        match command.words[3:]:
+            case ("tee", path):
+                self._files[path] = command.stdin.decode()
+            case ("mv", "-T", source, target):
+                self.units[target.removeprefix(FOLDER).split(".d/")[0]].overlay = self._files.pop(source)
+            case ("rm", "-f", path, _):
+                self.units[path.removeprefix(FOLDER).split(".d/")[0]].overlay = None
+            case ("systemctl", "stop", name):
+                self._stop(self.units[name])
+            case ("systemctl", "start", name):
+                self.start(self.units[name])
+        return Answer(0, "", "")
+
+    def _stop(self, unit: Unit) -> None:
+        if unit.word is not ServiceWord.FAILED:
+            unit.word = ServiceWord.STOPPED
+        unit.gpus, unit.running, unit.restarts = (), 0, 0
+
+    def start(self, unit: Unit) -> None:
+        if unit.word is ServiceWord.ACTIVE:
+            return
+        unit.word, unit.age, unit.result, unit.starts = ServiceWord.ACTIVE, 0, "success", unit.starts + 1
+        unit.gpus = self._pinned(unit)
+        if self._is_faulty(unit):
+            unit.gpus = self.strays.get(unit.name, unit.gpus)
+        unit.log.append(f"Started {unit.name} - {unit.model}.")
+        if any(TOTAL - self.used(gpu) + unit.holds < unit.size for gpu in unit.gpus):
+            self._fail(unit, "torch.OutOfMemoryError: HIP out of memory.")
+
+    def _fail(self, unit: Unit, said: str) -> None:
+        unit.log += [said, f"{unit.name}: Failed with result 'exit-code'."]
+        unit.word, unit.gpus, unit.result = ServiceWord.FAILED, (), "exit-code"
+
+    def _cat(self, unit: Unit) -> str:
+        text = f"# {FOLDER}{unit.name}\n{unit.own}"
+        return text if unit.overlay is None else f"{text}\n# {FOLDER}{unit.name}.d/50-gpudeck.conf\n{unit.overlay}"
+
+    def definition(self, unit: Unit) -> Definition:
+        return Systemd(unit.name).parse_definition(Answer(0, self._cat(unit), ""))
+
+    def _pinned(self, unit: Unit) -> tuple[int, ...]:
+        definition = self.definition(unit)
+        if "ROCR_VISIBLE_DEVICES" in definition.overlaid_environment:
+            names = definition.overlaid_environment["ROCR_VISIBLE_DEVICES"].split(",")
+            return tuple(int(name.removeprefix("GPU-"), 16) for name in names)
+        return tuple(int(index) for index in definition.environment["HIP_VISIBLE_DEVICES"].split(","))
+
+    # the board
+
+    def latest(self, host: str) -> HostSnapshot:
+        return self._snapshot
+
+    @property
+    def snapshots(self) -> Mapping[str, HostSnapshot]:
+        return {"gpu01": self._snapshot}
+
+    async def until(self, host: str, predicate: Callable[[HostSnapshot], bool], timeout: float) -> HostSnapshot:
+        deadline = self.now + timeout
+        while not predicate(self._snapshot):
+            if self.now >= deadline:
+                raise TimeoutError
+            self.tick()
+            await asyncio.sleep(0)
+        return self._snapshot
+
+    def tick(self) -> None:
+        """Let a second pass and read the host."""
+        self.now += 1
+        for unit in self.units.values():
+            if unit.word is ServiceWord.ACTIVE and unit.age < LOAD_TICKS:
+                self._load(unit)
+        self._snapshot = self._publish()
+
+    def _load(self, unit: Unit) -> None:
+        faulty = self._is_faulty(unit)
+        if faulty and unit.name in self.hangs:
+            return
+        unit.age += 1
+        if unit.age < LOAD_TICKS or not faulty:
+            return
+        if unit.name in self.refuses:
+            self._fail(unit, self.refuses[unit.name])
+        elif unit.name in self.ends:
+            unit.word, unit.gpus = ServiceWord.STOPPED, ()
+        elif unit.name in self.loops:
+            unit.restarts, unit.age = unit.restarts + 1, 0
+
+    def _is_faulty(self, unit: Unit) -> bool:
+        return unit.starts <= self.faulty_starts
+
+    def _publish(self) -> HostSnapshot:
+        if self.lost:
+            return HostSnapshot("gpu01", Link.LOST, "the line is cut", self.now, self._snapshot.reading)
+        identities = [
+            GpuIdentity(f"0000:{index:02x}:00.0", 0, str(index), f"{index:016x}", index, "MI300X", TOTAL)
+            for index in range(GPUS)
+        ]
+        return HostSnapshot(
+            "gpu01",
+            Link.LIVE,
+            read_at=self.now,
+            reading=HostReading(
+                "boot",
+                self.now,
+                self.now,
+                tuple(GpuReading(identity, self.used(identity.hip_index)) for identity in identities),
+                tuple(
+                    ProcessReading(
+                        index, 0, "S", unit.model, unit.model, unit.service,
+                        tuple((identities[gpu].pci, unit.holds) for gpu in unit.gpus),
+                    )
+                    for index, unit in enumerate(self.units.values(), 100)
+                    if unit.gpus
+                ),
+            ),
+            services={
+                unit.model: ServiceReading(unit.word, 1 if unit.gpus else 0, unit.restarts, unit.result)
+                for unit in self.units.values()
+            },
+            engines={
+                unit.model: EngineReading(unit.age >= LOAD_TICKS, running=unit.running)
+                for unit in self.units.values()
+                if unit.gpus
+            },
+        )  # fmt: skip
+
+
+class Bench:
+    """A fleet on a fake host, and rollouts over it with a journal really on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.host = FakeHost()
+        self.inventory = Inventory("test", (Host("gpu01", "ops@gpu01", "MI300X", GPUS),), ())
+        self.events: list[Event] = []
+        self.path = path
+
+    def add(self, name: str, place: str, size_gib: int, *, enabled: bool = True) -> None:
+        """A model whose own unit places it there; an enabled one serves already."""
+        gpus = Place.parse(place).gpus
+        size = size_gib * GiB
+        own = f"[Service]\nEnvironment=HIP_VISIBLE_DEVICES={','.join(map(str, gpus))}\nExecStart=/opt/serve {name}\n"
+        unit = Unit(name, size, own)
+        if enabled:
+            unit.word, unit.age, unit.gpus = ServiceWord.ACTIVE, LOAD_TICKS, gpus
+        self.host.units[unit.name] = unit
+        model = Model(
+            name, Engine("other"), place=Place.parse(place), service=unit.service, url="http://127.0.0.1:1",
+            memory_bytes=size, enabled=enabled,
+        )  # fmt: skip
+        self.inventory = Inventory("test", self.inventory.hosts, (*self.inventory.models, model))
+        self.host.tick()
+
+    async def plan(self, *changes: Change) -> Plan:
+        world = await read_world(self.inventory, changes, {"gpu01": self.host}, self.host.snapshots)
+        return make_plan(self.inventory, changes, world)
+
+    def journal(self) -> Journal:
+        return Journal(self.path, lambda: 1_795_262_400.0)
+
+    def rollout(self, plan: Plan, journal: Journal) -> Rollout:
+        return Rollout(plan, {"gpu01": self.host}, self.host, journal, self.events.append, operator="ops@here")
+
+    async def run(self, *changes: Change) -> Result:
+        """Plan these changes and carry them out."""
+        journal = self.journal()
+        try:
+            return await self.rollout(await self.plan(*changes), journal).run()
+        finally:
+            journal.close()
+
+    def unfinished(self) -> Unfinished | None:
+        journal = self.journal()
+        try:
+            return journal.unfinished()
+        finally:
+            journal.close()
+
+    def follow(self, *changes: Change) -> None:
+        """The fleet file is as these changes say."""
+        self.inventory = apply(self.inventory, changes)
+
+    def said(self, kind: str) -> list[str]:
+        return [event.message for event in self.events if event.kind == kind]
