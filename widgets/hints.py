@@ -33,9 +33,9 @@ class Hints(Rows):
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
-        """One row; hints that do not fit are left out from the end."""
+        """One row; the message comes first, and hints that do not fit beside it are left out from the end."""
         keys: list[Span] = []
-        room = width - min(width // 2, sum(len(span.text) for span in self._message) + 2)
+        room = width - sum(len(span.text) for span in self._message) - 2
         for key, word in self._hints:
             need = len(key) + len(word) + 3
             if need > room:

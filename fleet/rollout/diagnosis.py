@@ -9,7 +9,7 @@ from fleet.text import clean_lines
 _STARTED = re.compile(r"Start(?:ed|ing) ")
 """How the service manager begins the log of a new start; engines indent the word, or put a level before it."""
 _RAISED = re.compile(r"(?:^|\s)((?:\w+\.)*\w*(?:Error|Exception)): (?P<said>\S.*)")
-_FAILED = re.compile(r"(?:failed to|unable to|cannot|could not) .*", re.IGNORECASE)
+_FAILED = re.compile(r"(?:failed to|unable to|cannot|could not|error:|\[errno) ?.*", re.IGNORECASE)
 _ECHOES = ("Engine core initialization failed", "Failed core proc", "Engine process failed to start")
 """What a parent process says when its child has said why."""
 

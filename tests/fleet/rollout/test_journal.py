@@ -1,0 +1,70 @@
+"""The journal, really on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from fake_host import Bench
+
+from fleet.errors import GpudeckError
+from fleet.inventory.changes import Move
+from fleet.model import Place
+from fleet.planning.plan import Plan
+from fleet.rollout.events import Phase
+from fleet.rollout.journal import Journal
+
+
+async def a_plan(bench: Bench) -> Plan:
+    bench.add("a", "gpu01/0", 100)
+    return await bench.plan(Move("a", Place.parse("gpu01/1")))
+
+
+async def test_what_was_begun_is_found_by_the_next_process(bench: Bench) -> None:
+    plan = await a_plan(bench)
+    first = bench.journal()
+    rollout = first.begin(plan, "ops@here")
+    first.touched(first.touch(rollout, Phase.PLAN, plan.steps[0]), "done")
+    first.touch(rollout, Phase.PLAN, plan.steps[1])
+    first.close()
+    found = bench.unfinished()
+    assert found is not None
+    assert (found.id, found.operator, found.plan.steps) == (rollout, "ops@here", plan.steps)
+    assert found.done == {1}
+    assert found.interrupted is not None
+    assert (found.interrupted.n, found.interrupted.outcome) == (2, None)
+
+
+async def test_a_rollout_that_ended_is_not_unfinished(bench: Bench) -> None:
+    journal = bench.journal()
+    rollout = journal.begin(await a_plan(bench), "ops@here")
+    journal.end(rollout, "done", "")
+    assert journal.unfinished() is None
+    journal.close()
+
+
+async def test_environment_values_are_not_in_it(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 100)
+    bench.host.units["a.service"].own += "Environment=HF_TOKEN=hf_secret\n"
+    await bench.run(Move("a", Place.parse("gpu01/1")))
+    assert b"hf_secret" not in bench.path.read_bytes()
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    Journal(tmp_path / "state" / "fleet.sqlite", lambda: 0).close()
+    assert (tmp_path / "state" / "fleet.sqlite").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_journal_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(GpudeckError, match="cannot be written"):
+        Journal(tmp_path / "file" / "fleet.sqlite", lambda: 0)
+
+
+def test_a_journal_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "fleet.sqlite") as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(GpudeckError, match="version 99"):
+        Journal(tmp_path / "fleet.sqlite", lambda: 0)
