@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import total_ordering
-from typing import NamedTuple
 
 Scalar = str | int | float | bool | None
 """A value in a fleet file: what one argument of an engine can be."""
 
 
-class GpuId(NamedTuple):
+@dataclass(frozen=True, order=True, slots=True)
+class GpuId:
     """``gpu01/3``: a host and a HIP index, as files and screens write it. Never an identity."""
 
     host: str

@@ -67,11 +67,7 @@ def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
 
 def check_claims(inventory: Inventory) -> None:
     """Raise UsageError where two enabled models claim one port or one service: no fleet file may say that."""
-    running = (
-        (model.name, claims(model.place, model.url, model.service))
-        for model in inventory.placed
-        if model.place
-    )
+    running = ((model.name, claims(model.place, model.url, model.service)) for model in inventory.placed if model.place)
     for clash in clashes(running):
         raise UsageError(
             f"{clash.model} and {clash.other} would share {clash.claim.what}.",
@@ -115,9 +111,7 @@ def _checked(inventory: Inventory, place: Place) -> Place:
         known = ", ".join(host.name for host in inventory.hosts)
         raise UsageError(f"There is no host {place.host!r} in this fleet.", f"It has {known}.") from None
     if place.gpus[-1] >= host.gpus:
-        raise UsageError(
-            f"{place} is beyond {host.name}, whose GPUs are {host.name}/0 to {host.name}/{host.gpus - 1}."
-        )
+        raise UsageError(f"{place} is beyond {host.name}, whose GPUs are {host.name}/0 to {host.name}/{host.gpus - 1}.")
     return place
 
 

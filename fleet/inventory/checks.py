@@ -40,9 +40,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     """Everything that is wrong across the entries of a fleet file."""
     hosts = _mapping(file.get("hosts"))
     sizes = {name: _size(host) for name, host in hosts.items()}
-    models = [
-        _facts(name, model) for name, model in _mapping(file.get("models")).items() if isinstance(model, dict)
-    ]
+    models = [_facts(name, model) for name, model in _mapping(file.get("models")).items() if isinstance(model, dict)]
     for host, size in sizes.items():
         yield from _notes(host, size, _mapping(_mapping(hosts[host]).get("notes")))
     for model in models:
@@ -96,15 +94,11 @@ def _place(model: _Facts, sizes: Mapping[str, int | None]) -> Iterator[Complaint
         return
     keys, host = ("models", model.name, "place"), model.place.host
     if host not in sizes:
-        yield Complaint(
-            keys, f"place of {model.name}: there is no host {host!r}; {did_you_mean(host, sizes)}"
-        )
+        yield Complaint(keys, f"place of {model.name}: there is no host {host!r}; {did_you_mean(host, sizes)}")
         return
     size = sizes[host]
     if size is not None and model.place.gpus[-1] >= size:
-        yield Complaint(
-            keys, f"place of {model.name}: there is no {_beyond(model.place, size)}; {_gpus(host, size)}."
-        )
+        yield Complaint(keys, f"place of {model.name}: there is no {_beyond(model.place, size)}; {_gpus(host, size)}.")
 
 
 def _beyond(place: Place, size: int) -> Place:
@@ -118,9 +112,7 @@ def _gpus(host: str, size: int) -> str:
 def _missing(model: _Facts) -> Iterator[Complaint]:
     keys, engine = ("models", model.name), model.engine.name if model.engine else None
     if model.enabled and "place" not in model.given:
-        yield Complaint(
-            keys, f"model {model.name} needs a place, such as gpu01/0, or enabled: false.", of_key=True
-        )
+        yield Complaint(keys, f"model {model.name} needs a place, such as gpu01/0, or enabled: false.", of_key=True)
     if engine in _NEEDS_SOURCE and "source" not in model.given:
         yield Complaint(keys, f"model {model.name} needs its source: what {engine} loads.", of_key=True)
     if engine and engine not in _NEEDS_SOURCE and model.enabled and "memory" not in model.given:
@@ -145,9 +137,7 @@ def _arguments(model: _Facts) -> Iterator[Complaint]:
 
 def _taken_twice(models: list[_Facts]) -> Iterator[Complaint]:
     running = [
-        (model.name, claims(model.place, model.url, model.service))
-        for model in models
-        if model.enabled and model.place
+        (model.name, claims(model.place, model.url, model.service)) for model in models if model.enabled and model.place
     ]
     for clash in clashes(running):
         message = f"{clash.claim.key} of {clash.model}: {clash.claim.what} is {clash.other}'s already."

@@ -84,9 +84,7 @@ class Composer:
         if target is None:
             self._stop(event, f"*{name} stands for nothing: no finished value above it is marked &{name}.")
         if depth + target.height > DEEPEST:
-            self._stop(
-                event, f"with what *{name} stands for, this is nested more than {DEEPEST} levels deep."
-            )
+            self._stop(event, f"with what *{name} stands for, this is nested more than {DEEPEST} levels deep.")
         self._count(event, target.size)
         return AliasNode(self._span(event), target)
 
@@ -117,9 +115,7 @@ class Composer:
             self._enter(entries, Entry(key, value))
         if start.flow_style:
             end = _end(event)
-        return MappingNode(
-            self._span(start, end), tuple(entries.values()), bool(start.flow_style), size, height
-        )
+        return MappingNode(self._span(start, end), tuple(entries.values()), bool(start.flow_style), size, height)
 
     def _key(self, event: yaml.Event, depth: int) -> ScalarNode:
         if not isinstance(event, yaml.ScalarEvent):

@@ -72,9 +72,7 @@ def save(path: Path, old_text: str, new_text: str) -> None:
     try:
         with _draft(target, old_text) as previous, _draft(target, new_text) as new:
             if read_text(target) != old_text:
-                raise UsageError(
-                    f"{path} was changed meanwhile and is left as it is.", "Look at it and try again."
-                )
+                raise UsageError(f"{path} was changed meanwhile and is left as it is.", "Look at it and try again.")
             previous.replace(target.with_name(f"{target.name}~"))
             new.replace(target)
     except OSError as error:

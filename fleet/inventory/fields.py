@@ -30,8 +30,7 @@ def checked_name(text: str) -> str:
     """A host's or a model's name."""
     if not re.fullmatch(NAME, text):
         raise ValueError(
-            f"{text!r} is not a name; write at most 63 letters, digits, '.', '_' and '-', "
-            "the first a letter or a digit"
+            f"{text!r} is not a name; write at most 63 letters, digits, '.', '_' and '-', the first a letter or a digit"
         )
     return text
 
@@ -62,9 +61,7 @@ def checked_accelerator(text: str) -> str:
 def checked_service(text: str) -> str:
     """How a model's process is managed."""
     if not re.fullmatch(SERVICE, text):
-        raise ValueError(
-            f"{text!r} is not a service; write systemd:NAME.service or systemd-user:NAME.service"
-        )
+        raise ValueError(f"{text!r} is not a service; write systemd:NAME.service or systemd-user:NAME.service")
     return text
 
 
@@ -76,9 +73,7 @@ def checked_url(text: str) -> str:
     except ValueError:
         complete = False
     if not complete or clean(text) != text or re.search(r"[\s@?#]", text):
-        raise ValueError(
-            f"{text!r} is not an endpoint; write its address and port, such as http://127.0.0.1:8001"
-        )
+        raise ValueError(f"{text!r} is not an endpoint; write its address and port, such as http://127.0.0.1:8001")
     return text
 
 

@@ -31,9 +31,7 @@ Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
 Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
 Note = Annotated[str, _read(clean)]
 Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
-Argument = Annotated[
-    Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)
-]
+Argument = Annotated[Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)]
 MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
 """A mapping whose lines are all taken out or commented out."""
 
@@ -45,16 +43,12 @@ class _Entry(BaseModel):
 class HostEntry(_Entry):
     """A machine reached over SSH."""
 
-    address: Annotated[str, _read(fields.checked_address)] = Field(
-        description="what ssh takes, such as ops@gpu01"
-    )
+    address: Annotated[str, _read(fields.checked_address)] = Field(description="what ssh takes, such as ops@gpu01")
     accelerator: Annotated[str, _read(fields.checked_accelerator)] = Field(
         description="the kind of its GPUs, such as MI300X"
     )
     gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = Field(description="how many GPUs it has")
-    become: Literal["sudo", "none"] = Field(
-        default="sudo", description="how root is reached there: sudo, or none"
-    )
+    become: Literal["sudo", "none"] = Field(default="sudo", description="how root is reached there: sudo, or none")
     notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
         default_factory=dict, description="notes for the screen, by the index of the GPU"
     )

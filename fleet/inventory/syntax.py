@@ -30,9 +30,7 @@ _WHERE_IT_BREAKS = {
     "did not find expected node content": "a value is missing here.",
     "did not find expected comment or line break": "the text after | or > begins on the next line.",
     "found incompatible YAML document": "this is read as YAML 1.2 and nothing else; take the line away.",
-    "found unknown escape character": (
-        r"YAML has no such escape; write \\ for a backslash, or use single quotes."
-    ),
+    "found unknown escape character": (r"YAML has no such escape; write \\ for a backslash, or use single quotes."),
 }
 """By libyaml's sentence: ours, where the place to show is the one at which reading stopped."""
 

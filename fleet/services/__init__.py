@@ -44,9 +44,7 @@ class Service(Protocol):
     def parse_definition(self, answer: Answer) -> Definition:
         """Read that print. Raises GpudeckError where the service is missing or unreadable."""
 
-    def overlay(
-        self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]
-    ) -> str:
+    def overlay(self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]) -> str:
         """The overlay that makes the service run ``argv`` with these variables set, or (None) cleared."""
 
     def write_overlay(self, overlay: str) -> tuple[Write, ...]:

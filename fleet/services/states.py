@@ -32,9 +32,7 @@ def states_command(services: Sequence[Service]) -> Read:
     scopes = [units for units in _by_manager(services) if units]
     if not scopes:
         raise ValueError("the states of no service were asked for")
-    shows = [
-        Read((*units[0].systemctl, "show", "-p", _PROPERTIES, *(u.unit for u in units))) for units in scopes
-    ]
+    shows = [Read((*units[0].systemctl, "show", "-p", _PROPERTIES, *(u.unit for u in units))) for units in scopes]
     if len(shows) == 1:
         return shows[0]
     return Read(("sh", "-c", "; echo; ".join(show.line for show in shows)))

@@ -48,9 +48,7 @@ class Systemd:
     @property
     def folder(self) -> str:
         """The folder of the unit's drop-ins; a user's is relative to the home folder sessions start in."""
-        return (
-            f"{'.config' if self.user else '/etc'}/systemd/{'user' if self.user else 'system'}/{self.unit}.d"
-        )
+        return f"{'.config' if self.user else '/etc'}/systemd/{'user' if self.user else 'system'}/{self.unit}.d"
 
     def definition(self) -> Read:
         """``systemctl cat``: every file of the unit, in the order systemd applies them."""
@@ -87,9 +85,7 @@ class Systemd:
             command=command,
         )
 
-    def overlay(
-        self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]
-    ) -> str:
+    def overlay(self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]) -> str:
         """The drop-in that makes the unit run ``argv`` with these variables set, or (None) cleared.
 
         Words of ``argv`` that the operator's own command line has are written as it writes them, so that its
@@ -145,9 +141,7 @@ class Systemd:
         """``journalctl`` of the unit, messages only."""
         scope = ("--user",) if self.user else ()
         tail = ("-f",) if follow else ()
-        return Read(
-            ("journalctl", *scope, "-u", self.unit, "-n", str(lines), "-o", "cat", "--no-pager", *tail)
-        )
+        return Read(("journalctl", *scope, "-u", self.unit, "-n", str(lines), "-o", "cat", "--no-pager", *tail))
 
     @property
     def systemctl(self) -> tuple[str, ...]:

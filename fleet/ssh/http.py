@@ -46,9 +46,7 @@ async def get(connection: HostConnection, url: str, timeout: float) -> HttpAnswe
         async with asyncio.timeout(timeout):
             return await _get(connection, opened, place)
     except TimeoutError:
-        raise EndpointError(
-            f"{clean(url)} on {connection.name} did not answer within {timeout:g} s."
-        ) from None
+        raise EndpointError(f"{clean(url)} on {connection.name} did not answer within {timeout:g} s.") from None
 
 
 def _place(url: str) -> SplitResult:

@@ -64,14 +64,10 @@ def refusal(target: Target, client: Client, error: BaseException) -> Unreachable
         )
     if isinstance(error, OSError):
         return _network_refusal(target, error)
-    return UnreachableError(
-        f"{target} could not be logged in to: {clean(str(error))}.", f"Try {target.ssh_line}."
-    )
+    return UnreachableError(f"{target} could not be logged in to: {clean(str(error))}.", f"Try {target.ssh_line}.")
 
 
-def _host_key_refusal(
-    target: Target, client: Client, error: asyncssh.HostKeyNotVerifiable
-) -> UnreachableError:
+def _host_key_refusal(target: Target, client: Client, error: asyncssh.HostKeyNotVerifiable) -> UnreachableError:
     key = client.refused
     files = " and ".join(str(path) for path in client.known_hosts.files)
     if key is None:

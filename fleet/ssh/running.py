@@ -55,9 +55,7 @@ class _FloodError(Exception):
 
 
 async def _run(opened: SSHClientConnection, command: Command) -> Answer | None:
-    process: SSHClientProcess[bytes] = await opened.create_process(
-        command.line, encoding=None, request_pty=False
-    )
+    process: SSHClientProcess[bytes] = await opened.create_process(command.line, encoding=None, request_pty=False)
     try:
         if command.stdin:
             process.stdin.write(command.stdin)

@@ -41,9 +41,7 @@ class Board:
 
         return unsubscribe
 
-    async def until(
-        self, host: str, predicate: Callable[[HostSnapshot], bool], timeout: float
-    ) -> HostSnapshot:
+    async def until(self, host: str, predicate: Callable[[HostSnapshot], bool], timeout: float) -> HostSnapshot:
         """The first snapshot of a host, beginning with the newest there is, of which the predicate is true.
 
         No snapshot is skipped, so what is true only for a moment is seen.

@@ -22,9 +22,7 @@ async def ask(connection: ProbeOnly, model: Model) -> EngineReading:
         return EngineReading()
     if model.engine.name != "vllm":
         return EngineReading(healthy=await is_healthy(connection, model.url))
-    healthy, figures = await asyncio.gather(
-        is_healthy(connection, model.url), _vllm_figures(connection, model.url)
-    )
+    healthy, figures = await asyncio.gather(is_healthy(connection, model.url), _vllm_figures(connection, model.url))
     return EngineReading(healthy, figures.kv_usage, figures.running, figures.waiting)
 
 

@@ -136,9 +136,7 @@ class FrameReader:
             for pid in begun.held
             if pid in self._who or pid in begun.who
         }
-        return Frame(
-            begun.sequence, begun.uptime_seconds, self._description, begun.polled, begun.held, self._who
-        )
+        return Frame(begun.sequence, begun.uptime_seconds, self._description, begun.polled, begun.held, self._who)
 
     def _host_line(self, line: str) -> None:
         path, _, text = line.partition(":")

@@ -96,9 +96,7 @@ def _labelled(polled: Texts, device: Texts, label: str) -> str | None:
     return None
 
 
-def _process(
-    pid: int, held: Mapping[str, int], frame: Frame, pci_by_gpu_id: Mapping[str, str]
-) -> ProcessReading:
+def _process(pid: int, held: Mapping[str, int], frame: Frame, pci_by_gpu_id: Mapping[str, str]) -> ProcessReading:
     texts: Texts = frame.who.get(pid, {})
     stat = _STAT.fullmatch(texts.get("stat", ""))
     fields = stat["rest"].split() if stat else []

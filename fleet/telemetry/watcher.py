@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Host
 from fleet.model import Model
-from fleet.readings import EngineReading, HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.readings import EngineReading, HostReading, HostSnapshot, Link, ServiceWord
 from fleet.services import Service
 from fleet.services.registry import service_of
 from fleet.services.states import parse_states, states_command
@@ -157,9 +156,7 @@ class HostWatcher:
         except GpudeckError:  # the host is alive as long as its frames come; its services are unknown
             states = {}
         self._show(
-            services={
-                name: states[service.name] for name, service in self._services.items() if service.name in states
-            }
+            services={name: states[service.name] for name, service in self._services.items() if service.name in states}
         )
 
     async def _ask_engines(self) -> None:

@@ -43,9 +43,7 @@ def test_only_the_changed_argument_changes(before: str, changed: dict[str, Scala
 
 
 def test_arguments_are_read_under_the_fleet_files_spelling() -> None:
-    line = (
-        "vllm serve m --max_model_len=81 --enforce-eager --dtype half -tp 2 --no-enable-prefix-caching -- --x"
-    )
+    line = "vllm serve m --max_model_len=81 --enforce-eager --dtype half -tp 2 --no-enable-prefix-caching -- --x"
     assert read_arguments(argv(line)) == {
         "max-model-len": 81,
         "enforce-eager": True,

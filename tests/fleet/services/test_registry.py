@@ -47,9 +47,7 @@ def test_all_units_of_a_host_are_asked_by_one_command() -> None:
 def test_system_and_user_units_are_asked_by_one_shell() -> None:
     services = [Systemd("a.service", user=True), Systemd("b.service")]
     assert states_command(services).words[:2] == ("sh", "-c")
-    answer = Answer(
-        0, f"{block('b.service', 'loaded', 'active')}\n{block('a.service', 'loaded', 'failed')}", ""
-    )
+    answer = Answer(0, f"{block('b.service', 'loaded', 'active')}\n{block('a.service', 'loaded', 'failed')}", "")
     states = parse_states(services, answer)
     assert states["systemd:b.service"].word is ServiceWord.ACTIVE
     assert states["systemd-user:a.service"].word is ServiceWord.FAILED

@@ -52,9 +52,7 @@ def test_our_overlay_is_returned_as_it_stands_and_left_out_of_the_definition() -
     argv = (*ARGV[:-1], "0.6")
     overlay = UNIT.overlay(definition, argv, {"ROCR_VISIBLE_DEVICES": "GPU-1a", "HIP_VISIBLE_DEVICES": None})
     later = "# /etc/systemd/system/vllm-llama.service.d/90-later.conf\n[Service]\nNice=6\n"
-    again = UNIT.parse_definition(
-        printed(f"{OWN}\n# /{UNIT.folder.lstrip('/')}/50-gpudeck.conf\n{overlay}\n{later}")
-    )
+    again = UNIT.parse_definition(printed(f"{OWN}\n# /{UNIT.folder.lstrip('/')}/50-gpudeck.conf\n{overlay}\n{later}"))
     assert again.argv == definition.argv
     assert again.environment == definition.environment
     assert again.overlay == overlay
