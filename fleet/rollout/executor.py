@@ -82,7 +82,7 @@ class Rollout:
     async def run(self) -> Result:
         """Carry the plan out from its first step.
 
-        Raises GpudeckError only where the journal cannot be written, or holds an unfinished rollout.
+        Raises GpudeckError only where the journal cannot be written, holds an unfinished rollout, or is claimed.
         """
         rollout = self._journal.begin(self.plan, self._operator)
         return await self._finish(rollout, self._forward(rollout))
@@ -90,12 +90,14 @@ class Rollout:
     async def go_on_from(self, rollout: int, done: Collection[int]) -> Result:
         """Carry on a rollout of the journal whose steps with these numbers are said to be done.
 
-        What does not stand on the host any more is done again.
+        What does not stand on the host any more is done again. Raises GpudeckError as `run` does.
         """
+        self._journal.claim()
         return await self._finish(rollout, self._resumed(rollout, done))
 
     async def restore(self, rollout: int, begun: Collection[int]) -> Result:
-        """Undo a rollout of the journal whose steps with these numbers were begun."""
+        """Undo a rollout of the journal whose steps with these numbers were begun. Raises as `run` does."""
+        self._journal.claim()
         self._begun = set(begun)
         return await self._finish(rollout, self._roll_all_back(rollout))
 

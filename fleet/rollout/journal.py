@@ -69,6 +69,8 @@ class Journal:
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         """Open or make the journal; ``clock`` gives Unix seconds. Raises GpudeckError where it cannot be written."""
         self._clock = clock
+        self._path = path
+        self._claim: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(path, isolation_level=None)
@@ -88,14 +90,35 @@ class Journal:
             raise sqlite3.DatabaseError(f"it is of version {version}, and this gpudeck writes version {_VERSION}")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let others carry rollouts out."""
         self._database.close()
+        if self._claim is not None:
+            self._claim.close()
+
+    def claim(self) -> None:
+        """Keep every other process of this machine from carrying rollouts of the fleet out, until `close`.
+
+        The claim is a lock on a file beside the journal, which the system lifts from a process that was killed.
+        Raises GpudeckError where another has it.
+        """
+        if self._claim is not None:
+            return
+        claim = sqlite3.connect(self._path.with_suffix(".lock"), isolation_level=None, timeout=0)
+        try:
+            claim.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            claim.close()
+            raise GpudeckError(
+                "Another gpudeck on this machine is carrying out a rollout of this fleet.", "Wait until it has ended."
+            ) from None
+        self._claim = claim
 
     def begin(self, plan: Plan, operator: str) -> int:
         """Write down a plan about to be carried out; its id.
 
         Raises GpudeckError while another rollout of the fleet has no end, be it still going on or cut off.
         """
+        self.claim()
         other = self.unfinished()
         if other is not None:
             raise GpudeckError(

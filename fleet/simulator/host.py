@@ -60,6 +60,7 @@ class SshHost:
         self._client_key = client_key
         self._guard = guard
         self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._connections: set[asyncssh.SSHServerConnection] = set()
 
     async def start(self) -> None:
         """Listen."""
@@ -68,7 +69,7 @@ class SshHost:
         self._acceptor = await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_factory=lambda: _Login(self.simulated, user, allowed),
+            server_factory=lambda: _Login(self.simulated, user, allowed, self._connections),
             server_host_keys=[self.key],
             process_factory=self._session,
             encoding=None,
@@ -82,6 +83,8 @@ class SshHost:
         """Stop listening and drop every connection."""
         if self._acceptor is not None:
             self._acceptor.close()
+            for connection in tuple(self._connections):
+                connection.abort()
             await self._acceptor.wait_closed()
 
     async def _session(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
@@ -234,14 +237,27 @@ async def _copy(source: asyncio.StreamReader, sink: _Writer) -> None:
 class _Login(asyncssh.SSHServer):
     """One client's connection."""
 
-    def __init__(self, simulated: SimulatedHost, user: str, allowed: asyncssh.SSHAuthorizedKeys) -> None:
+    def __init__(
+        self,
+        simulated: SimulatedHost,
+        user: str,
+        allowed: asyncssh.SSHAuthorizedKeys,
+        connections: set[asyncssh.SSHServerConnection],
+    ) -> None:
         self._simulated = simulated
+        self._connections = connections
         self._user = user
         self._allowed = allowed
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        self._connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone, or never was one."""
+        if self._connection is not None:
+            self._connections.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         """Every login needs a key, and only the operator has one."""

@@ -12,7 +12,7 @@ from fleet.errors import GpudeckError
 from fleet.inventory.changes import Move
 from fleet.model import Place
 from fleet.planning.plan import Plan
-from fleet.rollout.events import Phase
+from fleet.rollout.events import Outcome, Phase
 from fleet.rollout.journal import Journal
 
 
@@ -42,6 +42,17 @@ async def test_a_rollout_that_ended_is_not_unfinished(bench: Bench) -> None:
     journal.end(rollout, "done", "")
     assert journal.unfinished() is None
     journal.close()
+
+
+async def test_two_processes_cannot_carry_out_at_once(bench: Bench) -> None:
+    plan = await a_plan(bench)
+    one, other = bench.journal(), bench.journal()
+    rollout = one.begin(plan, "ops@here")
+    with pytest.raises(GpudeckError, match="Another gpudeck on this machine"):
+        await bench.rollout(plan, other).go_on_from(rollout, ())
+    one.close()
+    assert (await bench.rollout(plan, other).go_on_from(rollout, ())).outcome is Outcome.DONE
+    other.close()
 
 
 async def test_environment_values_are_not_in_it(bench: Bench) -> None:
