@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.screen import Screen
 
-from console.screens.base import ConsoleDialog, ConsoleScreen
+from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
 from console.session_app import SessionApp
 from console.unfinished import unfinished_words
@@ -33,7 +33,7 @@ class GpudeckApp(SessionApp):
     def show_state(self) -> None:
         """Show the session's newest state on the screens that show it."""
         for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen | ConsoleDialog) and screen.is_attached:
+            if isinstance(screen, OfConsole) and screen.is_attached:
                 screen.show_state()
 
     def tell(self, message: str, style: str = "text") -> None:

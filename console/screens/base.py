@@ -1,9 +1,10 @@
-"""What the console's screens share: the app with its session, and their keys."""
+"""What the console's screens and dialogs share: the app with its session, and their keys."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
 from console.keys import Where, keys
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from console.session import Session
 
 
-class ConsoleScreen(Screen[None]):
-    """A whole screen of the console."""
+class OfConsole(DOMNode):
+    """A screen of the console: knows its application and the operator's session."""
 
     @property
     def console(self) -> GpudeckApp:
@@ -40,7 +41,11 @@ class ConsoleScreen(Screen[None]):
         self.query_one(Hints).say(message, style)
 
 
-class ConsoleDialog(ModalScreen[None]):
+class ConsoleScreen(OfConsole, Screen[None]):
+    """A whole screen of the console."""
+
+
+class ConsoleDialog(OfConsole, ModalScreen[None]):
     """A dialog over the deck."""
 
     DEFAULT_CSS = """
@@ -50,19 +55,6 @@ class ConsoleDialog(ModalScreen[None]):
         border: round $accent; background: $surface; padding: 0 1;
     }
     """
-
-    @property
-    def console(self) -> GpudeckApp:
-        """The application."""
-        return cast("GpudeckApp", self.app)
-
-    @property
-    def session(self) -> Session:
-        """The operator's session."""
-        return self.console.session
-
-    def show_state(self) -> None:
-        """New readings, or a new draft: show them. Dialogs that show neither leave it."""
 
     def action_close(self) -> None:
         """Back to the screen below."""

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
-from console.keys import Where, bindings, keys
+from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
 from fleet.arguments import Argument, argument, arguments
 from fleet.errors import UsageError
@@ -44,10 +44,11 @@ class EditScreen(ConsoleDialog):
             yield Paragraphs(id="arguments")
             yield Input(select_on_focus=False)
             yield Paragraphs(id="verdict")
-        yield Hints([(key.shown, key.label) for key in keys(Where.EDIT) if key.hint])
+        yield Hints()
 
     def on_mount(self) -> None:
         """Start at the first argument."""
+        self.hint(Where.EDIT)
         self._choose(0)
         self.query_one(Input).focus()
 

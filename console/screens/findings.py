@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from console.keys import Where, bindings, keys
+from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
 from fleet.findings import Finding, Fix
 from widgets.findings_list import SIGNS
@@ -32,10 +32,11 @@ class FindingsScreen(ConsoleDialog):
         """The list."""
         with Vertical(), VerticalScroll(can_focus=False):
             yield Paragraphs()
-        yield Hints([(key.shown, key.label) for key in keys(Where.FINDINGS) if key.hint])
+        yield Hints()
 
     def on_mount(self) -> None:
         """Show them."""
+        self.hint(Where.FINDINGS)
         self.call_after_refresh(self._show)
 
     def _lines(self) -> list[tuple[Finding, Fix | None]]:

@@ -54,8 +54,9 @@ class HelpScreen(ConsoleDialog):
         """The table."""
         with Vertical(), VerticalScroll():
             yield Paragraphs(lambda _: help_rows())
-        yield Hints([(key.shown, key.label) for key in keys(Where.HELP)])
+        yield Hints()
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""
+        self.hint(Where.HELP)
         self.query_one(VerticalScroll).focus()

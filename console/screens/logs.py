@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from console.commands.logs import logged
-from console.keys import Where, bindings, keys
+from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
 from fleet.text import clean_lines
@@ -49,10 +49,11 @@ class LogsScreen(ConsoleDialog):
             yield Paragraphs(sentence(f"{self._model_name}: reading its log …", "dim"))
             with VerticalScroll():
                 yield Paragraphs(id="lines")
-        yield Hints([(key.shown, key.label) for key in keys(Where.LOGS)])
+        yield Hints()
 
     def on_mount(self) -> None:
         """Read now, and again."""
+        self.hint(Where.LOGS)
         self.query_one(VerticalScroll).focus()
         self.set_interval(EVERY_SECONDS, self._read)
         self._read()
