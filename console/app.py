@@ -10,6 +10,7 @@ from console.session_app import SessionApp
 from console.unfinished import unfinished_words
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Change
+from fleet.model import GpuId
 from fleet.planning.plan import Plan
 
 
@@ -60,6 +61,12 @@ class GpudeckApp(SessionApp):
         from console.screens.edit import EditScreen
 
         self.push_screen(EditScreen(model))
+
+    def open_detail(self, gpu: GpuId) -> None:
+        """Show a GPU in every detail."""
+        from console.screens.detail import DetailScreen
+
+        self.push_screen(DetailScreen(gpu))
 
     def open_logs(self, model: str) -> None:
         """Show a model's log."""

@@ -16,6 +16,7 @@ class Where(StrEnum):
     FINDINGS = "findings"
     EDIT = "edit"
     LOGS = "logs"
+    DETAIL = "detail"
     PLAN = "plan"
     ROLLOUT = "rollout"
     HELP = "help"
@@ -57,6 +58,9 @@ class Key:
 _SHOWN = {
     "escape": "esc",
     "question_mark": "?",
+    "slash": "/",
+    "semicolon": ";",
+    "colon": ":",
     "up": "↑",
     "down": "↓",
     "left": "←",
@@ -87,6 +91,9 @@ KEYS: tuple[Key, ...] = (
     Key(D, "U", "redo", "redo", "stage it again", hint=False, changes=True),
     Key(D, "v", "now_after", "now/after", "show the placement now, or after the draft", hint=False),
     *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
+    Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
+    Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
+    Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
     Key(D, "question_mark", "help", "help", "this help"),
     Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),
     Key(C, "n", "next_fit(1)", "next fit", "go to the next GPU it fits on"),
@@ -105,6 +112,7 @@ KEYS: tuple[Key, ...] = (
     Key(Where.EDIT, "down", "go(1)", "next", "next argument", hint=False),
     Key(Where.EDIT, "escape", "close", "back", "back without staging what is being typed"),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
+    Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),
     Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),
     Key(P, "y", "copy", "copy commands", "copy the commands to the clipboard"),
     Key(P, "escape", "close", "back", "back to the deck; the draft stays"),

@@ -8,14 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from console.deck_views import Doing, pane_views
 from console.keys import Where, bindings
 from console.session_app import SessionApp
-from fleet.readings import Link
 from fleet.state import FleetState
 from widgets.deck import Deck
 from widgets.findings_list import FindingsList
 from widgets.header import Header
-from widgets.pane_view import PaneView
 
 READ_ONLY = "READ ONLY"
 
@@ -30,22 +29,15 @@ class WallScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, deck, findings."""
         yield Header(mode=READ_ONLY)
-        yield Deck(self._views(), cursor=False)
+        yield Deck(pane_views(self._state, Doing()), cursor=False)
         yield FindingsList()
 
     def show(self, state: FleetState, clock: str) -> None:
         """Show the fleet at that time of day."""
         self._state = state
-        self.query_one(Deck).show(self._views(), ())
+        self.query_one(Deck).show(pane_views(self._state, Doing()), ())
         self.query_one(Header).show(state, clock)
         self.query_one(FindingsList).show(state.findings)
-
-    def _views(self) -> list[PaneView]:
-        return [
-            PaneView(gpu, host.link, None if host.link in (Link.LIVE, Link.CONNECTING) else host.age_seconds)
-            for host in self._state.hosts
-            for gpu in host.gpus
-        ]
 
 
 class WallApp(SessionApp):

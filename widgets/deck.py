@@ -194,6 +194,13 @@ class Deck(Widget, can_focus=True):
             self._on_shelf, self._row = False, 0
         self._show_all()
 
+    def targets(self) -> list[tuple[GpuId, str]]:
+        """Everything the cursor can go to, in the deck's order: models, and under the empty name GPUs without any."""
+        found = []
+        for index, view in enumerate(self._views):
+            found += [(view.gpu.gpu, name) for name in self._names_of(index) or [""]]
+        return found
+
     def go(self, way: Way) -> None:
         """Move the cursor one step."""
         before = self._pane, self._row, self._on_shelf

@@ -60,8 +60,8 @@ def line_row(view: PaneView, width: int) -> Row:
 
 
 def _dimmed(view: PaneView, row: Row) -> Row:
-    """The row in grey where its data is too old to act on."""
-    if view.link in (Link.LIVE, Link.CONNECTING):
+    """The row in grey where its data is too old to act on, or a filter leaves it out."""
+    if view.link in (Link.LIVE, Link.CONNECTING) and not view.is_faint:
         return row
     return tuple(Span(span.text, "dim") for span in row)
 
@@ -70,7 +70,7 @@ def _title_row(view: PaneView, width: int) -> Row:
     """Who the GPU is, drawn into the frame. The cursor is this row and the last: a whole frame would be sent anew."""
     frame = "border-cursor" if view.is_cursor else "border"
     left, line, right = "┍━┑" if view.is_cursor else "╭─╮"
-    marker = Span("▶" if view.is_cursor else " ", frame)
+    marker = Span(view.labels.get("", "▶" if view.is_cursor else " "), "key" if "" in view.labels else frame)
     title = (Span(left, frame), marker, Span(f"{view.gpu.gpu.index} ", "strong"), *_title(view), Span(" "))
     used = sum(len(span.text) for span in title)
     if used > width - 1:

@@ -66,9 +66,18 @@ def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
     word, style = _word(view, model)
     here = view.selected == model.name
     name = Span(model.name, "strong" if here else "text")
-    head = ends((Span("▸" if here else " ", "accent"), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
+    head = ends((_marker(view, model.name), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
+    if model.name in view.faint:
+        head = tuple(Span(span.text, "dim") for span in head)
     details = [_measured(model, used, share), _cache(model.estimate), _arguments(model.model.args)]
     return [head, *(ends(detail, (), cells) for detail in details if detail)]
+
+
+def _marker(view: PaneView, name: str) -> Span:
+    """The letter to jump there by, or the cursor."""
+    if name in view.labels:
+        return Span(view.labels[name], "key")
+    return Span("▸" if view.selected == name else " ", "accent")
 
 
 def _word(view: PaneView, model: ModelState) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from fleet.findings.placement import GpuOutlook
 from fleet.planning.carry import Fit, Verdict
@@ -36,6 +38,12 @@ class PaneView:
     is_cursor: bool = False
     show_after: bool = False
     """Draw the placement after the draft instead of the ghosts of its changes."""
+    faint: frozenset[str] = frozenset()
+    """Models that a filter leaves out."""
+    is_faint: bool = False
+    """Whether a filter leaves out everything here."""
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """While jumping: the letter of each model, and under the empty name that of the GPU."""
 
 
 def verdict_text(verdict: Verdict) -> str:

@@ -1,0 +1,176 @@
+"""One GPU in every detail: who it is in every numbering, where each byte goes, whose processes hold memory."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+
+from console.keys import Where, bindings
+from console.screens.base import ConsoleScreen
+from fleet.estimate import GpuShare
+from fleet.model import GpuId
+from fleet.readings import GpuReading, HostReading
+from fleet.state import GpuState, ModelState
+from fleet.units import GiB, count, gib
+from widgets.findings_list import SIGNS
+from widgets.header import Header
+from widgets.hints import Hints
+from widgets.paragraphs import Paragraphs, paragraph
+from widgets.rows import Row, Span, fit
+
+_COLUMNS = ("weights", "KV cache", "activations", "graphs", "context", "total", "low", "high", "live")
+
+
+class DetailScreen(ConsoleScreen):
+    """A GPU, zoomed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DETAIL)]
+    DEFAULT_CSS = "DetailScreen VerticalScroll { height: 1fr; padding: 0 1; }"
+
+    def __init__(self, gpu: GpuId) -> None:
+        super().__init__()
+        self._gpu = gpu
+
+    def compose(self) -> ComposeResult:
+        """Header, sections, last line."""
+        yield Header()
+        with VerticalScroll():
+            yield Paragraphs()
+        yield Hints()
+
+    def on_mount(self) -> None:
+        """Show it."""
+        self.hint(Where.DETAIL)
+        self.query_one(VerticalScroll).focus()
+        self.show_state()
+
+    def show_state(self) -> None:
+        """Show the newest readings."""
+        state = self.session.state()
+        gpu = state.gpu(self._gpu)
+        snapshot = self.session.board.latest(self._gpu.host)
+        reading = snapshot.reading if snapshot else None
+        self.query_one(Header).show(state, self.console.time_of_day())
+        self.query_one(Paragraphs).show(lambda cells: detail_rows(gpu, reading, cells) + self._finding_rows(gpu, cells))
+
+    def _finding_rows(self, gpu: GpuState, cells: int) -> list[Row]:
+        names = {model.name for model in gpu.models}
+        found = [f for f in self.session.state().findings if f.gpu == gpu.gpu or f.model in names]
+        rows: list[Row] = [(), (Span("Findings", "accent"),)] if found else []
+        for finding in found:
+            sign, style = SIGNS[finding.severity]
+            rows += paragraph(
+                f"  {sign} {finding.tense.upper()} {finding.code} {finding.message}", cells, style, "    "
+            )
+        return rows
+
+    def action_close(self) -> None:
+        """Back to the deck."""
+        self.dismiss()
+
+
+def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[Row]:
+    """The sections: identity, memory, models, processes."""
+    rows: list[Row] = [(Span(f"GPU {gpu.gpu}", "accent"), Span(f"   {gpu.accelerator}", "strong"))]
+    rows += _identity_rows(gpu.reading)
+    if gpu.note:
+        rows += paragraph(f"✎ {gpu.note}", cells, "dim")
+    rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span("   estimated, and live beside it", "dim"))]
+    rows += _memory_rows(gpu)
+    for model in gpu.models:
+        rows += [(), *_model_rows(model)]
+    rows += [(), (Span("Processes that hold memory here", "accent"),)]
+    return rows + _process_rows(gpu, reading, cells)
+
+
+def _identity_rows(reading: GpuReading | None) -> list[Row]:
+    if reading is None:
+        return [(Span("  not read yet", "dim"),)]
+    who = reading.identity
+    facts = [
+        ("PCI address", who.pci + (f", partition {who.partition}" if who.partition else "")),
+        ("HIP index", str(who.hip_index)),
+        ("KFD gpu_id", who.gpu_id),
+        ("unique id", f"GPU-{who.unique_id}" if who.unique_id else "none"),
+        ("product", who.product or "not said"),
+        ("busy", "not said" if reading.busy_percent is None else f"{reading.busy_percent} %"),
+        ("junction, memory", f"{_number(reading.temperature_c)}, {_number(reading.memory_temperature_c)} °C"),
+        ("power, cap", f"{_number(reading.power_w)} of {_number(reading.power_cap_w)} W"),
+    ]
+    return [(Span(f"  {name:<18}", "dim"), Span(text)) for name, text in facts]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
+
+
+def _memory_rows(gpu: GpuState) -> list[Row]:
+    rows: list[Row] = [(Span("  " + " " * 22 + "".join(f"{name:>12}" for name in _COLUMNS), "dim"),)]
+    shares = dict(gpu.outlook.shares)
+    for model in gpu.models:
+        share = shares.get(model.name)
+        used = model.used_by_gpu.get(gpu.gpu)
+        rows.append((Span("  "), Span(fit(model.name, 22), "strong"), *_sizes(share, used)))
+    driver = gpu.outlook.driver_bytes
+    rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>12}{'':>24}", "dim")))
+    other = "–" if gpu.other_bytes is None else gib(gpu.other_bytes)
+    rows.append((Span("  "), Span(fit("other, driver too", 22), "dim"), Span(f"{'':>96}{other:>12}", "dim")))
+    outlook, used = gpu.outlook, gpu.used_bytes
+    live = "–" if used is None else gib(used)
+    sums = f"{'':>60}{gib(outlook.peak_bytes):>12}{'':>12}{gib(outlook.high_bytes):>12}{live:>12}"
+    rows.append((Span("  "), Span(fit(f"of {gib(gpu.total_bytes)}", 22), "strong"), Span(sums, "strong")))
+    return rows
+
+
+def _sizes(share: GpuShare | None, used: int | None) -> Row:
+    live = Span(f"{'–' if used is None else gib(used):>12}", "live")
+    if share is None:
+        return (Span(f"{'':>96}"), live)
+    kinds = (
+        (share.weights_bytes, "weights"),
+        (share.kv_cache_bytes, "kv-cache"),
+        (share.activations_bytes, "activations"),
+        (share.graphs_bytes, "context"),
+        (share.context_bytes, "context"),
+        (share.total_bytes, "strong"),
+        (share.low_bytes, "dim"),
+        (share.high_bytes, "dim"),
+    )
+    return (*(Span(f"{gib(size):>12}", style) for size, style in kinds), live)
+
+
+def _model_rows(model: ModelState) -> list[Row]:
+    rows: list[Row] = [
+        (Span(model.name, "accent"), Span(f"   {model.word}   {model.model.engine}   {model.model.source or ''}"))
+    ]
+    estimate = model.estimate
+    if estimate is not None and estimate.kv_cache_tokens is not None:
+        words = f"  KV cache holds {count(estimate.kv_cache_tokens)} tokens"
+        if estimate.max_concurrency is not None and estimate.max_model_len:
+            words += f": {estimate.max_concurrency:.2f} sequences of {count(estimate.max_model_len)}"
+        rows.append((Span(words),))
+    if estimate is not None:
+        rows.append((Span(f"  numbers: {estimate.basis}", "dim"),))
+        rows += [(Span(f"  {note}", "dim"),) for note in estimate.notes]
+    args = "  ".join(f"{flag} {value}" for flag, value in model.model.args.items())
+    rows += [(Span(f"  {args}", "dim"),)] if args else []
+    rows += [(Span(f"  {model.model.service}   {model.model.url or ''}", "dim"),)] if model.model.service else []
+    rows += [(Span(f"  ✎ {model.model.note}", "dim"),)] if model.model.note else []
+    return rows
+
+
+def _process_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[Row]:
+    if reading is None or gpu.pci is None:
+        return [(Span("  not read yet", "dim"),)]
+    holding = [process for process in reading.processes if process.on(gpu.pci)]
+    return [
+        (
+            Span(f"  {process.pid:>8} {process.state} {process.on(gpu.pci) / GiB:>7.1f}  "),
+            Span(fit(process.owner or "no service", 36), "strong"),
+            Span(fit(process.command_line or process.name, max(10, cells - 58)), "dim"),
+        )
+        for process in holding
+    ] or [(Span("  none", "dim"),)]
