@@ -183,6 +183,11 @@ class GpuPane(Rows):
         super().__init__(id=id)
         self._view = view
 
+    @property
+    def view(self) -> PaneView:
+        """What it shows."""
+        return self._view
+
     def show(self, view: PaneView) -> None:
         """Show this from now on."""
         self._view = view

@@ -20,7 +20,7 @@ class Prompt(Horizontal):
     Prompt { display: none; height: 1; dock: bottom; margin-bottom: 1; background: $panel; }
     Prompt.-open { display: block; }
     Prompt Label { width: 2; color: $accent; text-style: bold; }
-    Prompt Input { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
+    Prompt Input, Prompt Input:focus { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", show=False, id="prompt.cancel"),

@@ -1,0 +1,79 @@
+"""Filter, jump, zoom: getting to what one looks for."""
+
+from __future__ import annotations
+
+from recorded_demo import RecordedSession
+from svg_text import svg_text
+from textual.pilot import Pilot
+
+from console.app import GpudeckApp
+from fleet.model import GpuId
+from widgets.deck import Deck
+from widgets.gpu_pane import GpuPane
+
+
+def shown(pilot: Pilot[None]) -> str:
+    return svg_text(pilot.app.export_screenshot())
+
+
+def bright_panes(app: GpudeckApp) -> list[int]:
+    """Panes whose estimate is not drawn in grey."""
+    panes = [pane for pane in app.screen.query(GpuPane) if pane.id != "detail"]
+    return [index for index, pane in enumerate(panes) if not pane.view.is_faint]
+
+
+async def test_a_filter_dims_what_it_leaves_out_as_it_is_typed(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("slash", *"role=code")
+        assert bright_panes(console_app) == [1]
+        await pilot.press("enter")
+        assert "filter: role=code" in shown(pilot)
+        await pilot.press("m", "escape", "slash", "escape")
+        assert bright_panes(console_app) == list(range(8))
+
+
+async def test_a_filter_with_an_error_says_in_which_column(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("slash", *"est>x")
+        assert "(column 5)" in shown(pilot)
+
+
+async def test_keys_typed_into_the_filter_are_text(console_app: GpudeckApp, session: RecordedSession) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("slash", *"qmrxu")
+        assert console_app.is_running
+        assert not session.changes
+
+
+async def test_the_filters_submitted_before_are_remembered(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("slash", *"whisper", "enter", "slash", *["backspace"] * 7, *"gemma", "enter")
+        await pilot.press("slash", "up", "up", "enter")
+        assert "filter: whisper" in shown(pilot)
+
+
+async def test_a_letter_jumps_to_its_model(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("semicolon")
+        assert "ddevstral-small" in shown(pilot)
+        await pilot.press("d")
+        deck = console_app.screen.query_one(Deck)
+        assert (deck.gpu, deck.model) == (GpuId("gpu01", 1), "devstral-small")
+        assert "ddevstral-small" not in shown(pilot)
+
+
+async def test_any_other_key_ends_the_jump(console_app: GpudeckApp, session: RecordedSession) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("semicolon", "escape", "r")
+        assert len(session.changes) == 1
+
+
+async def test_zoom_shows_the_gpu_in_every_numbering_and_its_processes(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("4", "z")
+        text = shown(pilot)
+        assert "0000:22:00.0" in text
+        assert "GPU-e3aa140f9a5f9e32" in text
+        assert "systemd:docling.service" in text
+        await pilot.press("z")
+        assert console_app.screen.query(Deck)
