@@ -42,8 +42,8 @@ def edited(text: str, changes: Sequence[Change], path: Path = Path("fleet.yaml")
 
     Raises:
         FleetFileError: The text is no fleet file.
-        UsageError: A change makes no sense, two models would share a port or a service, or the text is written so that more than it would change, such as
-            one value that two models share by an alias.
+        UsageError: A change makes no sense, two models would share a port or a service, or the text is written so
+            that more than it would change, such as one value that two models share by an alias.
     """
     meant = apply(load_text(text, path), changes)
     check_claims(meant)

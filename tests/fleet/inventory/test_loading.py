@@ -1,0 +1,204 @@
+"""A fleet file is read whole, or every problem of it is told with its line and column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet.inventory.loading import FleetFileError, find_fleet_file, load, load_text
+from fleet.model import Arguments, Engine, Place
+
+DEMO = Path(__file__).parents[3] / "fleet" / "simulator" / "fleet.yaml"
+TEXT = DEMO.read_text(encoding="utf-8")
+PATH = Path("fleet.yaml")
+
+GOOD = """\
+fleet: small
+hosts:
+  gpu01:
+    address: ops@gpu01
+    accelerator: MI300X
+    gpus: 8
+models:
+  llama:
+    source: meta-llama/Llama-3.1-8B-Instruct
+    engine: vllm 0.9.0
+    place: gpu01/0
+    url: http://127.0.0.1:8001
+    args:
+      gpu-memory-utilization: 0.5
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(FleetFileError) as raised:
+        load_text(text, PATH)
+    assert str(raised.value) == "\n".join(map(str, raised.value.problems))
+    return [str(problem) for problem in raised.value.problems]
+
+
+def test_the_shipped_demo_fleet_loads() -> None:
+    inventory = load(DEMO)
+    assert (inventory.fleet, len(inventory.models)) == ("berget-sthlm", 13)
+    assert inventory.ssh_config == DEMO.parent / "ssh_config"
+    whisper = inventory.model("kb-whisper-large")
+    assert (whisper.memory_bytes, whisper.place) == (1_500_000_000, Place("gpu01", (0,)))
+    assert inventory.model("mai-ds-r1").place == Place("gpu01", (4, 5, 6))
+    assert inventory.host("gpu01").notes == {7: "the rest of this GPU is kept for trying new models"}
+    assert [model.name for model in inventory.models if not model.enabled] == ["qwen3-32b", "qwen3-235b"]
+
+
+def test_a_version_stays_text_and_arguments_keep_their_types() -> None:
+    model = load_text(GOOD + "      max-model-len: 32768\n      enforce-eager: true\n", PATH).model("llama")
+    assert model.engine == Engine.parse("vllm 0.9.0")
+    assert model.args == Arguments({"gpu-memory-utilization": 0.5, "max-model-len": 32768, "enforce-eager": True})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "words"),
+    [
+        ("    gpus: 8\n", "    gpus: 8\n    gpus: 4\n", "7:5", "gpus"),
+        ("    accelerator: MI300X", "    accelerator: MI999", "5:18", "MI999"),
+        ("    gpus: 8", "    gpus: eight", "6:11", "whole number"),
+        ("    place: gpu01/0", "    place: gpu01/9", "11:12", "gpu01/9"),
+        ("    place: gpu01/0", "    place: gpu02/0", "11:12", "gpu02"),
+        ("    place: gpu01/0\n", "", "8:3", "place"),
+        ("    engine: vllm 0.9.0", "    engine: wllm 0.9.0", "10:13", "wllm"),
+        ("    url: http://127.0.0.1:8001", "    url: 127.0.0.1:8001", "12:10", "http"),
+        ("    source: meta", "    sauce: meta", "9:5", "source"),
+        ("    args:", "    args: 5\n    more:", "13:11", "args"),
+        ("fleet: small", "fleet: [small]", "1:8", "fleet"),
+        ("      gpu-memory-utilization: 0.5", "      gpu-memory-utilization: [1]", "14:31", "gpu-memory-utilization"),
+        ("    address: ops@gpu01\n", "", "3:3", "address"),
+        ("    place: gpu01/0", "    place: gpu01/0\n    service: upstart:llama", "12:14", "upstart"),
+        ("    place: gpu01/0", "    place: gpu01/0\n    memory: 1.5", "12:13", "unit"),
+        ("    engine: vllm 0.9.0", "\tengine: vllm 0.9.0", "10:1", "tab"),
+        ("    args:", "    args: {", "13:11", ""),
+    ],
+)
+def test_a_bad_file_is_told_with_its_place(old: str, new: str, place: str, words: str) -> None:
+    assert old in GOOD
+    told = problems(GOOD.replace(old, new))
+    assert any(line.startswith(f"fleet.yaml:{place}: ") and words in line for line in told), told
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+    text = GOOD.replace("MI300X", "MI999").replace("gpu01/0", "gpu01/12").replace("vllm 0.9.0", "vllm zero")
+    told = problems(text + "    colour: blue\n")
+    assert [line.split(":")[1] for line in told] == ["5", "10", "11", "15"]
+
+
+def test_two_models_on_one_port_are_one_problem_at_the_later_one() -> None:
+    second = GOOD[GOOD.index("  llama:") :].replace("llama:", "other:").replace("gpu01/0", "gpu01/1")
+    (told,) = problems(GOOD + second)
+    assert told.startswith("fleet.yaml:19:10: ")
+    assert "8001" in told
+    assert "llama" in told
+
+
+def test_a_disabled_model_needs_no_place() -> None:
+    text = GOOD.replace("    place: gpu01/0\n", "    enabled: false\n")
+    assert load_text(text, PATH).model("llama").place is None
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("yes", "yes"),
+        ("off", "off"),
+        ("12:30:45", "12:30:45"),
+        ("0.9.0", "0.9.0"),
+        ("1_000", "1_000"),
+        ("true", True),
+        ("False", False),
+        ("0o17", 15),
+        ("0x1f", 31),
+        ("010", 10),
+        ("1e3", 1000.0),
+        ("-2", -2),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(word: str, value: object) -> None:
+    found = load_text(GOOD + f"      served-model-name: {word}\n", PATH).model("llama").args["served-model-name"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "empty"),
+        ("- a\n- b\n", "not a fleet file"),
+        ("fleet: a\n---\nfleet: b\n", "document"),
+        ("fleet: !!python/object:os.system x\n", "tag"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\n", ""),
+        ("fleet: x\nhosts: {}\nmodels: " + "[" * 200 + "]" * 200, ""),
+    ],
+)
+def test_what_is_no_fleet_file_is_told_in_a_sentence(text: str, words: str) -> None:
+    assert any(words in line for line in problems(text))
+
+
+def test_a_bomb_of_aliases_is_refused_quickly() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    assert problems("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "latin-1", "large"])
+def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "fleet.yaml"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "latin-1":
+            path.write_bytes("fleet: caf\xe9".encode("latin-1"))
+        case "large":
+            path.write_bytes(b"# padding\n" * 200_000)
+    with pytest.raises(FleetFileError) as raised:
+        load(path)
+    (problem,) = raised.value.problems
+    assert str(path) in str(problem)
+    assert str(problem).endswith(".")
+
+
+def test_what_a_file_holds_cannot_reach_the_terminal() -> None:
+    told = problems(GOOD.replace("MI300X", '"\\e[31mMI\\a"'))
+    assert not any(ord(character) < 32 for line in told for character in line)
+
+
+def test_the_fleet_file_is_looked_for_in_order(tmp_path: Path) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    for folder in (here, home):
+        folder.mkdir()
+    assert find_fleet_file(None, {}, here, home) is None
+    (home / "fleet.yaml").touch()
+    assert find_fleet_file(None, {}, here, home) == home / "fleet.yaml"
+    (here / "fleet.yaml").touch()
+    assert find_fleet_file(None, {}, here, home) == here / "fleet.yaml"
+    assert find_fleet_file(None, {"GPUDECK_FLEET": "env.yaml"}, here, home) == Path("env.yaml")
+    assert find_fleet_file("named.yaml", {"GPUDECK_FLEET": "env.yaml"}, here, home) == Path("named.yaml")
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=150)
+def test_no_text_raises_anything_but_a_told_problem(text: str) -> None:
+    try:
+        load_text(text, PATH)
+    except FleetFileError as error:
+        assert error.problems
+
+
+@given(
+    st.integers(0, len(TEXT) - 1),
+    st.integers(0, 30),
+    st.text(alphabet="abc: -[]{}&*!|>'\"%@`#,\n\t0.5", max_size=12),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_slip_in_a_good_file_raises_anything_but_told_problems(at: int, cut: int, put: str) -> None:
+    try:
+        load_text(TEXT[:at] + put + TEXT[at + cut :], PATH)
+    except FleetFileError as error:
+        assert all(problem.line >= 1 for problem in error.problems)
