@@ -184,7 +184,7 @@ class HostWatcher:
         except UsageError:  # managed by something we cannot ask; its memory and its endpoint still show it
             return None
 
-    def _show(self, **news: object) -> None:
+    def _show(self, **news: Any) -> None:
         """Publish what is known with this news in it."""
-        self._snapshot = replace(self._snapshot, **news)  # type: ignore[arg-type]
+        self._snapshot = replace(self._snapshot, **news)
         self._publish(self._snapshot)

@@ -1,0 +1,149 @@
+"""A watcher publishes what is known of a host, says when it is not, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+from openssh import MISSING, SshServer, openssh_server
+
+from fleet.inventory import Host
+from fleet.model import Engine, Model, Place
+from fleet.readings import HostSnapshot, Link
+from fleet.ssh.connection import HostConnection
+from fleet.ssh.probe_only import ProbeOnly
+from fleet.telemetry.board import Board
+from fleet.telemetry.watcher import HostWatcher
+
+HOST = Host("gpu01", "gpu01", "MI300X", 8)
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+openssh = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+
+class TestBoard:
+    async def test_it_shows_the_newest_and_tells_subscribers(self) -> None:
+        board = Board()
+        told: list[HostSnapshot] = []
+        unsubscribe = board.subscribe(told.append)
+        first, second = HostSnapshot("a", Link.CONNECTING), HostSnapshot("a", Link.LIVE)
+        board.publish(first)
+        unsubscribe()
+        board.publish(second)
+        assert (board.latest("a"), board.latest("b"), told) == (second, None, [first])
+
+    async def test_waiting_sees_what_is_there_and_what_comes(self) -> None:
+        board = Board()
+        board.publish(HostSnapshot("a", Link.CONNECTING))
+        waiting = asyncio.create_task(board.until("a", lambda seen: seen.link is Link.LIVE, 5))
+        await asyncio.sleep(0)
+        board.publish(HostSnapshot("b", Link.LIVE))
+        board.publish(HostSnapshot("a", Link.LIVE))
+        board.publish(HostSnapshot("a", Link.LOST))
+        assert (await waiting).link is Link.LIVE
+
+    async def test_waiting_for_what_never_comes_ends(self) -> None:
+        with pytest.raises(TimeoutError):
+            await Board().until("a", lambda _: True, 0)
+
+
+@asynccontextmanager
+async def watched(
+    connection: HostConnection, *models: Model, interval: float = 0.05, wait: float = 0.02
+) -> AsyncIterator[Board]:
+    board = Board()
+    watcher = HostWatcher(
+        HOST, models, ProbeOnly(connection), board.publish, interval=interval, waits=lambda: repeat(wait)
+    )
+    task = asyncio.create_task(watcher.run())
+    try:
+        yield board
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await connection.close()
+
+
+def is_(link: Link) -> Callable[[HostSnapshot], bool]:
+    return lambda snapshot: snapshot.link is link
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    with openssh_server(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+def connection(server: SshServer) -> HostConnection:
+    return HostConnection("gpu01", "gpu01", server.ssh_config)
+
+
+@openssh
+async def test_a_real_host_is_live_and_its_frames_go_on(server: SshServer) -> None:
+    async with watched(connection(server)) as board:
+        first = await board.until("gpu01", is_(Link.LIVE), 20)
+        assert first.reading is not None
+        assert first.read_at is not None
+        later = await board.until("gpu01", lambda seen: bool(seen.reading and seen.reading.sequence >= 3), 20)
+        assert later.reading is not None
+        assert later.reading.boot_id == BOOT_ID
+
+
+@openssh
+async def test_a_frozen_host_is_stale_then_lost_and_comes_back(server: SshServer) -> None:
+    async with watched(connection(server)) as board:
+        await board.until("gpu01", is_(Link.LIVE), 20)
+        frozen = server.sessions()
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        stale = await board.until("gpu01", is_(Link.STALE), 20)
+        assert "slow to answer" in stale.reason
+        lost = await board.until("gpu01", is_(Link.LOST), 20)
+        assert lost.reading is not None, "what was read last is still shown"
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+        assert (await board.until("gpu01", is_(Link.LIVE), 20)).reason == ""
+
+
+@openssh
+async def test_a_killed_session_is_lost_and_opened_again(server: SshServer) -> None:
+    async with watched(connection(server)) as board:
+        await board.until("gpu01", is_(Link.LIVE), 20)
+        for pid in server.sessions():
+            os.kill(pid, signal.SIGKILL)
+        assert "lost" in (await board.until("gpu01", is_(Link.LOST), 20)).reason
+        await board.until("gpu01", is_(Link.LIVE), 20)
+
+
+async def test_a_host_that_was_never_there_is_unreachable_with_its_reason(tmp_path: Path) -> None:
+    async with watched(HostConnection("gpu01", "gpu01", tmp_path / "absent")) as board:
+        seen = await board.until("gpu01", is_(Link.UNREACHABLE), 20)
+        assert "no ssh configuration" in seen.reason
+
+
+@openssh
+async def test_an_endpoint_is_asked_and_models_elsewhere_are_not(server: SshServer) -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        asked.append(request.split(b" ")[1])
+        body = b"vllm:gpu_cache_usage_perc 0.25\n" if b"/metrics" in request else b""
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    here = Model("here", Engine.parse("vllm 0.9.0"), place=Place("gpu01", (0,)), url=url)
+    there = Model("there", Engine.parse("vllm 0.9.0"), place=Place("gpu02", (0,)), url=f"{url}/elsewhere")
+    async with watched(connection(server), here, there) as board:
+        seen = await board.until("gpu01", lambda snapshot: "here" in snapshot.engines, 20)
+    listener.close()
+    assert (seen.engines["here"].healthy, seen.engines["here"].kv_usage) == (True, 0.25)
+    assert set(asked) == {b"/health", b"/metrics"}

@@ -1,0 +1,86 @@
+"""A real OpenSSH server on loopback, run by the test's own user, and the client's files for it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+MISSING = "" if SSHD and shutil.which("ssh-keygen") else "there is no OpenSSH server on this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class SshServer:
+    """Where it listens and what a client needs; ``host`` is what its ssh configuration calls it."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    host: str = "gpu01"
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.folder / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.folder / "known_hosts"
+
+    def sessions(self) -> list[int]:
+        """Processes of sshd that serve clients."""
+        listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in listed.stdout.split()]
+
+
+def new_key(path: Path) -> str:
+    """Make a key; its public line without the comment."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+@contextmanager
+def openssh_server(folder: Path, *options: str) -> Iterator[SshServer]:
+    """Serve until the end of the block; ``options`` are lines of its configuration."""
+    assert SSHD
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    host_key, client_key = new_key(folder / "host_key"), new_key(folder / "key")
+    (folder / "authorized_keys").write_text(client_key + "\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile none\n"
+        f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        "KbdInteractiveAuthentication no\nUseDNS no\n" + "".join(f"{line}\n" for line in options)
+    )
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
+    (folder / "ssh_config").write_text(
+        f"Host gpu01\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
+        f"  IdentityFile {folder}/key\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known_hosts\n"
+    )
+    process = subprocess.Popen(
+        [SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.PIPE, start_new_session=True
+    )
+    server = SshServer(folder, port, process)
+    try:
+        assert process.stderr is not None
+        while b"listening" not in (line := process.stderr.readline()):
+            assert line, "sshd ended before it listened"
+        yield server
+    finally:
+        for pid in server.sessions():
+            subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
+            subprocess.run(["kill", "-KILL", str(pid)], check=False, stderr=subprocess.DEVNULL)
+        process.kill()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
