@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Host
