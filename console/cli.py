@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "the console on a simulated fleet of eight MI300X",
     "wall": "the read-only wallboard",
     "status": "one frame of the truth",
+    "estimate": "what one model takes on its GPUs, whether it starts, and ways out",
     "check": "findings; exit 1 where one is an error",
     "explain": "what a finding means and how to fix it",
     "plan": "what a change would do, in order, with its commands; touches nothing",
@@ -22,7 +23,8 @@ COMMANDS = {
     "restart": "restart models",
     "logs": "the last log lines of a model",
 }
-"""Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``."""
+"""Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with
+``read`` where not all its words are its own."""
 
 
 def usage() -> str:
@@ -73,7 +75,8 @@ def _run(words: list[str]) -> int:
     program = "gpudeck" if name == "console" else f"gpudeck {name}"
     parser = argparse.ArgumentParser(prog=program, description=module.__doc__, allow_abbrev=False)
     module.configure(parser)
-    result: int = module.run(parser.parse_args(words))
+    options = module.read(parser, words) if hasattr(module, "read") else parser.parse_args(words)
+    result: int = module.run(options)
     return result
 
 

@@ -105,7 +105,16 @@ class Engine:
     name: str
     version: Version | None = None
 
-    NAMES = ("vllm", "llama.cpp", "sglang", "text-embeddings-inference", "whisper", "other")
+    NAMES = (
+        "vllm",
+        "llama.cpp",
+        "sglang",
+        "exllamav2",
+        "text-embeddings-inference",
+        "infinity",
+        "whisper",
+        "other",
+    )
 
     @classmethod
     def parse(cls, text: str) -> Engine:

@@ -3,73 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from fleet.architecture.architecture import (
-    Architecture,
-    Experts,
-    GgufBytes,
-    LatentAttention,
-    Quantization,
-    Span,
-    VisionTower,
-)
+from fleet.architecture import quantization
+from fleet.architecture.architecture import Architecture, Experts, GgufBytes, Heads, Quantization, Span
+from fleet.architecture.facts import normalised
+from fleet.architecture.families import Family, family
+from fleet.architecture.layers import compressed, latent, spans, state
+from fleet.architecture.parameters import LIKELY, parameters
+from fleet.architecture.towers import audio, vision
 from fleet.errors import UsageError
 
 Config = Mapping[str, Any]
 
-# What a model type means without saying it in its config.json (transformers, modeling_*.py of each).
-_QKV_BIAS = frozenset({"qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl"})
-_QK_NORM = frozenset({"qwen3", "qwen3_moe", "gemma3", "gemma3_text"})
-_FOUR_NORMS = frozenset({"gemma2", "gemma3", "gemma3_text"})
-_PLAIN_MLP = frozenset({"phi", "opt", "gpt2", "gpt_bigcode", "starcoder2", "falcon"})
-_TIED = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text"})
-_LOCAL_ROPE = frozenset({"gemma3", "gemma3_text"})
-_SPANS = {"full_attention": Span.FULL, "sliding_attention": Span.SLIDING}
+_GEMMA3_SCALING = 8.0
+"""Linear rope scaling of the Gemma 3 models that take 131,072 tokens."""
 
 
 def from_config(name: str, config: Config) -> Architecture:
     """The architecture a ``config.json`` describes; a nested ``text_config`` is the language model.
 
+    ``total_params``, where the mapping has it, is the checkpoint's own count and settles what the fields leave open.
+
     Raises UsageError, naming the field, where one that decides memory is missing or of a kind not known.
     """
-    text: Config = {**config, **(config.get("text_config") or {})}
-    model_type = str(text.get("model_type") or "")
+    try:
+        return _settled(_described(name, normalised(name, config)), config)
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+        raise UsageError(f"The config of {name} has a field of an unexpected kind: {error}.") from None
+
+
+def _described(name: str, text: Config) -> Architecture:
+    model_type, facts = str(text["model_type"]), family(str(text["model_type"]))
     layers, hidden, heads = (
         _count(name, text, field) for field in ("num_hidden_layers", "hidden_size", "num_attention_heads")
     )
+    low_rank = latent(text)
     head_dim = int(text.get("head_dim") or hidden // heads)
-    max_positions = _count(name, text, "max_position_embeddings")
-    spans = _spans(name, text, layers)
-    latent = _latent(text)
+    max_positions = int(text.get("max_position_embeddings") or 0) or 2048
+    seen = spans(name, text, facts, layers)
+    rotary = low_rank.rope_dim if low_rank else round(head_dim * float(text.get("partial_rotary_factor") or 1.0))
+    window = text.get("sliding_window") if Span.SLIDING in seen else text.get("attention_chunk_size")
+    widths = text.get("intermediate_size")
     return Architecture(
         name=name,
         model_type=model_type,
         layers=layers,
         hidden=hidden,
         heads=heads,
-        kv_heads=int(text.get("num_key_value_heads") or heads),
+        kv_heads=_kv_heads(text, model_type, heads),
         head_dim=head_dim,
-        intermediate=int(text.get("intermediate_size") or 4 * hidden),
+        intermediate=_intermediate(text, hidden),
+        mlp_widths=tuple(map(int, widths)) if isinstance(widths, list) else (),
         vocab=_count(name, text, "vocab_size"),
         max_positions=max_positions,
-        spans=spans,
-        sliding_window=int(text["sliding_window"]) if Span.SLIDING in spans else None,
-        ties_embeddings=bool(text.get("tie_word_embeddings", model_type in _TIED)),
-        gated_mlp=model_type not in _PLAIN_MLP,
-        qkv_bias=bool(text.get("attention_bias", model_type in _QKV_BIAS)),
-        qk_norm=model_type in _QK_NORM,
-        norms_per_layer=4 if model_type in _FOUR_NORMS else 2,
-        rotary_dim=latent.rope_dim if latent else round(head_dim * text.get("partial_rotary_factor", 1.0)),
-        rope_positions=round(max_positions * _linear_scaling(text)),
-        local_rope=model_type in _LOCAL_ROPE,
-        experts=_experts(text),
-        latent=latent,
-        quantization=_quantization(config.get("quantization_config") or text.get("quantization_config")),
-        vision=_vision(config),
+        spans=seen,
+        sliding_window=int(window) if window else None,
+        full_heads=_full_heads(text),
+        keys_are_values=bool(text.get("attention_k_eq_v")),
+        ties_embeddings=_ties(text, facts),
+        generates=not facts.encoder,
+        has_head=not facts.encoder and not _embeds(name, text),
+        cross_attention=model_type == "whisper",
+        gated_mlp=not facts.plain_mlp,
+        attention_gate=facts.attention_gate,
+        qkv_bias=bool(text["attention_bias"]) if text.get("attention_bias") is not None else facts.qkv_bias,
+        attention_bias=facts.attention_bias,
+        mlp_bias=facts.mlp_bias,
+        qk_norm=facts.qk_norm,
+        norms_per_layer=facts.norms,
+        norm_bias=facts.norm_bias,
+        learned_positions=max_positions + facts.learned_positions if facts.learned_positions is not None else 0,
+        rotary_dim=0 if facts.no_rope else rotary,
+        rope_positions=0 if facts.no_rope else round(max_positions * _linear_scaling(text, model_type)),
+        local_rope=facts.local_rope,
+        per_layer_embedding=int(text.get("hidden_size_per_layer_input") or 0),
+        experts=_experts(text, facts, model_type),
+        latent=low_rank,
+        compressed=compressed(text, layers),
+        state=state(text, facts.state),
+        quantization=_quantization(name, text, model_type),
+        vision=vision(model_type, text),
+        audio=audio(model_type, text),
+        checkpoint_bytes=round(text["checkpoint_gb"] * 10**9) if text.get("checkpoint_gb") else None,
         dtype=str(text.get("torch_dtype") or text.get("dtype") or "bfloat16"),
-        gguf=_gguf(config.get("gguf")),
+        gguf=_gguf(text.get("gguf")),
     )
+
+
+def _settled(described: Architecture, config: Config) -> Architecture:
+    """What the checkpoint's own parameter count says about a head, a tower, and weights no field tells of."""
+    total = config.get("total_params")
+    speaks = "omni" in described.name.lower()  # its checkpoint holds a talker too, which is not served
+    if isinstance(total, bool) or not isinstance(total, int) or total <= 0 or speaks:
+        return described
+    reckoned = parameters(described)
+    table = described.vocab * described.hidden
+    if not described.ties_embeddings and abs(reckoned - table - total) < 1e-4 * total and table > 0.005 * total:
+        return replace(described, has_head=False)
+    missing = total - reckoned
+    return replace(described, extra_parameters=missing) if abs(missing) < LIKELY * total else described
 
 
 def _count(name: str, config: Config, field: str) -> int:
@@ -79,101 +113,94 @@ def _count(name: str, config: Config, field: str) -> int:
     return value
 
 
-def _spans(name: str, text: Config, layers: int) -> tuple[Span, ...]:
-    """One span per layer, from ``layer_types`` or from the older ways of saying the same."""
-    listed = text.get("layer_types")
-    if listed:
-        unknown = sorted(set(listed) - _SPANS.keys())
-        if unknown or len(listed) != layers:
-            raise UsageError(
-                f"The config of {name} has {len(listed)} layer_types for {layers} layers"
-                + (f", with {', '.join(unknown)}, which has no estimate yet." if unknown else ".")
-            )
-        return tuple(_SPANS[kind] for kind in listed)
-    if not text.get("sliding_window") or text.get("use_sliding_window") is False:
-        return (Span.FULL,) * layers
-    period = text.get("sliding_window_pattern")
-    if period:
-        return tuple(Span.SLIDING if (layer + 1) % period else Span.FULL for layer in range(layers))
-    return (Span.SLIDING,) * layers
+def _kv_heads(text: Config, model_type: str, heads: int) -> int:
+    said = text.get("num_key_value_heads")
+    if said is None and (text.get("multi_query") or model_type == "gpt_bigcode"):
+        return int(text.get("num_kv_heads") or 1)
+    return int(said or heads)
 
 
-def _linear_scaling(text: Config) -> float:
+def _embeds(name: str, text: Config) -> bool:
+    """Whether it makes vectors instead of text, and so is served without a head."""
+    said = text.get("embeds")
+    return bool(said) if said is not None else "embed" in name.rpartition("/")[2].lower()
+
+
+def _ties(text: Config, facts: Family) -> bool:
+    said = text.get("tie_word_embeddings")
+    return facts.tied if said is None or facts.encoder else bool(said)
+
+
+def _intermediate(text: Config, hidden: int) -> int:
+    dense = text.get("intermediate_size_mlp") or text.get("intermediate_size")
+    if isinstance(dense, list):
+        return int(max(dense))
+    return int(dense or text.get("moe_intermediate_size") or 4 * hidden)
+
+
+def _full_heads(text: Config) -> Heads | None:
+    """Gemma 4's full layers have fewer and wider heads than its sliding ones."""
+    dim = text.get("global_head_dim")
+    if not dim:
+        return None
+    count = int(text.get("num_global_key_value_heads") or text.get("num_key_value_heads") or 1)
+    return Heads(count, int(dim), int(dim))
+
+
+def _linear_scaling(text: Config, model_type: str) -> float:
     """The factor by which linear rope scaling lengthens the table of cosines; other kinds keep its length."""
-    scaling = text.get("rope_scaling") or {}
+    scaling = text.get("rope_scaling") or text.get("rope_parameters") or {}
+    scaling = scaling.get("full_attention") or scaling
     kind = scaling.get("rope_type") or scaling.get("type")
+    if not scaling and model_type.startswith("gemma3") and (text.get("max_position_embeddings") or 0) >= 131_072:
+        return _GEMMA3_SCALING
     return float(scaling.get("factor", 1.0)) if kind == "linear" else 1.0
 
 
-def _experts(text: Config) -> Experts | None:
-    count = text.get("num_experts") or text.get("num_local_experts") or text.get("n_routed_experts")
+def _experts(text: Config, facts: Family, model_type: str) -> Experts | None:
+    count = next((text[key] for key in ("num_experts", "num_local_experts", "n_routed_experts") if text.get(key)), None)
     if not count:
         return None
-    width = int(text.get("moe_intermediate_size") or text["intermediate_size"])
-    shared = int(text.get("shared_expert_intermediate_size") or (text.get("n_shared_experts") or 0) * width)
+    width = int(text.get("moe_intermediate_size") or text.get("intermediate_size") or 0)
+    shared = text.get("shared_expert_intermediate_size")
+    if shared is None:
+        shared = int(text.get("n_shared_experts") or 0) * width
+    if model_type.startswith("llama4"):
+        shared = width
+    step = next(
+        (
+            text[key]
+            for key in ("decoder_sparse_step", "moe_layer_freq", "interleave_moe_layer_step", "expert_layer_period")
+            if isinstance(text.get(key), int) and text[key] > 0
+        ),
+        2 if model_type == "jamba" else 1,
+    )
     return Experts(
         count=int(count),
         per_token=int(text.get("num_experts_per_tok") or 1),
         intermediate=width,
-        shared_intermediate=shared,
-        shared_gate="shared_expert_intermediate_size" in text,
+        shared_intermediate=int(shared),
+        shared_gate=bool(facts.shared_gate and shared),
         first_dense=int(text.get("first_k_dense_replace") or 0),
-        step=int(text.get("decoder_sparse_step") or text.get("moe_layer_freq") or 1),
+        step=int(step),
+        beside_mlp=model_type.startswith("gemma4"),
+        biases=facts.expert_biases,
     )
 
 
-def _latent(text: Config) -> LatentAttention | None:
-    if not text.get("kv_lora_rank"):
-        return None
-    return LatentAttention(
-        kv_rank=int(text["kv_lora_rank"]),
-        query_rank=int(text["q_lora_rank"]) if text.get("q_lora_rank") else None,
-        rope_dim=int(text["qk_rope_head_dim"]),
-        nope_dim=int(text["qk_nope_head_dim"]),
-        value_dim=int(text["v_head_dim"]),
-    )
-
-
-def _quantization(config: Config | None) -> Quantization | None:
-    """Bytes a linear weight takes under the methods whose layout is public (fp8, AWQ, GPTQ, compressed-tensors)."""
-    if not config:
-        return None
-    method = str(config.get("quant_method") or "")
-    if method == "fp8":
-        return Quantization(method, 1.0)
-    if method == "mxfp4":
-        return Quantization(method, 0.5 + 1 / 32, experts_only=True)
-    if method in ("awq", "gptq"):
-        bits, group = int(config.get("bits", 4)), int(config.get("group_size", 128))
-        return Quantization(method, bits / 8 + (2.0 + bits / 8) / group)
-    if method == "compressed-tensors":
-        groups: list[Config] = list(config.get("config_groups", {}).values())
-        weights: Config = groups[0].get("weights") or {} if groups else {}
-        scales = 2.0 / int(weights["group_size"]) if weights.get("group_size") else 0.0
-        cache = "fp8" if config.get("kv_cache_scheme") else None
-        return Quantization(method, int(weights.get("num_bits", 8)) / 8 + scales, kv_cache_dtype=cache)
-    raise UsageError(f"quantization method {method!r} has no estimate yet.")
-
-
-def _vision(config: Config) -> VisionTower | None:
-    vision = config.get("vision_config")
-    if not vision:
-        return None
-    image, patch = int(vision["image_size"]), int(vision["patch_size"])
-    return VisionTower(
-        layers=int(vision["num_hidden_layers"]),
-        hidden=int(vision["hidden_size"]),
-        intermediate=int(vision["intermediate_size"]),
-        image_size=image,
-        patch_size=patch,
-        tokens_per_image=int(config.get("mm_tokens_per_image") or (image // patch) ** 2),
-    )
+def _quantization(name: str, text: Config, model_type: str) -> Quantization | None:
+    """What the config says, else the facts noted beside it, else the name: exact, good, better than nothing."""
+    said = quantization.from_config(text.get("quantization_config"), model_type)
+    words = text.get("quant_facts"), name.rpartition("/")[2]
+    return said or next((found for text in words if (found := quantization.from_words(text, model_type))), None)
 
 
 def _gguf(facts: Config | None) -> GgufBytes | None:
-    """From the catalogue's own key: bytes of one dense and one expert layer, and how many there are of each."""
+    """Bytes of each layer, or of one dense and one expert layer and how many there are of each."""
     if not facts:
         return None
-    dense = (int(facts["dense_layer_bytes"]),) * int(facts["dense_layers"])
-    experts = (int(facts["expert_layer_bytes"]),) * int(facts["expert_layers"])
-    return GgufBytes(int(facts["input_bytes"]), dense + experts, int(facts["output_bytes"]))
+    layers = tuple(map(int, facts.get("layer_bytes") or ()))
+    if not layers:
+        dense = (int(facts["dense_layer_bytes"]),) * int(facts["dense_layers"])
+        layers = dense + (int(facts["expert_layer_bytes"]),) * int(facts["expert_layers"])
+    return GgufBytes(int(facts["input_bytes"]), layers, int(facts["output_bytes"]))

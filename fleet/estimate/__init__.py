@@ -86,6 +86,8 @@ class Estimate:
     needs_free_bytes: int | None = None
     """Free memory the engine insists on before it loads anything; None where its version does not check."""
     kv_cache_tokens: int | None = None
+    kv_cache_blocks: int | None = None
+    """Blocks of the rank that has room for the fewest; None where there are none."""
     max_model_len: int | None = None
     max_concurrency: float | None = None
     longest_length: int | None = None

@@ -16,5 +16,10 @@ def estimate(model: Model, accelerator: Accelerator, gpus: int, end: End) -> Est
     held = model.memory_bytes or 0
     context = accelerator.context_bytes if end is End.HIGH and held else 0
     share = GpuShare(held, 0, 0, 0, context, held + context, held + context)
-    notes = () if model.memory_bytes else (f"{model.name} declares no memory; it counts as none.",)
-    return Estimate(model.name, (share,) * gpus, Outcome.STARTED, basis="declared", notes=notes)
+    return Estimate(model.name, (share,) * gpus, Outcome.STARTED, basis="declared", notes=(_note(model),))
+
+
+def _note(model: Model) -> str:
+    if model.memory_bytes:
+        return "What it does beside others is not known; it is taken to hold what was declared, whatever is free."
+    return f"{model.name} declares no memory; it counts as none."

@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from fleet.architecture.architecture import Architecture
 from fleet.architecture.catalogue import find
-from fleet.estimate import Estimate, GpuShare, Outcome, declared, llama_cpp
+from fleet.estimate import Estimate, GpuShare, Outcome, declared, encoders, exllama, sglang, whisper
+from fleet.estimate.llama_cpp import starting as llama_cpp
 from fleet.estimate.measured import CONTEXT_FACTOR, End
+from fleet.estimate.room import Room
 from fleet.estimate.vllm import starting
 from fleet.estimate.vllm.budget import requested_bytes
 from fleet.estimate.vllm.ranks import Start
@@ -97,19 +99,38 @@ def _at(question: _Question, end: End) -> Estimate:
     architecture = question.architecture or (find(model.source) if model.source else None)
     if model.engine.name == "vllm":
         return _vllm(question, architecture, end)
-    if model.engine.name == "llama.cpp" and architecture and architecture.gguf:
-        return llama_cpp.estimate(model, architecture, question.accelerator, question.totals, end)
-    return declared.estimate(model, question.accelerator, len(question.totals), end)
+    return _elsewhere(model, architecture, Room(question.accelerator, question.totals, question.others, end))
+
+
+def _elsewhere(model: Model, architecture: Architecture | None, room: Room) -> Estimate:
+    """Engines other than vLLM. What was declared holds where an engine can do without its model being known."""
+    match model.engine.name:
+        case "llama.cpp" if architecture:
+            return llama_cpp.estimate(model, architecture, room)
+        case "sglang":
+            return sglang.estimate(model, architecture, room) if architecture else sglang.budget_only(model, room)
+        case "exllamav2" if architecture and not model.memory_bytes:
+            return exllama.estimate(model, architecture, room)
+        case "text-embeddings-inference" | "infinity" if architecture and not model.memory_bytes:
+            return encoders.estimate(model, architecture, room)
+        case "whisper" if (size := whisper.size_of(model.source or "")) and not model.memory_bytes:
+            return whisper.estimate(model, size, room)
+    return declared.estimate(model, room.accelerator, len(room.totals), room.end)
 
 
 def _vllm(question: _Question, architecture: Architecture | None, end: End) -> Estimate:
     model, accelerator = question.model, question.accelerator
-    current = era(model.engine.version, accelerator.vendor)
+    current = era(model.engine.version, accelerator.vendor, _use_v1(model))
     notes = () if model.engine.version else (f"The version is not given; reckoned as vLLM {NEWEST}.",)
     if architecture is None:
         return _budget_only(question, end, notes)
     start = Start(architecture, model.args, accelerator, current, question.totals, question.others)
     return starting.estimate(model.name, start, end, notes)
+
+
+def _use_v1(model: Model) -> bool | None:
+    said = model.args.get("VLLM_USE_V1")
+    return None if said is None else str(said) not in ("0", "False")
 
 
 def _budget_only(question: _Question, end: End, notes: tuple[str, ...]) -> Estimate:

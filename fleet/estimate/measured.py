@@ -56,6 +56,9 @@ ROCM_LOADING = Spread(
 
 # Memory outside PyTorch's allocator that counts against the budget.
 NON_TORCH_V0_CUDA = Spread(0.0, 0.06, 0.33, "V0 start-ups on A100, H100, H200 and L4, one GPU")
+NON_TORCH_V0_CUDA_RESERVED = Spread(
+    0.2, 0.5, 0.75, "V0 to 0.6.3 counts what PyTorch has reserved, not what it uses: six start-ups of 0.4.1 on A6000"
+)
 NON_TORCH_V0_CUDA_PARALLEL = Spread(0.2, 0.3, 0.6, "V0 start-ups with tensor parallelism on NVIDIA")
 NON_TORCH_V0_ROCM = Spread(
     0.12,
@@ -67,9 +70,11 @@ NON_TORCH_V0_ROCM_EARLY = Spread(1.0, 1.9, 3.0, "vLLM 0.5.5 and 0.6.4 on MI300X,
 NON_TORCH_V0_ROCM_PARALLEL = Spread(2.0, 6.5, 9.3, "vLLM 0.6.4 on eight MI300X: 6.8 to 9.3 GiB a rank with RCCL")
 NON_TORCH_V1_CUDA_EARLY = Spread(0.07, 0.13, 0.25, "V1 to 0.17 on H100, one GPU")
 NON_TORCH_V1_CUDA = Spread(0.07, 0.25, 0.46, "V1 from 0.18 on H100, one GPU, some thirty models")
-NON_TORCH_V1_CUDA_PARALLEL_EARLY = Spread(0.4, 0.54, 1.4, "V1 to 0.17 on H100, two GPUs")
+NON_TORCH_V1_CUDA_PARALLEL_EARLY = Spread(
+    0.4, 0.54, 1.4, "V1 to 0.17 on H100, two GPUs; later on cards without a switch"
+)
 NON_TORCH_V1_CUDA_PARALLEL = Spread(
-    1.6, 2.1, 2.4, "V1 from 0.18 on H100, two and four GPUs: NCCL grows while profiling"
+    1.6, 2.1, 2.4, "V1 from 0.18 on H100, two and four GPUs: NCCL's buffers for the switch"
 )
 NON_TORCH_V1_ROCM = Spread(0.1, 0.3, 0.8, "vLLM 0.19.1 and 0.28.0 on MI300X, what the closed forms leave")
 NON_TORCH_V1_ROCM_PARALLEL = Spread(1.0, 2.1, 6.8, "as on NVIDIA; RCCL adds buffers per channel")
@@ -88,3 +93,33 @@ VISION_EXCESS = Spread(0.0, 0.1, 0.35, "the same with a vision tower: 0.05 to 0.
 
 # llama.cpp.
 COMPUTE_BUFFER_EXCESS = Spread(0.05, 0.15, 0.6, "scratch of the graph beyond logits and the widest layer")
+
+# Speed.
+BANDWIDTH_REACHED = Spread(
+    0.35,
+    0.60,
+    0.85,
+    "share of the memory bandwidth while decoding: copies reach 4.0 to 4.3 of the MI300X's 5.3 TB/s; 7B and 34B models "
+    "in 16 bit were published at 150 and 32 tokens/s, 0.4 of its bandwidth or 0.6 of an H100's",
+)
+LAYER_MICROSECONDS = Spread(3, 8, 20, "launching one layer's kernels: from captured graphs, or one by one")
+ALL_REDUCE_MICROSECONDS = Spread(8, 15, 40, "one all-reduce of a decode step between GPUs of one host, of two a layer")
+
+# SGLang.
+SGLANG_GRAPH_MIB = Spread(
+    1.0, 2.0, 2.0, "MiB for each sequence of the largest captured batch: what SGLang itself sets aside for graphs"
+)
+SGLANG_COMMUNICATION = Spread(0.2, 0.5, 1.5, "NCCL or RCCL before the weights are loaded, with several GPUs")
+
+# Encoders: text-embeddings-inference and Infinity.
+ENCODER_STATES = Spread(
+    6, 8, 12, "hidden-wide states alive at once in a layer of BERT's shape: residual, queries, keys, values, output"
+)
+
+# Whisper.
+WHISPER_WORKSPACE = Spread(
+    0.35,
+    0.62,
+    0.72,
+    "what 4.5, 2.5 and 2.4 GB of large, turbo and distil-large on faster-whisper leave over weights and caches",
+)

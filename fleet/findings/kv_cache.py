@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from types import MappingProxyType
 
-from fleet.architecture.catalogue import find as find_architecture
 from fleet.estimate import Estimate, Reason
 from fleet.estimate.measured import End
+from fleet.estimate.ways_out import WayOut, another_share, narrower_cache, shorter
 from fleet.findings import Finding, Fix, Severity
 from fleet.findings.placement import Placement
-from fleet.findings.shares import FLAG, sufficient
 from fleet.inventory.changes import SetArgument
 from fleet.model import Model
 from fleet.units import count, gib_text
-
-_CHUNKED = "enable-chunked-prefill"
 
 
 def find(placement: Placement) -> Iterator[Finding]:
@@ -35,36 +31,16 @@ def find(placement: Placement) -> Iterator[Finding]:
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
-    """A shorter length, a larger share, a cache of half the width."""
+    """A shorter length, a larger share, a cache of half the width; neighbours are the verification's concern."""
     model = placement.model(finding.model)
-    if finding.code == "KV001":
-        yield _shorter(placement, model)
-    share = sufficient(placement, model)
-    if share is not None:
-        yield (Fix(f"utilization {share}", (SetArgument(model.name, FLAG, share),)),)
-    architecture = find_architecture(model.source) if model.source else None
-    if model.args.text("kv-cache-dtype", "auto") == "auto" and architecture and not architecture.latent:
-        yield (Fix("fp8 KV", (SetArgument(model.name, "kv-cache-dtype", "fp8"),)),)
+    trial = placement.trial(model)
+    kinds = (another_share, narrower_cache)
+    for ways in (shorter, *kinds) if finding.code == "KV001" else kinds:
+        yield tuple(_fix(model, way) for way in ways(trial))
 
 
-def _shorter(placement: Placement, model: Model) -> tuple[Fix, ...]:
-    """The longest length that fits, at best with prefill in chunks, which V0 gives up at 32768 tokens."""
-    longest = placement.reckon(model, End.HIGH).longest_length
-    chunked = replace(model, args=model.args.replace(_CHUNKED, True))
-    further = placement.reckon(chunked, End.HIGH).longest_length
-    fixes = []
-    if further and longest is not None and further > longest and _can_chunk(model):
-        changes = (SetArgument(model.name, "max-model-len", further), SetArgument(model.name, _CHUNKED, True))
-        fixes.append(Fix(f"max-model-len {further} in chunks", changes))
-    if longest:
-        change = SetArgument(model.name, "max-model-len", longest)
-        fixes.append(Fix(f"max-model-len {longest}", (change,)))
-    return tuple(fixes)
-
-
-def _can_chunk(model: Model) -> bool:
-    architecture = find_architecture(model.source) if model.source else None
-    return architecture is not None and not (architecture.is_multimodal or architecture.latent)
+def _fix(model: Model, way: WayOut) -> Fix:
+    return Fix(way.summary, tuple(SetArgument(model.name, flag, value) for flag, value in way.set.items()))
 
 
 def _too_long(placement: Placement, model: Model, estimate: Estimate, severity: Severity) -> Finding:

@@ -10,6 +10,7 @@ from functools import cached_property
 from fleet.estimate import Estimate, GpuShare
 from fleet.estimate.estimating import charges_neighbours, estimate
 from fleet.estimate.measured import End
+from fleet.estimate.trial import Trial
 from fleet.findings import Tense
 from fleet.hardware import Accelerator
 from fleet.inventory import Host, Inventory
@@ -105,6 +106,17 @@ class Placement:
         """The estimate of a model in its place, beside others only where its version charges it for them."""
         charged = charges_neighbours(model, self.accelerator_of(model), self.version_of(model))
         return self._estimate(model, end, self._others(model) if charged else None)
+
+    def trial(self, model: Model) -> Trial:
+        """The question `reckon` answers, to be asked again with other arguments."""
+        version, accelerator = self.version_of(model), self.accelerator_of(model)
+        charged = charges_neighbours(model, accelerator, version)
+        return Trial(
+            model if version is None else replace(model, engine=replace(model.engine, version=version)),
+            accelerator,
+            tuple(self.totals.get(gpu, accelerator.total_bytes) for gpu in gpus_of(model)),
+            self._others(model) if charged else (0,) * len(gpus_of(model)),
+        )
 
     def beside(self, model: Model) -> Estimate:
         """The estimate of a model that finds its neighbours at their peak."""

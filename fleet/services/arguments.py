@@ -14,13 +14,15 @@ SHORT = {
     "mg": "main-gpu", "b": "batch-size", "ub": "ubatch-size", "np": "parallel", "fa": "flash-attn",
     "ctk": "cache-type-k", "ctv": "cache-type-v",
     "tp": "tensor-parallel-size", "pp": "pipeline-parallel-size", "dp": "data-parallel-size",
-    "q": "quantization",
+    "q": "quantization", "ep": "enable-expert-parallel", "dcp": "decode-context-parallel-size",
 }  # fmt: skip
 """One-dash spellings of llama.cpp's and vLLM's flags."""
 
 _SWITCHES = {
     "enforce-eager", "trust-remote-code", "async-scheduling", "calculate-kv-scales", "mlock", "mmap",
     "embedding", "embeddings", "reranking", "metrics", "jinja", "kv-unified", "cont-batching",
+    "language-model-only", "skip-mm-profiling", "skip-tokenizer-init", "fully-sharded-loras", "headless",
+    "O0", "O1", "O2", "O3",
 }  # fmt: skip
 _ON_UNLESS_TOLD = {
     "enable-prefix-caching",
@@ -51,9 +53,17 @@ class _Flag:
 def read_arguments(argv: Sequence[str]) -> dict[str, Scalar]:
     """The arguments of a command line under the fleet file's spelling; a flag given twice counts as the last.
 
-    A switch is True, its ``--no-`` form False; numbers are numbers, everything else is text.
+    A switch is True unless ``false`` follows it, its ``--no-`` form False; numbers are numbers, everything else is
+    text.
     """
     return {flag.name: flag.value for flag in _flags(argv)}
+
+
+def plain_words(argv: Sequence[str]) -> tuple[str, ...]:
+    """The words after the program, and before a ``--``, that are neither a flag nor a flag's value."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    taken = {position for flag in _flags(argv) for position in range(flag.start, flag.stop)}
+    return tuple(argv[position] for position in range(1, end) if position not in taken)
 
 
 def with_arguments(argv: Sequence[str], changed: Mapping[str, Scalar]) -> tuple[str, ...]:
@@ -124,10 +134,14 @@ def _flag(argv: Sequence[str], position: int) -> _Flag | None:
     name = SHORT.get(bare, bare) if written[1] != "-" else bare
     negated = name.startswith("no-")
     name = name.removeprefix("no-")
+    switch = _is_switch(name)
     if equals:
-        return _Flag(name, position, position + 1, _scalar(inline), True, negated)
+        value = _said(inline) if switch else None
+        return _Flag(name, position, position + 1, _scalar(inline) if value is None else value, True, negated)
     following = argv[position + 1] if position + 1 < len(argv) else "--"
-    if negated or _is_switch(name) or _is_flag(following) or following == "--":
+    if switch and not negated and (said := _said(following)) is not None:
+        return _Flag(name, position, position + 2, said, False, negated)
+    if negated or switch or _is_flag(following) or following == "--":
         return _Flag(name, position, position + 1, not negated, False, negated)
     return _Flag(name, position, position + 2, _scalar(following), False, negated)
 
@@ -138,6 +152,11 @@ def _is_flag(word: str) -> bool:
 
 def _is_switch(name: str) -> bool:
     return name in _SWITCHES or name.startswith(("enable-", "disable-"))
+
+
+def _said(word: str) -> bool | None:
+    """The value some versions let follow a switch: ``--enable-chunked-prefill False``; None where it is none."""
+    return {"true": True, "false": False}.get(word.lower())
 
 
 def _spelled(words: Sequence[str], flag: _Flag, value: Scalar) -> list[str]:

@@ -14,13 +14,24 @@ class Demand:
 
     weights: int
     activations: int
+    warm_up: int
+    """What the sampler takes of it once more, after the cache is allocated and graphs are captured."""
     non_torch: int
     """Outside PyTorch's allocator, and buffers kept for every request."""
     graphs: int
 
-    def before_cache(self, era: Era) -> int:
+    holes: int
+    """Of PyTorch's pool, which nothing can use."""
+    counts_holes: bool
+    """Whether the engine sees them."""
+    counts_graphs: bool
+    """Whether the engine takes the graphs off its budget."""
+
+    @property
+    def before_cache(self) -> int:
         """What the engine takes off its budget before it sizes the cache."""
-        return self.weights + self.activations + self.non_torch + (self.graphs if era.graphs_in_budget else 0)
+        seen = (self.holes if self.counts_holes else 0) + (self.graphs if self.counts_graphs else 0)
+        return self.weights + self.activations + self.non_torch + seen
 
 
 def requested_bytes(total: int, utilization: float, era: Era) -> int:
@@ -36,4 +47,4 @@ def cache_bytes(requested: int, demand: Demand, era: Era, held_by_others: int) -
     takes everything in use on the card for its own.
     """
     charged = held_by_others if era.charges_neighbours else 0
-    return requested - demand.before_cache(era) - charged
+    return requested - demand.before_cache - charged

@@ -14,21 +14,23 @@ def loading_bytes(era: Era, end: End) -> int:
     return measured.ROCM_LOADING.bytes_at(end) if era.loading_by_driver else 0
 
 
-def non_torch_bytes(era: Era, settings: Settings, end: End) -> int:
+def non_torch_bytes(era: Era, settings: Settings, switched: bool, end: End) -> int:
     """Memory outside PyTorch's allocator that the engine charges to its budget."""
-    return _non_torch(era, settings.tensor_parallel > 1).bytes_at(end)
+    return _non_torch(era, settings.tensor_parallel > 1, switched).bytes_at(end)
 
 
-def _non_torch(era: Era, parallel: bool) -> Spread:
+def _non_torch(era: Era, parallel: bool, switched: bool) -> Spread:
     if era.generation is Generation.V0:
         if era.rocm and not parallel:
             return measured.NON_TORCH_V0_ROCM if era.release >= (0, 7) else measured.NON_TORCH_V0_ROCM_EARLY
         if era.rocm:
             return measured.NON_TORCH_V0_ROCM_PARALLEL
+        if era.release < (0, 6, 4):
+            return measured.NON_TORCH_V0_CUDA_RESERVED
         return measured.NON_TORCH_V0_CUDA_PARALLEL if parallel else measured.NON_TORCH_V0_CUDA
     if era.rocm:
         return measured.NON_TORCH_V1_ROCM_PARALLEL if parallel else measured.NON_TORCH_V1_ROCM
-    if era.release < (0, 18):
+    if era.release < (0, 18) or (parallel and not switched):
         return measured.NON_TORCH_V1_CUDA_PARALLEL_EARLY if parallel else measured.NON_TORCH_V1_CUDA_EARLY
     return measured.NON_TORCH_V1_CUDA_PARALLEL if parallel else measured.NON_TORCH_V1_CUDA
 
@@ -48,7 +50,7 @@ def graphs_bytes(era: Era, architecture: Architecture, settings: Settings, layer
     return (measured.GRAPHS_V1_CUDA_MIXED if mixed else measured.GRAPHS_V1_CUDA).bytes_at(end)
 
 
-def activation_excess_bytes(architecture: Architecture, end: End) -> int:
+def activation_excess_bytes(architecture: Architecture, settings: Settings, end: End) -> int:
     """What the closed forms of the activation peak leave out."""
-    vision = measured.VISION_EXCESS.bytes_at(end) if architecture.vision else 0
+    vision = measured.VISION_EXCESS.bytes_at(end) if architecture.vision and not settings.language_only else 0
     return measured.ACTIVATION_EXCESS.bytes_at(end) + vision

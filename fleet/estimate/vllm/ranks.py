@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fleet.architecture.architecture import Architecture
 from fleet.estimate.measured import CONTEXT_FACTOR, End
 from fleet.estimate.vllm import overheads
-from fleet.estimate.vllm.activations import peak_bytes, request_state_bytes
+from fleet.estimate.vllm.activations import peak_bytes, request_state_bytes, sampling_bytes
 from fleet.estimate.vllm.budget import Demand, cache_bytes, requested_bytes
 from fleet.estimate.vllm.kv_cache import Layout, layout
 from fleet.estimate.vllm.settings import Settings, batch, resolve
 from fleet.estimate.vllm.stages import Stage, stages
-from fleet.estimate.vllm.versions import Era
-from fleet.estimate.vllm.weights import rank_bytes
+from fleet.estimate.vllm.versions import Era, Generation
+from fleet.estimate.vllm.weights import holes_bytes, rank_bytes
 from fleet.hardware import Accelerator
 from fleet.model import Arguments
 
@@ -60,28 +60,50 @@ class Start:
     def ranks(self, settings: Settings, end: End) -> tuple[Rank, ...]:
         """Every rank, in the order of the place's GPUs."""
         result = []
-        plans = stages(self.architecture.layers, settings.pipeline_parallel)
+        plans = stages(self.architecture.layers, settings.pipeline_parallel, settings.partition)
         context, driver = self.context_bytes(end), self.accelerator.driver_bytes
         for number, stage in enumerate(plans):
             demand = _demand(self, settings, stage, end)
             table = layout(self.architecture, stage, settings, self.era)
-            for gpu in range(settings.tensor_parallel):
-                index = number * settings.tensor_parallel + gpu
+            for index in self._indices(settings, number):
                 total, others = self.totals[index], self.others[index]
                 requested = requested_bytes(total, settings.utilization, self.era)
                 held = driver + context + others
                 available = settings.cache_bytes or cache_bytes(requested, demand, self.era, held)
+                if settings.blocks:
+                    available = settings.blocks * table.bytes_per_block
                 result.append(Rank(total, total - held, requested, demand, table, available))
         return tuple(result)
+
+    def _indices(self, settings: Settings, stage: int) -> list[int]:
+        """The GPUs of one pipeline stage, those of every copy of the model included."""
+        each = settings.tensor_parallel * settings.pipeline_parallel
+        first = stage * settings.tensor_parallel
+        return [
+            copy * each + first + gpu
+            for copy in range(settings.data_parallel)
+            for gpu in range(settings.tensor_parallel)
+        ]
 
 
 def _demand(start: Start, settings: Settings, stage: Stage, end: End) -> Demand:
     architecture, era = start.architecture, start.era
-    peak = peak_bytes(architecture, settings, era, start.accelerator.compute_units, has_head=stage.last)
+    units = start.accelerator.compute_units
+    peak = peak_bytes(architecture, settings, era, units, has_head=stage.last)
+    warms_up = stage.last and era.generation is Generation.V1
     kept = request_state_bytes(architecture, settings, era)
+    weights = rank_bytes(architecture, stage, settings, era)
+    drafted = settings.draft.weights * settings.weight_bytes if settings.draft and stage.last else 0
+    if era.generation is Generation.V1:
+        weights, drafted = weights + drafted, 0  # V0 loads and prints a draft apart
+    holes = holes_bytes(architecture, stage, settings, era)
     return Demand(
-        weights=rank_bytes(architecture, stage, settings) + overheads.loading_bytes(era, end),
-        activations=max(0, peak + overheads.activation_excess_bytes(architecture, end)),
-        non_torch=overheads.non_torch_bytes(era, settings, end) + kept,
+        weights=max(0, weights - settings.offloaded_bytes) + overheads.loading_bytes(era, end),
+        activations=max(0, peak + overheads.activation_excess_bytes(architecture, settings, end)),
+        warm_up=sampling_bytes(architecture, settings, era, units) if warms_up else 0,
+        non_torch=overheads.non_torch_bytes(era, settings, start.accelerator.switched, end) + kept + drafted,
+        holes=holes,
         graphs=overheads.graphs_bytes(era, architecture, settings, len(stage.layers), end),
+        counts_holes=era.counts_freed,
+        counts_graphs=era.graphs_in_budget if settings.graphs_counted is None else settings.graphs_counted,
     )

@@ -78,6 +78,11 @@ _BATCH_SHORT = (
     "sequence length to max_num_batched_tokens and makes vLLM reject longer sequences. Please increase "
     "max_num_batched_tokens or decrease max_model_len."
 )
+_FEW_STATES = (
+    "max_num_seqs ({sequences}) exceeds available Mamba cache blocks ({blocks}). Each decode sequence requires one "
+    "Mamba cache block, so CUDA graph capture cannot proceed. Please lower max_num_seqs to at most {blocks} or "
+    "increase gpu_memory_utilization."
+)
 _BATCH_NARROW = "max_num_batched_tokens ({tokens}) must be greater than or equal to max_num_seqs ({sequences})."
 
 
@@ -115,6 +120,11 @@ def not_enough_free(era: Era, *, rank: int, free: int, total: int, utilization: 
         requested=round(requested / GiB, 2),
     )
     return Refusal(Reason.NOT_ENOUGH_FREE, sentence)
+
+
+def too_few_states(sequences: int, blocks: int) -> Refusal:
+    """Fewer recurrent states fit than sequences may run, while graphs want one for each."""
+    return Refusal(Reason.NO_CACHE_MEMORY, _FEW_STATES.format(sequences=sequences, blocks=blocks))
 
 
 def out_of_memory(era: Era) -> Refusal:

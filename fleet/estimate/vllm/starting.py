@@ -17,6 +17,8 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
     """What the model takes on each GPU and how its start ends, reckoned with one end of every spread."""
     settings = start.settings()
     wrong, unplaced = _arguments(start, settings), _split(start, settings)
+    if settings.fits_length and not unplaced:
+        settings = _fitted(start, settings, end)
     if unplaced:
         return Estimate(
             model=name,
@@ -39,6 +41,7 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
         budget_bytes=requested,
         needs_free_bytes=requested if start.era.checks_free_memory else None,
         kv_cache_tokens=smallest.tokens,
+        kv_cache_blocks=smallest.blocks,
         max_model_len=settings.max_model_len,
         max_concurrency=smallest.concurrency,
         longest_length=longest_length(start, settings, ranks, end),
@@ -47,6 +50,12 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
 
 
 _NOTHING = GpuShare(0, 0, 0, 0, 0, 0, 0)
+
+
+def _fitted(start: Start, settings: Settings, end: End) -> Settings:
+    """``max-model-len auto``: the longest length the cache takes, the whole context where it does."""
+    longest = longest_admitted(start, settings, start.ranks(settings, end))
+    return replace(settings, max_model_len=longest) if longest else settings
 
 
 def _pool(start: Start, settings: Settings, ranks: tuple[Rank, ...]) -> Pool:
@@ -63,7 +72,7 @@ def _share(rank: Rank, smallest: Pool, context: int) -> GpuShare:
         kv_cache_bytes=_cache(rank, smallest),
         activations_bytes=demand.activations,
         graphs_bytes=demand.graphs,
-        context_bytes=context + demand.non_torch,
+        context_bytes=context + demand.non_torch + demand.holes,
         low_bytes=0,
         high_bytes=0,
     )
@@ -110,7 +119,7 @@ def _refusal(start: Start, settings: Settings, ranks: tuple[Rank, ...], smallest
             )
     if any(rank.demand.weights + rank.demand.activations > rank.free for rank in ranks):
         return refusals.out_of_memory(era)
-    if smallest.blocks <= 0:
+    if any(rank.layout.groups and rank.available < rank.layout.bytes_per_block for rank in ranks):
         return refusals.no_cache_memory(era)
     waiting = in_flight_tokens(start.architecture, settings, era)
     length = settings.max_model_len
@@ -124,10 +133,19 @@ def _refusal(start: Start, settings: Settings, ranks: tuple[Rank, ...], smallest
                 available=rank.available,
                 longest=longest_admitted(start, settings, ranks),
             )
-    held = [rank.demand.weights + rank.demand.non_torch + _cache(rank, smallest) for rank in ranks]
-    if any(size > rank.free for size, rank in zip(held, ranks, strict=True)):
+    graphs_want_states = start.architecture.has_state and era.release >= (0, 20) and not settings.eager
+    if graphs_want_states and settings.sequences > smallest.blocks:
+        return refusals.too_few_states(settings.sequences, smallest.blocks)
+    if any(_peak(rank, smallest) > rank.free for rank in ranks):
         return refusals.out_of_memory(era)
     return None
+
+
+def _peak(rank: Rank, smallest: Pool) -> int:
+    """What a rank holds when it captures graphs and warms up its sampler, its cache already allocated."""
+    demand = rank.demand
+    outside = demand.non_torch + demand.graphs + demand.holes
+    return demand.weights + demand.warm_up + outside + _cache(rank, smallest)
 
 
 def _cache(rank: Rank, smallest: Pool) -> int:

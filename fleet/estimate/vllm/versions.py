@@ -82,15 +82,21 @@ class Era:
     """From 0.29 one block is held back."""
     tokens_by_concurrency: bool
     """From 0.20.2 the reported tokens are concurrency x length; before, blocks x block size."""
+    caches_hybrid_prefixes: bool
+    """From 0.26 prefixes of models with a recurrent state are cached by default, which keeps a second state."""
+    latent_in_full: bool
+    """Before 0.7.1 latent attention was cached as the full heads it expands to."""
+    counts_freed: bool
+    """From 0.27 what is gone from the driver counts, holes in PyTorch's pool included."""
 
 
 @cache
-def era(version: Version | None, vendor: str) -> Era:
-    """The era of a version (None: the newest known) on NVIDIA or AMD."""
+def era(version: Version | None, vendor: str, use_v1: bool | None = None) -> Era:
+    """The era of a version (None: the newest known) on NVIDIA or AMD; ``use_v1`` is ``VLLM_USE_V1`` where it is set."""
     release = (version or NEWEST).release
     rocm = vendor == "amd"
     # V1 by default from 0.8.0 on CUDA; on ROCm V0 stays the default through 0.9.1 (platforms/rocm.py, arg_utils.py)
-    v1 = release >= ((0, 9, 2) if rocm else (0, 8, 0))
+    v1 = use_v1 if use_v1 is not None else release >= ((0, 9, 2) if rocm else (0, 8, 0))
     return Era(
         release=release,
         generation=Generation.V1 if v1 else Generation.V0,
@@ -110,6 +116,9 @@ def era(version: Version | None, vendor: str) -> Era:
         admission=_admission(release),
         reserves_null_block=release >= (0, 29),
         tokens_by_concurrency=release >= (0, 20, 2),
+        caches_hybrid_prefixes=release >= (0, 26),
+        latent_in_full=release < (0, 7, 1),
+        counts_freed=release >= (0, 27),
     )
 
 
@@ -138,6 +147,8 @@ def sampler(era: Era, architecture: Architecture) -> Sampler:
 def default_batch(era: Era, accelerator: Accelerator) -> tuple[int, int]:
     """Tokens and sequences of one V1 batch where no argument says (API server, ``get_batch_defaults``)."""
     total, name = accelerator.total_bytes, accelerator.name.lower()
+    if era.release < (0, 8):
+        return (8192 if "h100" in name or "h200" in name else 2048), 256
     if era.release < (0, 8, 5):
         return (8192 if "h100" in name or "h200" in name else 2048), 1024
     large = total >= 70 * GiB and ("a100" not in name or era.release < (0, 9, 2))

@@ -92,6 +92,6 @@ def test_a_missing_or_senseless_field_is_a_sentence_that_names_it(value: object)
 
 
 def test_a_kind_of_layer_without_an_estimate_is_refused_by_name() -> None:
-    kinds = ["linear_attention", "full_attention"] * 2
-    with pytest.raises(UsageError, match="linear_attention"):
+    kinds = ["lunar_attention", "full_attention"] * 2
+    with pytest.raises(UsageError, match="lunar_attention"):
         from_config("m", {**LLAMA, "layer_types": kinds})

@@ -1,0 +1,151 @@
+"""Answering many recorded or imagined vLLM starts at once, each a mapping of plain fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fleet.architecture.architecture import Architecture
+from fleet.architecture.catalogue import Catalogue
+from fleet.architecture.quantization import from_words
+from fleet.errors import GpudeckError, UsageError
+from fleet.estimate import Estimate, Outcome
+from fleet.estimate.measured import End
+from fleet.estimate.spoken import flags_in
+from fleet.estimate.vllm import starting
+from fleet.estimate.vllm.builds import likely_release, release_of
+from fleet.estimate.vllm.ranks import Start
+from fleet.estimate.vllm.versions import era
+from fleet.hardware import Accelerator, recognise
+from fleet.model import Arguments, Scalar
+from fleet.units import GiB
+
+Record = Mapping[str, Any]
+Answer = dict[str, object]
+
+_FLAGS = {
+    "kv_cache_dtype": "kv-cache-dtype",
+    "tensor_parallel_size": "tensor-parallel-size",
+    "pipeline_parallel_size": "pipeline-parallel-size",
+    "gpu_memory_utilization": "gpu-memory-utilization",
+    "max_model_len": "max-model-len",
+    "max_num_seqs": "max-num-seqs",
+    "max_num_batched_tokens": "max-num-batched-tokens",
+    "enforce_eager": "enforce-eager",
+    "block_size": "block-size",
+    "dtype": "dtype",
+}
+_RUNTIME = ("fp8", "bitsandbytes", "online")
+"""Methods that quantise a plain checkpoint while it loads."""
+_MEASURES = (
+    "weights_gib", "activation_peak_gib", "non_torch_gib", "cudagraph_gib", "available_kv_gib", "kv_blocks",
+    "kv_tokens", "max_concurrency", "est_max_model_len", "outcome", "refusal",
+)  # fmt: skip
+
+
+def answers(records: object, catalogue: Catalogue) -> list[Answer]:
+    """One answer per record, in order; a record that cannot be answered says why in ``error``.
+
+    Raises UsageError where the records are not a list of mappings.
+    """
+    if (
+        not isinstance(records, Sequence)
+        or isinstance(records, str)
+        or not all(isinstance(record, Mapping) for record in records)
+    ):
+        raise UsageError("The batch is not a list of records, each with fields such as id, model, gpu, vllm_version.")
+    return [answer(record, catalogue) for record in records]
+
+
+def answer(record: Record, catalogue: Catalogue) -> Answer:
+    """What vLLM would say of one start; sizes in GiB as its log prints them, of the first GPU."""
+    blank: Answer = {"id": record.get("id"), **dict.fromkeys(_MEASURES), "error": None}
+    try:
+        return {**blank, **_answered(record, catalogue)}
+    except GpudeckError as error:
+        return {**blank, "error": error.message}
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        return {**blank, "error": f"A field of {record.get('id')} is not what it should be: {error}."}
+
+
+def _answered(record: Record, catalogue: Catalogue) -> Answer:
+    architecture = _architecture(record, catalogue)
+    accelerators = _accelerators(record)
+    args = _arguments(record, architecture)
+    generation = {"V0": False, "V1": True}.get(str(record.get("engine")))
+    version = release_of(record.get("vllm_version")) or likely_release(architecture.name, generation)
+    current = era(version, accelerators[0].vendor, generation)
+    size = args.integer("tensor-parallel-size", 1) * args.integer("pipeline-parallel-size", 1)
+    size *= args.integer("data-parallel-size", 1)
+    gpus = max(size, int(record.get("gpu_count") or 1))
+    totals = tuple(accelerators[index % len(accelerators)].total_bytes for index in range(gpus))
+    start = Start(architecture, args, accelerators[0], current, totals, (0,) * gpus)
+    estimate = starting.estimate(architecture.name, start, End.CENTRAL, ())
+    return _measures(start, estimate)
+
+
+def _measures(start: Start, estimate: Estimate) -> Answer:
+    refusal = estimate.refusal.sentence if estimate.refusal else None
+    said: Answer = {"outcome": str(estimate.outcome), "refusal": refusal}
+    settings = start.settings(estimate.max_model_len)
+    if not any(share.total_bytes for share in estimate.shares):
+        return said
+    rank = start.ranks(settings, End.CENTRAL)[0]
+    demand = rank.demand
+    held = rank.layout.bytes_per_block
+    longest = estimate.longest_length if estimate.outcome is Outcome.REFUSED else None
+    return {
+        **said,
+        "weights_gib": _gib(demand.weights),
+        "activation_peak_gib": _gib(demand.activations),
+        "non_torch_gib": _gib(demand.non_torch + (demand.holes if demand.counts_holes else 0)),
+        "cudagraph_gib": _gib(demand.graphs),
+        "available_kv_gib": _gib(rank.available),
+        "kv_blocks": estimate.kv_cache_blocks,
+        "kv_tokens": estimate.kv_cache_tokens,
+        "max_concurrency": round(estimate.max_concurrency, 2) if estimate.max_concurrency is not None else None,
+        "est_max_model_len": longest if held else None,
+    }
+
+
+def _gib(size: int) -> float:
+    return round(size / GiB, 4)
+
+
+def _architecture(record: Record, catalogue: Catalogue) -> Architecture:
+    name = str(record.get("model") or "")
+    found = catalogue.find(name)
+    if found is None:
+        raise UsageError(f"The architecture of {name or 'a record without a model'} is not known.")
+    if found.quantization is None and str(record.get("quantization")) not in _RUNTIME:
+        told = from_words(f"{record.get('quantization') or ''} {name.rpartition('/')[2]}", found.model_type)
+        return replace(found, quantization=told) if told else found
+    return found
+
+
+def _accelerators(record: Record) -> tuple[Accelerator, ...]:
+    """The kinds of GPU of a record, in turn; mostly one."""
+    total = record.get("gpu_total_gib")
+    size = round(float(total) * GiB) if total else None
+    named = [recognise(part, size) for part in str(record.get("gpu") or "").split(" + ")]
+    known = tuple(each for each in named if each)
+    if not known:
+        raise UsageError(f"The GPU {record.get('gpu')!r} is not known, and its memory is not told.")
+    return known
+
+
+def _arguments(record: Record, architecture: Architecture) -> Arguments:
+    """The record's fields under the engine's own flags, and what its ``other_flags`` tell."""
+    given: dict[str, Scalar] = {
+        flag: record[field] for field, flag in _FLAGS.items() if record.get(field) not in (None, "", "auto")
+    }
+    if record.get("max_model_len") == "auto":
+        given["max-model-len"] = "auto"
+    method = str(record.get("quantization") or "")
+    if method in _RUNTIME and architecture.quantization is None:
+        given["quantization"] = method
+    told = flags_in(record.get("other_flags"))
+    if told.get("max-model-len") == "auto":
+        given.pop("max-model-len", None)
+    return Arguments({**told, **given})

@@ -1,0 +1,1 @@
+"""llama.cpp's server: one module per quantity; `starting.estimate` puts them together."""
