@@ -1,4 +1,4 @@
-"""Where an architecture is read from: a ``config.json``, a checkpoint's folder, the catalogue."""
+"""Where an architecture is read from: a ``config.json``, a checkpoint's folder, the catalogue, a file of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from fleet.architecture.architecture import Architecture
-from fleet.architecture.catalogue import Catalogue, names
+from fleet.architecture.catalogue import Catalogue, built_in, names
 from fleet.architecture.config import from_config
 from fleet.errors import UsageError
 from fleet.text import clean
 from fleet.units import MiB
 
-_LARGEST_CONFIG = 16 * MiB
+_LARGEST_FILE = 16 * MiB
+_MOST_PROBLEMS = 20
 _GUESSES = 3
 
 
@@ -37,12 +38,38 @@ def local_architecture(source: str) -> Architecture | None:
     return read_config(source, source)[1] if "/" in source and (path / "config.json").is_file() else None
 
 
-def known_architecture(source: str, catalogue: Catalogue) -> Architecture | None:
+def catalogue(file: str | None) -> Catalogue:
+    """The built-in catalogue with what a file of architectures adds to it. Raises UsageError."""
+    if file is None:
+        return built_in()
+    added = read_yaml(file)
+    if not isinstance(added, dict):
+        raise UsageError(f"{clean(file)} holds no architectures.", "Write each under its Hugging Face id.")
+    return Catalogue(added)
+
+
+def known_architecture(source: str, known: Catalogue) -> Architecture | None:
     """The architecture the catalogue has for a source, or for the only id that ends like it; None where neither."""
-    found = catalogue.find(source)
+    found = known.find(source)
     last = source.rstrip("/").rpartition("/")[2].lower()
     alike = [name for name in names() if name.rpartition("/")[2].lower() == last]
-    return found or (catalogue.find(alike[0]) if len(alike) == 1 else None)
+    return found or (known.find(alike[0]) if len(alike) == 1 else None)
+
+
+def read_yaml(file: str) -> object:
+    """What a YAML file says, as plain values. Raises UsageError with the line and column of what is wrong."""
+    from fleet.inventory.nodes import plain
+    from fleet.inventory.reading import BYTE_ORDER_MARK, read
+
+    path = Path(file)
+    try:
+        text = _content(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{clean(file)} is not UTF-8 text.") from None
+    document = read(text.removeprefix(BYTE_ORDER_MARK), path)
+    if document.problems or document.root is None:
+        raise UsageError("\n".join(map(str, document.problems[:_MOST_PROBLEMS])))
+    return plain(document.root)
 
 
 def unknown(source: str, models: Iterable[str] = ()) -> UsageError:
@@ -61,14 +88,7 @@ def unknown(source: str, models: Iterable[str] = ()) -> UsageError:
 
 
 def _mapping(path: Path) -> dict[str, object]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_CONFIG + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else "this cannot be the name of a file"
-        raise UsageError(f"{clean(str(path))} cannot be read: {reason}.") from None
-    if len(content) > _LARGEST_CONFIG:
-        raise UsageError(f"{clean(str(path))} is larger than 16 MiB, which no config.json is.")
+    content = _content(path)
     try:
         config = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -76,3 +96,15 @@ def _mapping(path: Path) -> dict[str, object]:
     if not isinstance(config, dict):
         raise UsageError(f"{clean(str(path))} holds no mapping of fields, which a config.json is.")
     return config
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else "this cannot be the name of a file"
+        raise UsageError(f"{clean(str(path))} cannot be read: {reason}.") from None
+    if len(content) > _LARGEST_FILE:
+        raise UsageError(f"{clean(str(path))} is larger than 16 MiB.")
+    return content

@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from console.architectures import known_architecture, local_architecture, read_config, unknown
+from console.architectures import catalogue, known_architecture, local_architecture, read_config, unknown
 from console.fleets import choose_fleet
 from fleet.architecture.architecture import Architecture
-from fleet.architecture.catalogue import built_in
 from fleet.errors import UsageError
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial, trial
@@ -139,12 +138,12 @@ def _pasted(options: argparse.Namespace) -> Subject:
 
 
 def _architecture(model: Model, options: argparse.Namespace) -> Architecture | None:
-    """What decides the model's memory: as ``--config`` says, else its own folder, else the catalogue."""
+    """What decides the model's memory: ``--config``, else its own folder, else the catalogue and what is added."""
     if options.config:
         return read_config(options.config, model.name)[1]
     if model.source is None:
         return None
-    return local_architecture(model.source) or known_architecture(model.source, built_in())
+    return local_architecture(model.source) or known_architecture(model.source, catalogue(options.architectures))
 
 
 def _anywhere(

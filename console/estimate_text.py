@@ -48,11 +48,11 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     at = f" at utilization {fit.share}" if fit.share is not None else ""
     length = f" of {count(fit.length)} tokens" if fit.length else ""
     yield "what fits here, tried at the high end of the estimate:"
-    yield f"  longest context      {_known(fit.longest_length, ' tokens', at)}"
+    yield f"  longest context   {_known(fit.longest_length, ' tokens', at)}"
     if fit.share is not None:
-        yield f"  most concurrency     {_known(fit.most_sequences, f' sequences{length}', at)}"
-        smallest = "none" if fit.smallest_share is None else f"utilization {fit.smallest_share}"
-        yield f"  smallest share       {smallest}{f' for sequences{length}' if fit.smallest_share else ''}"
+        yield f"  most concurrency  {_known(fit.most_sequences, f' sequences{length}', at)}"
+    if fit.smallest_share is not None:
+        yield f"  smallest share    {fit.smallest_share} for sequences{length}"
 
 
 def filling_lines(gpu: str, total: int, filling: Filling) -> Iterator[str]:
@@ -120,4 +120,4 @@ def _outcome(engine: str, estimate: Estimate, worst: Estimate) -> Iterator[str]:
 
 
 def _known(number: int | None, unit: str, at: str) -> str:
-    return "none: it does not start with any" if number is None else f"{count(number)}{unit}{at}"
+    return "none" if number is None else f"{count(number)}{unit}{at}"

@@ -89,7 +89,7 @@ _LLAMA_CPP = (
         "cache-type-v", Kind.CHOICE, "type of the V cache; all but 16 and 32 bit need flash attention", _CACHE_TYPES
     ),
     Argument("swa-full", Kind.SWITCH, "sliding layers keep the whole context instead of their window"),
-    Argument("n-gpu-layers", Kind.COUNT, "layers on GPUs, the last ones; the others stay in host memory"),
+    Argument("n-gpu-layers", Kind.TEXT, "layers on GPUs, the last ones, or all; the others stay in host memory"),
     Argument("split-mode", Kind.CHOICE, "how the model is split over GPUs", ("layer", "row", "none")),
     Argument("tensor-split", Kind.TEXT, "proportions of the model on each GPU, such as 3,1; free memory decides else"),
     Argument("main-gpu", Kind.TEXT, "the GPU of an unsplit model, or of the cache where rows are split; from 0"),
@@ -106,7 +106,7 @@ _SGLANG = (
     Argument("pipeline-parallel-size", Kind.COUNT, "stages the layers are divided over"),
     Argument("kv-cache-dtype", Kind.CHOICE, "type of the KV cache; fp8 holds twice the tokens",
              ("auto", "bfloat16", "fp8_e5m2", "fp8_e4m3")),
-    Argument("chunked-prefill-size", Kind.TEXT, "tokens of a prompt in one pass, -1 for all; fewer leave the cache more"),
+    Argument("chunked-prefill-size", Kind.TEXT, "tokens of a prompt in one pass, -1 for all; fewer leave more cache"),
     Argument("cuda-graph-max-bs", Kind.COUNT, "largest batch graphs are captured for; fewer leave the cache more"),
     Argument("disable-cuda-graph", Kind.SWITCH, "no graphs: less memory, slower decoding"),
     Argument("max-total-tokens", Kind.COUNT, "tokens of the cache, where the fraction would give more"),

@@ -19,6 +19,7 @@ _USAGE = """gpudeck estimate MODEL --gpu KIND [--engine "vllm X.Y.Z"] [the engin
        gpudeck estimate MODEL --fleet FILE [--on HOST/GPU] [the engine's own flags]
        gpudeck estimate --gpu KIND -- vllm serve MODEL …
        gpudeck estimate --fit MODEL … --gpu KIND
+       gpudeck estimate --batch FILE [--architectures FILE] --json
        gpudeck estimate --quick --params N [--layers N --width N --tokens N --users N]"""
 
 
@@ -42,11 +43,13 @@ _OPTIONS = (
     _Option("--gpus", "N", "how many there are; default as many as the engine's flags ask for"),
     _Option("--engine", '"NAME X.Y.Z"', 'the engine and its version, such as "vllm 0.9.0"'),
     _Option("--config", "FILE", "the model's Hugging Face config.json"),
+    _Option("--architectures", "FILE", "a YAML file of config.json fields by Hugging Face id, for models not known"),
     _Option("--fleet", "FILE", "a fleet file: MODEL is one of its models, beside its neighbours"),
     _Option("--on", "HOST/GPU", "on these GPUs of the fleet instead of its own"),
     _Option("--others", "SIZE", "memory other processes hold on each GPU, such as 40GiB"),
     _Option("--fit", None, "the longest context, the most concurrency and the smallest share it can have; for several "
             "models the shares that fill one GPU"),
+    _Option("--batch", "FILE", "a YAML list of starts, answered one by one as JSON"),
     _Option("--json", None, "print one JSON document"),
     _Option("--quick", None, "the arithmetic on paper, step by step, instead of an engine's estimate"),
 )  # fmt: skip
@@ -87,6 +90,8 @@ def read(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Name
 
 def run(options: argparse.Namespace) -> int:
     """Print the estimate; exit 1 where a model does not start or does not fit."""
+    if options.batch:
+        return _batch(options)
     if options.quick:
         return _quick(options)
     stray = next((option.flag for option in _QUICK_OPTIONS if getattr(options, option.name)), None)
@@ -135,6 +140,14 @@ def _fill(found: Sequence[Subject], options: argparse.Namespace) -> int:
     else:
         print("\n".join(filling_lines(gpu, alone[0].totals[0], filling)))
     return Exit.DONE if filling.fits else Exit.FINDINGS
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from console.architectures import catalogue, read_yaml
+    from fleet.estimate.batch import answers
+
+    _print_json(answers(read_yaml(options.batch), catalogue(options.architectures)))
+    return Exit.DONE
 
 
 def _quick(options: argparse.Namespace) -> int:

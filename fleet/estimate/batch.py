@@ -15,6 +15,7 @@ from fleet.estimate.measured import End
 from fleet.estimate.spoken import flags_in
 from fleet.estimate.vllm import starting
 from fleet.estimate.vllm.builds import likely_release, release_of
+from fleet.estimate.vllm.longest import longest_admitted
 from fleet.estimate.vllm.ranks import Start
 from fleet.estimate.vllm.versions import era
 from fleet.hardware import Accelerator, recognise
@@ -94,7 +95,6 @@ def _measures(start: Start, estimate: Estimate) -> Answer:
     rank = start.ranks(settings, End.CENTRAL)[0]
     demand = rank.demand
     held = rank.layout.bytes_per_block
-    longest = estimate.longest_length if estimate.outcome is Outcome.REFUSED else None
     return {
         **said,
         "weights_gib": _gib(demand.weights),
@@ -105,8 +105,16 @@ def _measures(start: Start, estimate: Estimate) -> Answer:
         "kv_blocks": estimate.kv_cache_blocks,
         "kv_tokens": estimate.kv_cache_tokens,
         "max_concurrency": round(estimate.max_concurrency, 2) if estimate.max_concurrency is not None else None,
-        "est_max_model_len": longest if held else None,
+        "est_max_model_len": _longest(start, estimate) if held else None,
     }
+
+
+def _longest(start: Start, estimate: Estimate) -> int | None:
+    """The length the engine offers instead of the one it refuses."""
+    if estimate.outcome is not Outcome.REFUSED:
+        return None
+    settings = start.settings()
+    return longest_admitted(start, settings, start.ranks(settings, End.CENTRAL)) or None
 
 
 def _gib(size: int) -> float:

@@ -60,6 +60,7 @@ def outside_bytes(architecture: Architecture, plain: float = PLAIN_BYTES) -> int
     return round((outside(architecture) + architecture.extra_parameters) * plain)
 
 
+@lru_cache(maxsize=4096)
 def rank_bytes(
     architecture: Architecture,
     layers: range,

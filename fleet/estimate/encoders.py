@@ -19,6 +19,8 @@ _TEI_TOKENS = 16_384
 """Default of ``--max-batch-tokens``."""
 _INFINITY_BATCH, _INFINITY_TOKENS = 32, 512
 """Default of ``--batch-size``, and the tokens of each text it warms up with (select_model.py)."""
+_LONGEST = 8192
+"""Tokens most embedding models cut a text to, however many positions they have."""
 
 
 def estimate(model: Model, architecture: Architecture, room: Room) -> Estimate:
@@ -49,8 +51,7 @@ def estimate(model: Model, architecture: Architecture, room: Room) -> Estimate:
 def batch_bytes(architecture: Architecture, engine: str, args: Arguments, room: Room) -> int:
     """Bytes a full batch takes in 16 bit: ``tokens x (k x hidden + 3 x intermediate)`` elements."""
     if engine == INFINITY:
-        longest = architecture.max_positions if room.end is End.HIGH else _INFINITY_TOKENS
-        length = min(longest, architecture.max_positions)
+        length = min(architecture.max_positions, _LONGEST if room.end is End.HIGH else _INFINITY_TOKENS)
         tokens = args.integer("batch-size", _INFINITY_BATCH) * length
     else:
         tokens = args.integer("max-batch-tokens", _TEI_TOKENS)

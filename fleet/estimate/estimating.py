@@ -15,7 +15,7 @@ from fleet.estimate.room import Room
 from fleet.estimate.vllm import starting
 from fleet.estimate.vllm.budget import requested_bytes
 from fleet.estimate.vllm.ranks import Start
-from fleet.estimate.vllm.versions import NEWEST, era
+from fleet.estimate.vllm.versions import NEWEST, Era, era
 from fleet.hardware import Accelerator
 from fleet.model import Model, Version
 
@@ -54,12 +54,12 @@ def estimate(
 
 def charges_neighbours(model: Model, accelerator: Accelerator, version: Version | None = None) -> bool:
     """Whether the engine counts what others hold on a GPU as its own, so that ``others_bytes`` changes its cache."""
-    return model.engine.name == "vllm" and era(version or model.engine.version, accelerator.vendor).charges_neighbours
+    return model.engine.name == "vllm" and _era(model, accelerator, version).charges_neighbours
 
 
 def utilization(model: Model, accelerator: Accelerator, version: Version | None = None) -> float:
     """The share of a GPU a vLLM model is given, or its version's default."""
-    default = era(version or model.engine.version, accelerator.vendor).default_utilization
+    default = _era(model, accelerator, version).default_utilization
     return model.args.number("gpu-memory-utilization", default)
 
 
@@ -81,25 +81,36 @@ class _Question:
 @lru_cache(maxsize=16_384)
 def _spread(question: _Question) -> Estimate:
     """The central numbers, each share with its total at both ends."""
-    low, central, high = (_at(question, end) for end in (End.LOW, End.CENTRAL, End.HIGH))
+    central, low, high = _at(question, End.CENTRAL), _shares(question, End.LOW), _shares(question, End.HIGH)
     shares = tuple(
         replace(
             share,
             low_bytes=min(least.total_bytes, share.total_bytes),
             high_bytes=max(most.total_bytes, share.total_bytes),
         )
-        for share, least, most in zip(central.shares, low.shares, high.shares, strict=True)
+        for share, least, most in zip(central.shares, low, high, strict=True)
     )
     return replace(central, shares=shares)
+
+
+def _shares(question: _Question, end: End) -> tuple[GpuShare, ...]:
+    """What it takes at one end, without asking what else its engine would say."""
+    start = _start(question)
+    return starting.shares(start, end) if start else _at(question, end).shares
 
 
 @lru_cache(maxsize=16_384)
 def _at(question: _Question, end: End) -> Estimate:
     model = question.model
-    architecture = question.architecture or (find(model.source) if model.source else None)
     if model.engine.name == "vllm":
-        return _vllm(question, architecture, end)
-    return _elsewhere(model, architecture, Room(question.accelerator, question.totals, question.others, end))
+        return _vllm(question, end)
+    room = Room(question.accelerator, question.totals, question.others, end)
+    return _elsewhere(model, _architecture(question), room)
+
+
+def _architecture(question: _Question) -> Architecture | None:
+    source = question.model.source
+    return question.architecture or (find(source) if source else None)
 
 
 def _elsewhere(model: Model, architecture: Architecture | None, room: Room) -> Estimate:
@@ -118,25 +129,31 @@ def _elsewhere(model: Model, architecture: Architecture | None, room: Room) -> E
     return declared.estimate(model, room.accelerator, len(room.totals), room.end)
 
 
-def _vllm(question: _Question, architecture: Architecture | None, end: End) -> Estimate:
-    model, accelerator = question.model, question.accelerator
-    current = era(model.engine.version, accelerator.vendor, _use_v1(model))
+def _vllm(question: _Question, end: End) -> Estimate:
+    model, start = question.model, _start(question)
     notes = () if model.engine.version else (f"The version is not given; reckoned as vLLM {NEWEST}.",)
-    if architecture is None:
-        return _budget_only(question, end, notes)
-    start = Start(architecture, model.args, accelerator, current, question.totals, question.others)
-    return starting.estimate(model.name, start, end, notes)
+    return starting.estimate(model.name, start, end, notes) if start else _budget_only(question, end, notes)
 
 
-def _use_v1(model: Model) -> bool | None:
+def _start(question: _Question) -> Start | None:
+    """The start that is asked about; None where the engine is not vLLM or the architecture is not known."""
+    model, architecture = question.model, _architecture(question)
+    if architecture is None or model.engine.name != "vllm":
+        return None
+    current = _era(model, question.accelerator)
+    return Start(architecture, model.args, question.accelerator, current, question.totals, question.others)
+
+
+def _era(model: Model, accelerator: Accelerator, version: Version | None = None) -> Era:
     said = model.args.get("VLLM_USE_V1")
-    return None if said is None else str(said) not in ("0", "False")
+    use_v1 = None if said is None else str(said) not in ("0", "False")
+    return era(version or model.engine.version, accelerator.vendor, use_v1)
 
 
 def _budget_only(question: _Question, end: End, notes: tuple[str, ...]) -> Estimate:
     """An architecture nobody told us: the engine still takes the share it is given, whatever fills it."""
     model, accelerator = question.model, question.accelerator
-    current = era(model.engine.version, accelerator.vendor)
+    current = _era(model, accelerator)
     share = utilization(model, accelerator)
     context = round(accelerator.context_bytes * CONTEXT_FACTOR.at(end))
     shares = []

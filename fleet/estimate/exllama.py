@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from fleet.architecture.architecture import Architecture
 from fleet.estimate import Estimate, GpuShare, Outcome, Reason, Refusal
@@ -22,6 +23,7 @@ _HEAD_BITS = 6
 """Of the head of a quantised model; embeddings stay in host memory."""
 
 
+@lru_cache(maxsize=1024)
 def modules(architecture: Architecture, source: str, args: Arguments) -> tuple[Module, ...]:
     """The modules in the order they are loaded, the embedding left out: it stays in host memory."""
     bits = _bits(source) if architecture.quantization is None else None

@@ -68,7 +68,7 @@ def longest_length(trial: Trial) -> int | None:
     flag = LENGTH.get(engine)
     if flag is None:
         return None
-    if engine == "vllm":
+    if engine in SHARE:
         longest = trial.estimate(End.HIGH).longest_length
         return longest if longest and trial.given({flag: longest}).starts() else None
     most = trial.architecture.max_positions if trial.architecture else _MOST_TOKENS

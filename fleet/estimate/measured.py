@@ -99,21 +99,21 @@ BANDWIDTH_REACHED = Spread(
     0.35,
     0.60,
     0.85,
-    "share of the memory bandwidth while decoding: copies reach 4.0 to 4.3 of the MI300X's 5.3 TB/s; 7B and 34B models "
-    "in 16 bit were published at 150 and 32 tokens/s, 0.4 of its bandwidth or 0.6 of an H100's",
+    "share of the memory bandwidth while decoding: a published 150 and 32 tokens/s of 7B and 34B, their GPU not named, "
+    "are in 16 bit 0.4 of an MI300X's or 0.65 of an H100's; the high end is assumed, from what plain copies reach",
 )
-LAYER_MICROSECONDS = Spread(3, 8, 20, "launching one layer's kernels: from captured graphs, or one by one")
-ALL_REDUCE_MICROSECONDS = Spread(8, 15, 40, "one all-reduce of a decode step between GPUs of one host, of two a layer")
+LAYER_MICROSECONDS = Spread(3, 8, 20, "assumed: launching one layer's kernels, from captured graphs or one by one")
+ALL_REDUCE_MICROSECONDS = Spread(8, 15, 40, "assumed: one all-reduce of a decode step within a host")
 
 # SGLang.
 SGLANG_GRAPH_MIB = Spread(
     1.0, 2.0, 2.0, "MiB for each sequence of the largest captured batch: what SGLang itself sets aside for graphs"
 )
-SGLANG_COMMUNICATION = Spread(0.2, 0.5, 1.5, "NCCL or RCCL before the weights are loaded, with several GPUs")
+SGLANG_COMMUNICATION = Spread(0.2, 0.5, 1.5, "assumed from vLLM's: NCCL or RCCL before weights are loaded")
 
 # Encoders: text-embeddings-inference and Infinity.
 ENCODER_STATES = Spread(
-    6, 8, 12, "hidden-wide states alive at once in a layer of BERT's shape: residual, queries, keys, values, output"
+    6, 8, 12, "assumed: hidden-wide states alive at once in a layer, of residual, queries, keys, values and output"
 )
 
 # Whisper.

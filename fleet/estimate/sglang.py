@@ -7,7 +7,9 @@ activations and graphs.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from math import ceil
 
@@ -60,7 +62,8 @@ def settings(args: Arguments, architecture: Architecture | None, total: int) -> 
     tp, pp = _parallel(args, "tensor-parallel-size", "tp"), _parallel(args, "pipeline-parallel-size", "pp")
     mib = total / MiB
     chunk, few, many = next((tier[1:] for tier in _TIERS if mib < tier[0] * 1024), (_LARGEST[0], *_LARGEST[1:] * 2))
-    chunk = args.integer("chunked-prefill-size", chunk)
+    said = args.text("chunked-prefill-size", "")
+    chunk = int(said) if re.fullmatch(r"-?\d{1,9}", said) else chunk
     captured = args.integer("cuda-graph-max-bs", many if tp >= 4 else few)
     default = default_fraction(total, chunk=chunk, captured=captured, ranks=tp * pp)
     if architecture and architecture.vision:
@@ -98,7 +101,7 @@ def estimate(model: Model, architecture: Architecture, room: Room) -> Estimate:
         return Estimate(model.name, (NOTHING,) * len(room.totals), Outcome.REFUSED, few, max_model_len=length)
     ranks = _ranks(architecture, told, room)
     least = min(rank.free for rank in ranks)
-    tokens = min(_tokens(architecture, told, rank, least) for rank in ranks)
+    tokens = min(_tokens(told, rank, least) for rank in ranks)
     tokens = min(tokens, told.most_tokens or tokens)
     refusal = (
         _unbalanced(told, ranks) or _out_of_memory(ranks, room) or _no_cache(model.engine.version, told, ranks, tokens)
@@ -138,9 +141,12 @@ def budget_only(model: Model, room: Room) -> Estimate:
 class _Rank:
     """One rank's GPU before it loads. Bytes."""
 
-    layers: range
     weights: int
     free: int
+    token_bytes: float
+    """Its cache's of one token of the full layers, with the sliding layers' part."""
+    recurrent: bool
+    """Whether some of its layers keep a state."""
 
 
 def _parallel(args: Arguments, long: str, short: str) -> int:
@@ -160,17 +166,16 @@ def _ranks(architecture: Architecture, told: Settings, room: Room) -> list[_Rank
         layers = range(end - size, end)
         weights = rank_bytes(architecture, layers, told.tensor_parallel, first=stage == 0, last=stage == stages - 1)
         gpus = room.free[stage * told.tensor_parallel :][: told.tensor_parallel]
-        found += [_Rank(layers, weights, free - communication) for free in gpus]
+        cached = _token_bytes(architecture, told, layers)
+        recurrent = any(architecture.spans[layer] is Span.RECURRENT for layer in layers)
+        found += [_Rank(weights, free - communication, cached, recurrent) for free in gpus]
     return found
 
 
-def _tokens(architecture: Architecture, told: Settings, rank: _Rank, least: int) -> int:
-    """Tokens of this rank's cache: a token of the full layers with its part of the sliding ones."""
-    rest = _rest(told, rank, least)
-    if any(architecture.spans[layer] is Span.RECURRENT for layer in rank.layers):
-        rest = round(rest / (1 + told.state_ratio))
-    per_token = _token_bytes(architecture, told, rank)
-    return int(rest // per_token) // told.page * told.page if per_token else 0
+def _tokens(told: Settings, rank: _Rank, least: int) -> int:
+    """Tokens this rank's cache holds."""
+    rest = _rest(told, rank, least) / (1 + told.state_ratio * rank.recurrent)
+    return int(rest // rank.token_bytes) // told.page * told.page if rank.token_bytes else 0
 
 
 def _rest(told: Settings, rank: _Rank, least: int) -> int:
@@ -178,11 +183,12 @@ def _rest(told: Settings, rank: _Rank, least: int) -> int:
     return rank.free - rank.weights - round(least * (1 - told.fraction))
 
 
-def _token_bytes(architecture: Architecture, told: Settings, rank: _Rank) -> float:
+@lru_cache(maxsize=1024)
+def _token_bytes(architecture: Architecture, told: Settings, layers: range) -> float:
     element = told.cache_bytes
     mixed = Span.FULL in architecture.spans
     total = 0.0
-    for layer in rank.layers:
+    for layer in layers:
         slides = mixed and architecture.spans[layer] in (Span.SLIDING, Span.CHUNKED)
         kept = token_bytes(architecture, layer, element, element, told.tensor_parallel)
         total += kept * (told.window_ratio if slides else 1.0)
@@ -191,9 +197,7 @@ def _token_bytes(architecture: Architecture, told: Settings, rank: _Rank) -> flo
 
 def _share(architecture: Architecture, told: Settings, rank: _Rank, tokens: int, room: Room) -> GpuShare:
     """At the high end all that the fraction leaves aside is in use."""
-    cache = round(tokens * _token_bytes(architecture, told, rank))
-    if any(architecture.spans[layer] is Span.RECURRENT for layer in rank.layers):
-        cache += round(cache * told.state_ratio)
+    cache = round(tokens * rank.token_bytes * (1 + told.state_ratio * rank.recurrent))
     graphs = round(told.captured * SGLANG_GRAPH_MIB.at(room.end) * MiB)
     activations = _forward(architecture, told)
     if room.end is End.HIGH:

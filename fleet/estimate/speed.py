@@ -144,10 +144,10 @@ def share(alone: Sequence[Speed]) -> tuple[Speed, ...]:
 
 
 def _assumptions(architecture: Architecture, accelerator: Accelerator, decoding: Decoding) -> tuple[str, ...]:
-    reached = BANDWIDTH_REACHED
+    low, high = 100 * BANDWIDTH_REACHED.low, 100 * BANDWIDTH_REACHED.high
+    most = f"{accelerator.bandwidth / 1e12:g} TB/s of an {accelerator.name}"
     sentences = [
-        f"Decoding reaches {reached.low:.0%} to {reached.high:.0%} of the {accelerator.bandwidth / 1e12:g} TB/s of an "
-        f"{accelerator.name}.",
+        f"Decoding reaches {low:g} to {high:g} % of the {most}.",
         f"A batch of {decoding.batch} with {decoding.length:,} tokens of context each, and no prompt being read.",
     ]
     if architecture.experts:

@@ -24,6 +24,7 @@ _SWITCHES = (
     (r"skip[_-]mm[_-]profiling", "skip-mm-profiling", True),
     (r"disable[_-]hybrid[_-]kv[_-]cache[_-]manager|kv-transfer-config", "disable-hybrid-kv-cache-manager", True),
     (r"max[_-]model[_-]len[ =]+(?:auto|-1)", "max-model-len", "auto"),
+    (r"rope[- ](?:extended|scal)|allow_long_max_model_len\s*=\s*1", "VLLM_ALLOW_LONG_MAX_MODEL_LEN", True),
     (r"native sampler", "sampler", "native"),
     (r"flashinfer (?:sampler|for top-p)", "sampler", "flashinfer"),
 )

@@ -124,6 +124,29 @@ def test_a_config_file_is_enough(capsys: Captured, tmp_path: Path) -> None:
     assert document(capsys, "mine", "--config", str(file), "--gpu", "L4")["model"] == "mine"
 
 
+def test_a_file_of_architectures_adds_to_those_known(capsys: Captured, tmp_path: Path) -> None:
+    file = tmp_path / "more.yaml"
+    file.write_text(f"mine/tiny: {json.dumps(CONFIG)}\nmine/wide:\n  base: mine/tiny\n  intermediate_size: 16384\n")
+    words = ("--architectures", str(file), "--gpu", "L4", "--engine", "vllm 0.19.0")
+    tiny, wide = (document(capsys, name, *words)["per_gpu"][0]["weights_bytes"] for name in ("mine/tiny", "mine/wide"))
+    assert wide - tiny == pytest.approx(16 * 3 * 2048 * 8192 * 2, rel=0.01)
+
+
+def test_a_batch_is_answered_record_by_record(capsys: Captured, tmp_path: Path) -> None:
+    batch, architectures = tmp_path / "batch.yaml", tmp_path / "architectures.yaml"
+    batch.write_text(
+        f"- {{id: one, vllm_version: 0.19.0, model: {LLAMA}, gpu: H100, gpu_count: 1, max_model_len: 32768}}\n"
+        "- {id: two, vllm_version: 0.19.0, model: mine/tiny, gpu: L4, gpu_count: 1}\n"
+        "- {id: three, vllm_version: 0.19.0, model: nobody/knows, gpu: L4, gpu_count: 1}\n"
+    )
+    architectures.write_text(f"mine/tiny: {json.dumps(CONFIG)}\n")
+    one, two, three = document(capsys, "--batch", str(batch), "--architectures", str(architectures))
+    assert (one["id"], one["outcome"], one["refusal"], one["error"]) == ("one", "started", None, None)
+    assert one["weights_gib"] == pytest.approx(14.99, abs=0.05)
+    assert two["weights_gib"] == pytest.approx(2.3, rel=0.02)
+    assert "nobody/knows" in three["error"] and three["outcome"] is None
+
+
 def test_a_name_without_its_organisation_is_enough_and_said(capsys: Captured) -> None:
     found = document(capsys, "llama-3.1-8b-instruct", "--gpu", "H100")
     assert f"llama-3.1-8b-instruct is reckoned as {LLAMA}." in found["notes"]
@@ -158,7 +181,7 @@ def test_fit_says_what_a_model_can_have(capsys: Captured) -> None:
     assert estimate(*words) == Exit.DONE
     printed = capsys.readouterr().out
     found = document(capsys, *words)["fit"]
-    assert f"longest context      {found['longest_length']:,} tokens at utilization 0.9" in printed
+    assert f"longest context   {found['longest_length']:,} tokens at utilization 0.9" in printed
     assert estimate(*words, "--max-model-len", str(found["longest_length"])) == Exit.DONE
 
 
@@ -227,6 +250,16 @@ def test_a_bad_config_is_a_sentence_and_exit_code_2(capsys: Captured, tmp_path: 
     file = tmp_path / "config.json"
     file.write_text(content)
     assert refused(capsys, "--config", str(file), "--gpu", "H100").startswith("gpudeck: ")
+
+
+@pytest.mark.parametrize("content", ["a: [", "just text", "- 1\n", "a: 1\na: 2\n", "\x00"])
+@pytest.mark.parametrize("flag", ["--batch", "--architectures"])
+def test_a_bad_file_of_records_is_a_sentence_and_exit_code_2(
+    capsys: Captured, tmp_path: Path, flag: str, content: str
+) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(content)
+    assert refused(capsys, LLAMA, "--gpu", "H100", flag, str(file)).startswith("gpudeck: ")
 
 
 def test_an_unknown_option_is_the_engines_not_ours(capsys: Captured) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleet.arguments import Kind, argument, arguments
+from fleet.model import Engine
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_wrong_value_is_refused_in_a_sentence(flag: str, text: str, words: str
 
 
 def test_every_known_argument_says_what_it_does() -> None:
-    for engine in ("vllm", "llama.cpp"):
+    for engine in Engine.NAMES:
         for known in arguments(engine):
             assert known.help
             assert (known.kind is Kind.CHOICE) == bool(known.choices)

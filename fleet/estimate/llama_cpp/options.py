@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fleet.model import Arguments, Version
@@ -60,7 +61,7 @@ def options(args: Arguments, version: Version | None) -> Options:
     """What the arguments say, with the defaults of that build; the newest where none is given."""
     newer = version is None or version >= FIT_SINCE
     slots = args.integer("parallel", 0)
-    layers = args.integer("n-gpu-layers", args.integer("gpu-layers", -1))
+    layers = _whole(args, "n-gpu-layers", _whole(args, "gpu-layers", -1))
     return Options(
         context=max(0, args.integer("ctx-size", 0)),
         slots=slots if slots > 0 else _SLOTS if newer else 1,
@@ -75,7 +76,7 @@ def options(args: Arguments, version: Version | None) -> Options:
         told_layers=layers >= 0,
         split_mode=args.text("split-mode", "layer"),
         proportions=_numbers(args.text("tensor-split", "")),
-        main_gpu=args.integer("main-gpu", 0),
+        main_gpu=max(0, _whole(args, "main-gpu", 0)),
         projector="mmproj" in args,
         fits=_on(args, "fit", newer) and newer,
         shrinks="ctx-size" not in args,
@@ -88,6 +89,12 @@ def _on(args: Arguments, flag: str, default: bool) -> bool:
     """A flag that takes on, off or auto, or is a switch."""
     said = args.text(flag, "auto").lower()
     return default if said == "auto" else said in ("on", "true", "1", "enabled")
+
+
+def _whole(args: Arguments, flag: str, default: int) -> int:
+    """A flag that takes a whole number or a word; the default where it is a word."""
+    said = args.text(flag, "").strip()
+    return int(said) if re.fullmatch(r"-?\d{1,9}", said) else default
 
 
 def _numbers(text: str) -> tuple[float, ...]:

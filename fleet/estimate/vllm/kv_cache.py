@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from fleet.architecture.architecture import Architecture, Heads, Span
 from fleet.estimate.vllm.compressed import compressed_pages
-from fleet.estimate.vllm.pages import Pages
+from fleet.estimate.vllm.pages import Caching, Pages
 from fleet.estimate.vllm.recurrent import aligned_block, state_bytes
 from fleet.estimate.vllm.settings import Settings
 from fleet.estimate.vllm.stages import Stage
@@ -51,15 +51,19 @@ def vector_bytes(dtype: str, elements: int, auto: int) -> int:
     return elements  # fp8 in all its spellings
 
 
-@lru_cache(maxsize=4096)
 def layout(architecture: Architecture, stage: Stage, settings: Settings, era: Era) -> Layout:
     """The block tables of one rank (v1/core/kv_cache_utils.py); V0 has one, with every layer in full."""
+    return _layout(architecture, stage, Caching.of(settings), era)
+
+
+@lru_cache(maxsize=4096)
+def _layout(architecture: Architecture, stage: Stage, caching: Caching, era: Era) -> Layout:
     if architecture.compressed:
         pages = compressed_pages(architecture.compressed, stage)
         return Layout(pages, pages, packed=True)
-    kinds = Counter(architecture.spans[layer] for layer in stage.layers)
+    kinds = Counter(dict(_spans(architecture, stage)))
     cross = sum(kinds.values()) if architecture.cross_attention else kinds[Span.CROSS]
-    if era.generation is Generation.V0 or not settings.groups_layers:
+    if era.generation is Generation.V0 or not caching.groups_layers:
         full = sum(kinds[span] for span in (Span.FULL, Span.SLIDING, Span.CHUNKED, Span.CROSS))
         if architecture.audio and architecture.cross_attention and era.generation is Generation.V0:
             full = architecture.audio.layers  # V0 counts num_hidden_layers, which is the encoder's
@@ -67,58 +71,61 @@ def layout(architecture: Architecture, stage: Stage, settings: Settings, era: Er
         cross = kinds[Span.FULL] if architecture.cross_attention and era.generation is Generation.V1 else 0
     kinds[Span.FULL] += kinds.pop(Span.CHUNKED, 0)  # the hybrid manager leaves chunks out unless told otherwise
     layers = [
-        _attention(architecture, span, kinds[span], settings, era) for span in (Span.FULL, Span.SLIDING) if kinds[span]
+        _attention(architecture, span, kinds[span], caching, era) for span in (Span.FULL, Span.SLIDING) if kinds[span]
     ]
     if cross:
-        encoded = _attention(architecture, Span.FULL, cross, settings, era)
+        encoded = _attention(architecture, Span.FULL, cross, caching, era)
         layers.append(replace(encoded, span=Span.CROSS, window=architecture.encoder_tokens))
-    if settings.draft and settings.draft.layers and stage.last and layers:
-        layers[0] = replace(layers[0], count=layers[0].count + settings.draft.layers)
+    if caching.draft and caching.draft.layers and stage.last and layers:
+        layers[0] = replace(layers[0], count=layers[0].count + caching.draft.layers)
     if kinds[Span.RECURRENT] and architecture.state and era.generation is Generation.V1:
-        layers = _with_state(architecture, kinds[Span.RECURRENT], layers, settings, era)
-    return Layout(_groups(tuple(layers), era.group_ratio), tuple(layers), settings.context_parallel)
+        layers = _with_state(architecture, kinds[Span.RECURRENT], layers, caching, era)
+    return Layout(_groups(tuple(layers), era.group_ratio), tuple(layers), caching.context_parallel)
 
 
-def _attention(architecture: Architecture, span: Span, count: int, settings: Settings, era: Era) -> Pages:
-    page = settings.block_size * token_bytes(architecture, span, settings, latent_in_full=era.latent_in_full)
-    return Pages(count, page, settings.block_size, span, architecture.sliding_window if span is Span.SLIDING else None)
+@lru_cache(maxsize=4096)
+def _spans(architecture: Architecture, stage: Stage) -> tuple[tuple[Span, int], ...]:
+    return tuple(Counter(architecture.spans[stage.layers.start : stage.layers.stop]).items())
 
 
-def _with_state(
-    architecture: Architecture, count: int, layers: list[Pages], settings: Settings, era: Era
-) -> list[Pages]:
+def _attention(architecture: Architecture, span: Span, count: int, caching: Caching, era: Era) -> Pages:
+    page = caching.block_size * token_bytes(architecture, span, caching, latent_in_full=era.latent_in_full)
+    return Pages(count, page, caching.block_size, span, architecture.sliding_window if span is Span.SLIDING else None)
+
+
+def _with_state(architecture: Architecture, count: int, layers: list[Pages], caching: Caching, era: Era) -> list[Pages]:
     """Blocks of attention made as large as one state, and states padded to them."""
     assert architecture.state is not None, "only layers with a state come here"
-    drafted = settings.draft.tokens if settings.draft else 0
-    state = state_bytes(architecture.state, settings, drafted)
-    kept = 1 + drafted + (1 if settings.prefix_caching else 0)
+    drafted = caching.draft.tokens if caching.draft else 0
+    state = state_bytes(architecture.state, caching, drafted)
+    kept = 1 + drafted + (1 if caching.prefix_caching else 0)
     if not layers:
-        return [Pages(count, state, settings.block_size, Span.RECURRENT, kept)]
+        return [Pages(count, state, caching.block_size, Span.RECURRENT, kept)]
     token = max(pages.page_bytes // pages.block for pages in layers)
-    block = aligned_block(state, token, settings, era, latent=architecture.latent is not None)
+    block = aligned_block(state, token, caching, era, latent=architecture.latent is not None)
     wider = [replace(pages, page_bytes=pages.page_bytes // pages.block * block, block=block) for pages in layers]
     return [*wider, Pages(count, block * token, block, Span.RECURRENT, kept)]
 
 
-def token_bytes(architecture: Architecture, span: Span, settings: Settings, *, latent_in_full: bool = False) -> int:
+def token_bytes(architecture: Architecture, span: Span, caching: Caching, *, latent_in_full: bool = False) -> int:
     """Bytes one layer keeps for one token on one GPU. A latent is not split; spare KV heads are copied."""
-    latent, dtype, auto = architecture.latent, settings.cache_dtype, settings.weight_bytes
+    latent, dtype, auto = architecture.latent, caching.cache_dtype, caching.weight_bytes
     if latent and latent.indexer_dim:
         index = latent.indexer_dim + _INDEX_SCALE_BYTES
         sparse = dtype.startswith("fp8")
         return index + (_SPARSE_LATENT_BYTES if sparse else vector_bytes(dtype, latent.cached_width, auto))
     if latent and latent_in_full:
         width = latent.nope_dim + latent.rope_dim
-        return heads_bytes(Heads(architecture.heads, width, width), settings)
+        return heads_bytes(Heads(architecture.heads, width, width), caching)
     if latent:
         return vector_bytes(dtype, latent.cached_width, auto)
-    return heads_bytes(architecture.heads_of(span), settings)
+    return heads_bytes(architecture.heads_of(span), caching)
 
 
-def heads_bytes(heads: Heads, settings: Settings) -> int:
+def heads_bytes(heads: Heads, caching: Caching) -> int:
     """Keys and values of one token on one GPU."""
-    count = max(1, heads.count // settings.tensor_parallel)
-    dtype, auto = settings.cache_dtype, settings.weight_bytes
+    count = max(1, heads.count // caching.tensor_parallel)
+    dtype, auto = caching.cache_dtype, caching.weight_bytes
     return count * (vector_bytes(dtype, heads.key_dim, auto) + vector_bytes(dtype, heads.value_dim, auto))
 
 

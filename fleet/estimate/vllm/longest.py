@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from fleet.estimate.measured import End
 from fleet.estimate.vllm.kv_cache import admits, in_flight_tokens
@@ -24,15 +25,20 @@ def longest_length(start: Start, settings: Settings, ranks: tuple[Rank, ...], en
     Where the batch does not depend on the length neither does the cache. V0 profiles a whole sequence up to 32768
     tokens and a chunk above, so a longer length can fit where a shorter one does not: each regime is searched.
     """
-    same = _admitted(start, settings, ranks)
+    same, batch = _admitted(start, settings, ranks), (settings.batched_tokens, settings.sequences)
+    top = start.architecture.max_positions
+    if start.batch(top) == batch:
+        longest = _largest(same, 1, top)
+        if longest and start.batch(longest) == batch:
+            return longest
 
     def fits(length: int) -> bool:
-        if start.batch(length) == (settings.batched_tokens, settings.sequences):
+        tokens, sequences = start.batch(length)
+        if (tokens, sequences) == batch:
             return same(length)
-        other = start.settings(length)
+        other = replace(settings, max_model_len=length, batched_tokens=tokens, sequences=sequences)
         return _admitted(start, other, start.ranks(other, end))(length)
 
-    top = start.architecture.max_positions
     if top > LONG_CONTEXT and start.settings(top).chunked_prefill != start.settings(LONG_CONTEXT).chunked_prefill:
         return _largest(fits, LONG_CONTEXT + 1, top) or _largest(fits, 1, LONG_CONTEXT)
     return _largest(fits, 1, top)
@@ -41,7 +47,7 @@ def longest_length(start: Start, settings: Settings, ranks: tuple[Rank, ...], en
 def _admitted(start: Start, settings: Settings, ranks: tuple[Rank, ...]) -> Callable[[int], bool]:
     """Whether every rank would take a length, its cache memory staying as it is."""
     waiting = in_flight_tokens(start.architecture, settings, start.era)
-    return lambda length: all(admits(rank.layout, rank.available, length, waiting, start.era) for rank in ranks)
+    return lambda length: all(admits(rank.checked, rank.available, length, waiting, start.era) for rank in ranks)
 
 
 def _largest(fits: Callable[[int], bool], low: int, high: int) -> int:

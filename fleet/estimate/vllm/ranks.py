@@ -28,6 +28,8 @@ class Rank:
     requested: int
     demand: Demand
     layout: Layout
+    checked: Layout
+    """What a request is checked against: from 0.14 the whole model's layers, on every pipeline stage."""
     available: int
     """Left for the cache; negative where weights and activations exceed the budget."""
 
@@ -61,10 +63,12 @@ class Start:
         """Every rank, in the order of the place's GPUs."""
         result = []
         plans = stages(self.architecture.layers, settings.pipeline_parallel, settings.partition)
+        (whole,) = stages(self.architecture.layers, 1)
         context, driver = self.context_bytes(end), self.accelerator.driver_bytes
         for number, stage in enumerate(plans):
             demand = _demand(self, settings, stage, end)
             table = layout(self.architecture, stage, settings, self.era)
+            checked = layout(self.architecture, whole, settings, self.era) if self.era.checks_all_stages else table
             for index in self._indices(settings, number):
                 total, others = self.totals[index], self.others[index]
                 requested = requested_bytes(total, settings.utilization, self.era)
@@ -72,7 +76,7 @@ class Start:
                 available = settings.cache_bytes or cache_bytes(requested, demand, self.era, held)
                 if settings.blocks:
                     available = settings.blocks * table.bytes_per_block
-                result.append(Rank(total, total - held, requested, demand, table, available))
+                result.append(Rank(total, total - held, requested, demand, table, checked, available))
         return tuple(result)
 
     def _indices(self, settings: Settings, stage: int) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fleet.estimate import Reason, Refusal
 from fleet.estimate.vllm.versions import Era, Generation
-from fleet.units import GiB
+from fleet.units import GiB, MiB
 
 Wordings = tuple[tuple[tuple[int, ...], str], ...]
 """(first release that says so, sentence), newest first."""
@@ -60,6 +60,14 @@ _NOT_FREE: Wordings = (
         "({utilization}, {requested} GiB). Decrease GPU memory utilization or reduce GPU memory used by other "
         "processes.",
     ),
+)
+_OUT_OF_MEMORY = (
+    "{platform} out of memory. Tried to allocate {tried}. GPU {rank} has a total capacity of {total} of which {free} "
+    "is free."
+)
+_WARM_UP = (
+    "{platform} out of memory occurred when warming up sampler with {sequences} dummy requests. Please try lowering "
+    "`max_num_seqs` or `gpu_memory_utilization` when initializing the engine."
 )
 _HEADS = "Total number of attention heads ({heads}) must be divisible by tensor parallel size ({size})."
 _STAGES = "Pipeline parallel size ({size}) is larger than the number of layers ({layers})."
@@ -127,9 +135,23 @@ def too_few_states(sequences: int, blocks: int) -> Refusal:
     return Refusal(Reason.NO_CACHE_MEMORY, _FEW_STATES.format(sequences=sequences, blocks=blocks))
 
 
-def out_of_memory(era: Era) -> Refusal:
+def out_of_memory(era: Era, *, rank: int, tried: int, free: int, total: int) -> Refusal:
     """The GPU itself runs out while loading or profiling: PyTorch's words, whose sizes depend on the moment."""
-    return Refusal(Reason.OUT_OF_MEMORY, f"torch.OutOfMemoryError: {'HIP' if era.rocm else 'CUDA'} out of memory.")
+    sentence = _OUT_OF_MEMORY.format(
+        platform="HIP" if era.rocm else "CUDA", rank=rank, tried=_size(tried), free=_size(free), total=_size(total)
+    )
+    return Refusal(Reason.OUT_OF_MEMORY, sentence)
+
+
+def no_room_to_warm_up(era: Era, sequences: int) -> Refusal:
+    """The cache is allocated and graphs are captured, and then the sampler finds no room for its largest batch."""
+    platform = "HIP" if era.rocm else "CUDA"
+    return Refusal(Reason.OUT_OF_MEMORY, _WARM_UP.format(platform=platform, sequences=sequences))
+
+
+def _size(size: int) -> str:
+    """As PyTorch writes it."""
+    return f"{size / GiB:.2f} GiB" if size >= GiB else f"{size / MiB:.2f} MiB"
 
 
 def heads_not_divisible(heads: int, size: int) -> Refusal:

@@ -24,9 +24,9 @@ _RUNTIME_BYTES = {"fp8": 1.0, "fp8_per_tensor": 1.0, "fp8_per_channel": 1.0, "fp
 _DEFAULT_BLOCK = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """What the engine runs with."""
+    """What the engine runs with. Compared by identity, one object for the same question."""
 
     utilization: float
     max_model_len: int
@@ -73,6 +73,8 @@ class Settings:
     """``VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS`` where it is set."""
     sorts: bool | None
     """Whether the sampler sorts; None where it is not known which sampler is installed."""
+    exceeds_model: bool
+    """``VLLM_ALLOW_LONG_MAX_MODEL_LEN``: a length beyond what the model was made for is taken."""
     partition: tuple[int, ...]
     """``VLLM_PP_LAYER_PARTITION``: layers of each stage."""
 
@@ -125,6 +127,7 @@ def resolve(
         groups_layers=era.groups_layers and not args.flag("disable-hybrid-kv-cache-manager"),
         graphs_counted=_switch(args, "VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS"),
         sorts=_sorts(args),
+        exceeds_model=bool(_switch(args, "VLLM_ALLOW_LONG_MAX_MODEL_LEN")),
         partition=tuple(int(part) for part in partition.split(",") if part.strip().isdigit()),
     )
 

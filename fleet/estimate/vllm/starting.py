@@ -11,6 +11,7 @@ from fleet.estimate.vllm.kv_cache import Pool, admits, in_flight_tokens, needed_
 from fleet.estimate.vllm.longest import longest_admitted, longest_length
 from fleet.estimate.vllm.ranks import Rank, Start
 from fleet.estimate.vllm.settings import Settings
+from fleet.estimate.vllm.versions import Generation
 
 
 def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estimate:
@@ -29,13 +30,13 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
         )
     ranks = start.ranks(settings, end)
     smallest = _pool(start, settings, ranks)
-    shares = tuple(_share(rank, smallest, start.context_bytes(end)) for rank in ranks)
+    found = tuple(_share(rank, smallest, start.context_bytes(end)) for rank in ranks)
     refusal = wrong or _refusal(start, settings, ranks, smallest)
     oom = refusal is not None and refusal.reason is Reason.OUT_OF_MEMORY
     requested = ranks[0].requested
     return Estimate(
         model=name,
-        shares=shares + (_NOTHING,) * (len(start.totals) - len(shares)),
+        shares=found + (_NOTHING,) * (len(start.totals) - len(found)),
         outcome=Outcome.STARTED if refusal is None else Outcome.OOM if oom else Outcome.REFUSED,
         refusal=refusal,
         budget_bytes=requested,
@@ -47,6 +48,19 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
         longest_length=longest_length(start, settings, ranks, end),
         notes=notes,
     )
+
+
+def shares(start: Start, end: End) -> tuple[GpuShare, ...]:
+    """What the model takes on each GPU alone, at one end of every spread."""
+    settings = start.settings()
+    if _split(start, settings):
+        return (_NOTHING,) * len(start.totals)
+    if settings.fits_length:
+        settings = _fitted(start, settings, end)
+    ranks = start.ranks(settings, end)
+    smallest = _pool(start, settings, ranks)
+    found = tuple(_share(rank, smallest, start.context_bytes(end)) for rank in ranks)
+    return found + (_NOTHING,) * (len(start.totals) - len(found))
 
 
 _NOTHING = GpuShare(0, 0, 0, 0, 0, 0, 0)
@@ -82,7 +96,7 @@ def _share(rank: Rank, smallest: Pool, context: int) -> GpuShare:
 def _arguments(start: Start, settings: Settings) -> Refusal | None:
     """What the engine finds wrong with its arguments before it touches a GPU."""
     positions = start.architecture.max_positions
-    if settings.max_model_len > positions:
+    if settings.max_model_len > positions and not settings.exceeds_model:
         return refusals.longer_than_model(settings.max_model_len, positions)
     return refusals.batch_too_small(
         tokens=settings.batched_tokens,
@@ -117,27 +131,34 @@ def _refusal(start: Start, settings: Settings, ranks: tuple[Rank, ...], smallest
                 utilization=settings.utilization,
                 requested=rank.requested,
             )
-    if any(rank.demand.weights + rank.demand.activations > rank.free for rank in ranks):
-        return refusals.out_of_memory(era)
+    for index, rank in enumerate(ranks):
+        loaded = rank.free - rank.demand.weights
+        if loaded < rank.demand.activations:
+            tried = rank.demand.activations if loaded > 0 else -loaded
+            return refusals.out_of_memory(era, rank=index, tried=tried, free=max(0, loaded), total=rank.total)
     if any(rank.layout.groups and rank.available < rank.layout.bytes_per_block for rank in ranks):
         return refusals.no_cache_memory(era)
     waiting = in_flight_tokens(start.architecture, settings, era)
     length = settings.max_model_len
     for rank in ranks:
-        if not admits(rank.layout, rank.available, length, waiting, era):
+        if not admits(rank.checked, rank.available, length, waiting, era):
             return refusals.sequence_too_long(
                 era,
                 length=length,
                 tokens=smallest.tokens,
-                needed=needed_bytes(rank.layout, length, waiting, era),
+                needed=needed_bytes(rank.checked, length, waiting, era),
                 available=rank.available,
                 longest=longest_admitted(start, settings, ranks),
             )
     graphs_want_states = start.architecture.has_state and era.release >= (0, 20) and not settings.eager
     if graphs_want_states and settings.sequences > smallest.blocks:
         return refusals.too_few_states(settings.sequences, smallest.blocks)
-    if any(_peak(rank, smallest) > rank.free for rank in ranks):
-        return refusals.out_of_memory(era)
+    for index, rank in enumerate(ranks):
+        missing = _peak(rank, smallest) - rank.free
+        if missing > rank.demand.warm_up or (missing > 0 and era.generation is Generation.V0):
+            return refusals.out_of_memory(era, rank=index, tried=missing, free=0, total=rank.total)
+        if missing > 0:
+            return refusals.no_room_to_warm_up(era, settings.sequences)
     return None
 
 

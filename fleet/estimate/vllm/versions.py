@@ -46,9 +46,9 @@ class Admission(StrEnum):
     """All groups' pages, from 0.19."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Era:
-    """The facts of one version on one platform. Versions are the first that show the fact."""
+    """The facts of one version on one platform, one object for each. Versions are the first that show the fact."""
 
     release: tuple[int, ...]
     generation: Generation
@@ -78,6 +78,8 @@ class Era:
     doubles_window: bool
     """From 0.26 a sliding layer is admitted with one batch for every batch in flight."""
     admission: Admission
+    checks_all_stages: bool
+    """From 0.14 one pipeline stage's memory must hold a request's pages of every stage's layers."""
     reserves_null_block: bool
     """From 0.29 one block is held back."""
     tokens_by_concurrency: bool
@@ -90,11 +92,13 @@ class Era:
     """From 0.27 what is gone from the driver counts, holes in PyTorch's pool included."""
 
 
-@cache
 def era(version: Version | None, vendor: str, use_v1: bool | None = None) -> Era:
     """The era of a version (None: the newest known) on NVIDIA or AMD; ``use_v1`` is ``VLLM_USE_V1`` where it is set."""
-    release = (version or NEWEST).release
-    rocm = vendor == "amd"
+    return _era((version or NEWEST).release, vendor == "amd", use_v1)
+
+
+@cache
+def _era(release: tuple[int, ...], rocm: bool, use_v1: bool | None) -> Era:
     # V1 by default from 0.8.0 on CUDA; on ROCm V0 stays the default through 0.9.1 (platforms/rocm.py, arg_utils.py)
     v1 = use_v1 if use_v1 is not None else release >= ((0, 9, 2) if rocm else (0, 8, 0))
     return Era(
@@ -114,6 +118,7 @@ def era(version: Version | None, vendor: str, use_v1: bool | None = None) -> Era
         group_ratio=None if release < (0, 12) else 1.25 if release < (0, 18) else 1.5,
         doubles_window=release >= (0, 26),
         admission=_admission(release),
+        checks_all_stages=v1 and release >= (0, 14),
         reserves_null_block=release >= (0, 29),
         tokens_by_concurrency=release >= (0, 20, 2),
         caches_hybrid_prefixes=release >= (0, 26),

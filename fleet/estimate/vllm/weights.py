@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from typing import NamedTuple
 
 from fleet.architecture.architecture import Architecture, Part, Span
 from fleet.architecture.parameters import Tensor, layer_tensors, outside
@@ -18,32 +19,63 @@ _ROW_STEP, _ROW_PADDING = 512, 256
 """ROCm pads rows whose bytes divide by the first by the second, against channel conflicts."""
 
 
-@lru_cache(maxsize=4096)
+class Loading(NamedTuple):
+    """What of the settings decides how weights are stored; most questions about one model share it."""
+
+    tensor_parallel: int
+    experts_over: int
+    """GPUs that share whole experts; 1 where each expert is split over the tensor parallel group."""
+    weight_bytes: int
+    runtime_bytes: float | None
+    expert_padding: float
+    language_only: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Loading:
+        """The part of those settings."""
+        parallel = settings.tensor_parallel * settings.data_parallel
+        return cls(
+            settings.tensor_parallel,
+            parallel if settings.expert_parallel else 1,
+            settings.weight_bytes,
+            settings.runtime_bytes,
+            settings.expert_padding,
+            settings.language_only,
+        )
+
+
 def rank_bytes(architecture: Architecture, stage: Stage, settings: Settings, era: Era) -> int:
     """Bytes the weights of one rank of a stage take, with the tables rotary positions are read from.
 
     Column and row parallel layers and both vocabulary tables are split over the tensor parallel group; norms,
     routers, latent projections and KV heads beyond the model's own are copied to every rank.
     """
+    return _rank_bytes(architecture, stage, Loading.of(settings), era)
+
+
+@lru_cache(maxsize=4096)
+def _rank_bytes(architecture: Architecture, stage: Stage, loading: Loading, era: Era) -> int:
+    rope = rope_bytes(architecture, loading.weight_bytes)
     if architecture.checkpoint_bytes:
-        share = len(stage.layers) / architecture.layers / settings.tensor_parallel
-        return round(architecture.checkpoint_bytes * share) + rope_bytes(architecture, settings)
-    tables, towers = _outside_layers(architecture, stage, settings)
-    kinds = distinct_layers(architecture, stage.layers)
-    sizes = {layer: _layer_sizes(architecture, layer, settings, era) for layer, _ in kinds}
-    layers = [size for layer, count in kinds for size in sizes[layer] * count]
-    return taken_bytes([*tables, *layers]) + towers + rope_bytes(architecture, settings)
+        share = len(stage.layers) / architecture.layers / loading.tensor_parallel
+        return round(architecture.checkpoint_bytes * share) + rope
+    tables, others = _outside_layers(architecture, stage, loading)
+    layers = [
+        (_layer_sizes(architecture, layer, loading, era), count)
+        for layer, count in distinct_layers(architecture, stage.layers)
+    ]
+    return taken_bytes([(tables, 1), *layers]) + others + rope
 
 
-def rope_bytes(architecture: Architecture, settings: Settings) -> int:
+def rope_bytes(architecture: Architecture, weight_bytes: int) -> int:
     """The cosines and sines of every position, once per GPU however many share the model.
 
     On Llama-3.1-8B they are the 0.03 GiB between its 14.96 GiB of parameters and the 14.99 vLLM prints.
     """
-    each = 4 if architecture.latent else settings.weight_bytes  # DeepSeek's scaled tables stay in fp32
+    each = 4 if architecture.latent else weight_bytes  # DeepSeek's scaled tables stay in fp32
     row = each * architecture.rotary_dim
     local = architecture.max_positions * row if architecture.local_rope else 0
-    wide = architecture.full_heads.key_dim * settings.weight_bytes if architecture.full_heads else row
+    wide = architecture.full_heads.key_dim * weight_bytes if architecture.full_heads else row
     return architecture.rope_positions * wide + local
 
 
@@ -70,43 +102,41 @@ def _is_kept(layer: int, layers: int, kept: int) -> bool:
     return layer < kept // 2 or layer >= layers - kept // 2
 
 
-def _layer_sizes(architecture: Architecture, layer: int, settings: Settings, era: Era) -> list[int]:
+def _layer_sizes(architecture: Architecture, layer: int, loading: Loading, era: Era) -> list[int]:
     """Bytes of the tensors of one layer, scales beside what they scale."""
-    parallel = settings.tensor_parallel * settings.data_parallel
-    experts_over = parallel if settings.expert_parallel else 1
     sizes: list[int] = []
-    for tensor in layer_tensors(architecture, layer, settings.tensor_parallel, experts_over):
-        sizes += _tensor_sizes(architecture, tensor, layer, settings, era)
-    return [*sizes, _absorbed_latent(architecture, layer, settings, era)]
+    for tensor in layer_tensors(architecture, layer, loading.tensor_parallel, loading.experts_over):
+        sizes += _tensor_sizes(architecture, tensor, layer, loading, era)
+    return [*sizes, _absorbed_latent(architecture, layer, loading, era)]
 
 
 def _tensor_sizes(
-    architecture: Architecture, tensor: Tensor, layer: int, settings: Settings, era: Era
+    architecture: Architecture, tensor: Tensor, layer: int, loading: Loading, era: Era
 ) -> tuple[int, ...]:
     """Bytes of a weight's codes, and of its scales and zero points where it is quantised."""
-    each = _bytes_each(architecture, tensor.part, layer, settings)
+    each = _bytes_each(architecture, tensor.part, layer, loading)
     code = each if each >= 2 else 1.0 if each >= 1 else min(0.5, each)
-    elements = tensor.elements * _padding(tensor, each, settings, era)
+    elements = tensor.elements * _padding(tensor, each, loading, era)
     codes = round(elements * code)
     return (codes,) if code == each else (codes, round(elements * (each - code)))
 
 
-def _bytes_each(architecture: Architecture, part: Part | None, layer: int, settings: Settings) -> float:
+def _bytes_each(architecture: Architecture, part: Part | None, layer: int, loading: Loading) -> float:
     """Bytes of one weight of that part in that layer."""
-    plain, quantization = float(settings.weight_bytes), architecture.quantization
+    plain, quantization = float(loading.weight_bytes), architecture.quantization
     if part is None:
         return plain
     if quantization is None:
-        return plain if part is Part.HEAD or settings.runtime_bytes is None else settings.runtime_bytes
+        return plain if part is Part.HEAD or loading.runtime_bytes is None else loading.runtime_bytes
     if _is_kept(layer, architecture.layers, quantization.kept_layers):
         return plain
     return quantization.bytes_of(part, plain)
 
 
-def _padding(tensor: Tensor, each: float, settings: Settings, era: Era) -> float:
+def _padding(tensor: Tensor, each: float, loading: Loading, era: Era) -> float:
     """How much longer the kernels' layout makes a row than its weights."""
-    if tensor.part is Part.EXPERTS and settings.expert_padding != 1:
-        return settings.expert_padding
+    if tensor.part is Part.EXPERTS and loading.expert_padding != 1:
+        return loading.expert_padding
     if not era.rocm or era.release < (0, 7) or not tensor.row:
         return 1.0
     row = round(tensor.row * each)
@@ -114,7 +144,6 @@ def _padding(tensor: Tensor, each: float, settings: Settings, era: Era) -> float
     return (row + _ROW_PADDING) / row if pads and row and row % _ROW_STEP == 0 else 1.0
 
 
-@lru_cache(maxsize=4096)
 def holes_bytes(architecture: Architecture, stage: Stage, settings: Settings, era: Era) -> int:
     """Holes that padding the experts after loading leaves in PyTorch's pool.
 
@@ -124,20 +153,25 @@ def holes_bytes(architecture: Architecture, stage: Stage, settings: Settings, er
     """
     if era.generation is Generation.V0 or architecture.experts is None:
         return 0
+    return _holes_bytes(architecture, stage, Loading.of(settings), era)
+
+
+@lru_cache(maxsize=4096)
+def _holes_bytes(architecture: Architecture, stage: Stage, loading: Loading, era: Era) -> int:
     lost = 0
     for layer, count in distinct_layers(architecture, stage.layers):
         pairs = [
-            (tensor.elements * each, tensor.elements * each * _padding(tensor, each, settings, era))
-            for tensor in layer_tensors(architecture, layer, settings.tensor_parallel)
+            (tensor.elements * each, tensor.elements * each * _padding(tensor, each, loading, era))
+            for tensor in layer_tensors(architecture, layer, loading.tensor_parallel)
             if tensor.part is Part.EXPERTS
-            for each in (_bytes_each(architecture, Part.EXPERTS, layer, settings),)
+            for each in (_bytes_each(architecture, Part.EXPERTS, layer, loading),)
         ]
         if len(pairs) == 2 and pairs[1][1] > pairs[1][0]:
             lost += count * max(0, round(pairs[0][0] - pairs[1][1]))
     return lost
 
 
-def _absorbed_latent(architecture: Architecture, layer: int, settings: Settings, era: Era) -> int:
+def _absorbed_latent(architecture: Architecture, layer: int, loading: Loading, era: Era) -> int:
     """The up-projection a second time, in 16 bit and transposed, for the absorbed attention.
 
     On DeepSeek-V2-Lite it is, with the fp32 rope table, the 0.13 GiB that vLLM 0.19 prints beyond the parameters.
@@ -145,23 +179,23 @@ def _absorbed_latent(architecture: Architecture, layer: int, settings: Settings,
     latent = architecture.latent
     if latent is None or era.latent_in_full or architecture.spans[layer] is Span.RECURRENT:
         return 0
-    heads = -(-architecture.heads // settings.tensor_parallel)
+    heads = -(-architecture.heads // loading.tensor_parallel)
     return 2 * heads * (latent.nope_dim + latent.value_dim) * latent.kv_rank
 
 
-def _outside_layers(architecture: Architecture, stage: Stage, settings: Settings) -> tuple[list[int], int]:
+def _outside_layers(architecture: Architecture, stage: Stage, loading: Loading) -> tuple[list[int], int]:
     """Bytes of the vocabulary tables on one rank, and of all that is neither in them nor in a layer."""
-    tp, plain, hidden = settings.tensor_parallel, settings.weight_bytes, architecture.hidden
+    tp, plain, hidden = loading.tensor_parallel, loading.weight_bytes, architecture.hidden
     padded = -(-architecture.vocab // _VOCABULARY_STEP) * _VOCABULARY_STEP
     table = -(-padded // tp) * hidden
     tables, others = [], 0
     if stage.first or (stage.last and architecture.ties_embeddings and architecture.has_head):
         tables.append(table * plain)
-    if stage.first and not settings.language_only:
+    if stage.first and not loading.language_only:
         more = outside(architecture) - hidden + max(-hidden, architecture.extra_parameters)
         others += -(-more // tp) * plain
     if stage.last:
         others += hidden * plain
         if architecture.has_head and not architecture.ties_embeddings:
-            tables.append(round(table * _bytes_each(architecture, Part.HEAD, -1, settings)))
+            tables.append(round(table * _bytes_each(architecture, Part.HEAD, -1, loading)))
     return tables, others

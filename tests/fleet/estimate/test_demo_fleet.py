@@ -83,7 +83,7 @@ def test_the_very_large_model_fills_its_three_gpus_unequally() -> None:
 def test_a_model_larger_than_its_gpu_runs_out_while_loading() -> None:
     found = reckoned("qwen3-235b")
     assert found.outcome is Outcome.OOM
-    assert found.refusal is not None and found.refusal.sentence == "torch.OutOfMemoryError: HIP out of memory."
+    assert found.refusal is not None and found.refusal.sentence.startswith("HIP out of memory. Tried to allocate ")
 
 
 def test_declared_memory_is_taken_as_it_is() -> None:

@@ -81,7 +81,8 @@ def test_without_a_split_everything_is_on_the_main_gpu() -> None:
 
 def test_the_last_layers_are_on_gpus_where_a_number_is_told() -> None:
     placed = placed_layers(told(n_gpu_layers=20), 61, [192, 192])
-    assert placed == (range(42, 52), range(52, 62))
+    assert placed == placed_layers(told(n_gpu_layers="20"), 61, [192, 192]) == (range(42, 52), range(52, 62))
+    assert layers([192, 192], n_gpu_layers="all") == [31, 31]
 
 
 def test_rows_over_gpus_leave_the_cache_on_the_main_one() -> None:

@@ -95,7 +95,7 @@ def test_a_pipeline_helps_a_batch_and_not_a_single_sequence() -> None:
 
 def test_a_file_of_4_85_bits_a_weight_is_read_as_it_is_stored() -> None:
     eight, stored = known("deepseek-ai/DeepSeek-R1"), known("MAI-DS-R1-Q4_K_M.gguf")
-    assert active_weight_bytes(stored) / active_weight_bytes(eight) == pytest.approx(4.85 / 8, rel=0.03)
+    assert active_weight_bytes(stored) / active_weight_bytes(eight) == pytest.approx(4.85 / 8, rel=0.05)
 
 
 def test_the_assumptions_are_told() -> None:

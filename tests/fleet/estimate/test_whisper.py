@@ -34,6 +34,7 @@ def reckoned(source: str, others: int = 0, end: End = End.CENTRAL, **args: Scala
         ("Systran/faster-distil-whisper-large-v3", {"compute-type": "int8"}, 1481),
         ("ggml-large-v2.bin", {}, 4127),
         ("large-v2.pt", {}, 4708),
+        ("openai/whisper-large-v2", {}, 4960),
     ],
 )
 def test_published_figures_are_taken_as_they_are(source: str, args: dict[str, str | int], mib: int) -> None:
@@ -68,6 +69,11 @@ def test_a_size_nobody_measured_is_reckoned_and_says_so() -> None:
     assert found.shares[0].weights_bytes == 2 * 769_000_000
 
 
+def test_openais_own_program_may_take_what_its_card_asks_for() -> None:
+    assert reckoned("medium.pt", end=End.HIGH).shares[0].total_bytes == 5 * GB
+    assert reckoned("medium.pt").shares[0].total_bytes < 4 * GB
+
+
 def test_a_wider_beam_and_a_larger_batch_take_more() -> None:
     one, beam, batch = reckoned("medium"), reckoned("medium", beam_size=10), reckoned("medium", batch_size=16)
     cache = 4 * 24 * 1024
@@ -92,6 +98,7 @@ def test_the_size_is_read_from_the_name(source: str, size: str | None) -> None:
 def test_the_program_is_read_from_the_kind_of_file() -> None:
     assert program_of("ggml-large-v2.bin") is Program.WHISPER_CPP
     assert program_of("/models/large-v2.pt") is Program.OPENAI
+    assert program_of("openai/whisper-large-v3") is Program.TRANSFORMERS
     assert program_of("large-v3") is Program.FASTER_WHISPER
 
 
