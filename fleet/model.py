@@ -73,7 +73,7 @@ class Version:
     __slots__ = ("release", "text")
 
     def __init__(self, text: str) -> None:
-        match = re.match(r"v?(\d+(?:\.\d+)*)", text.strip())
+        match = re.match(r"[vb]?(\d+(?:\.\d+)*)", text.strip())
         if match is None:
             raise ValueError(f"{text!r} is not a version; write numbers and dots, such as 0.9.0")
         self.text = text.strip()

@@ -92,10 +92,10 @@ def from_words(text: str | None, model_type: str = "") -> Quantization | None:
 
 
 def _said_bytes(said: str) -> float | None:
-    preset = re.search(r"\bi?q\d_(?:k_[sml]|k|\d|xxs|xs|nl|s)", said)
+    preset = re.search(r"(?<![a-z0-9])i?q\d_(?:k_[sml]|k|\d|xxs|xs|nl|s)", said)
     if preset and preset[0] in _GGUF_BITS:
         return _GGUF_BITS[preset[0]] / 8
-    group = re.search(r"\bg(\d{2,3})\b", said)
+    group = re.search(r"(?<![a-z0-9])g(\d{2,3})(?![a-z0-9])", said)
     size = int(group[1]) if group else 128
     if "nvfp4" in said:
         return _NVFP4

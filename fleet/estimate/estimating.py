@@ -52,8 +52,17 @@ def estimate(
     return _spread(question) if end is None else _at(question, end)
 
 
+_ADAPTS = frozenset({"sglang", "exllamav2"})
+"""Engines that take of what is free, so that neighbours leave them less instead of stopping them.
+
+llama.cpp does too, but by moving layers to the host's memory, which is a worse surprise than an over-committed GPU.
+"""
+
+
 def charges_neighbours(model: Model, accelerator: Accelerator, version: Version | None = None) -> bool:
-    """Whether the engine counts what others hold on a GPU as its own, so that ``others_bytes`` changes its cache."""
+    """Whether what others hold on a GPU changes what the engine takes, so that ``others_bytes`` matters."""
+    if model.engine.name in _ADAPTS:
+        return True
     return model.engine.name == "vllm" and _era(model, accelerator, version).charges_neighbours
 
 

@@ -19,6 +19,8 @@ from fleet.model import Engine, Place
 _T = TypeVar("_T")
 
 _NEEDS_SOURCE = ("vllm", "llama.cpp", "sglang")
+_READS_SOURCE = ("text-embeddings-inference", "infinity", "whisper", "exllamav2")
+"""Engines whose memory follows from their source where it is known, so that either is enough."""
 """Engines whose memory follows from what they load."""
 
 
@@ -116,8 +118,12 @@ def _missing(model: _Facts) -> Iterator[Complaint]:
     if engine in _NEEDS_SOURCE and "source" not in model.given:
         yield Complaint(keys, f"model {model.name} needs its source: what {engine} loads.", of_key=True)
     if engine and engine not in _NEEDS_SOURCE and model.enabled and "memory" not in model.given:
-        reason = f"what it takes with {engine} is declared, such as 1.5 GB, not estimated"
-        yield Complaint(keys, f"model {model.name} needs memory: {reason}.", of_key=True)
+        if engine not in _READS_SOURCE:
+            reason = f"what it takes with {engine} is declared, such as 1.5 GB, not estimated"
+            yield Complaint(keys, f"model {model.name} needs memory: {reason}.", of_key=True)
+        elif "source" not in model.given:
+            reason = "what it takes follows from its source, or is declared, such as 1.5 GB"
+            yield Complaint(keys, f"model {model.name} needs a source or memory: {reason}.", of_key=True)
 
 
 def _arguments(model: _Facts) -> Iterator[Complaint]:

@@ -22,7 +22,7 @@ FLAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 SERVICE = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
 """A systemd unit, system or user; an instance where it has an ``@``."""
 
-_DASHED_ENGINES = ("vllm", "sglang", "llama.cpp")
+_DASHED_ENGINES = ("vllm", "sglang", "llama.cpp", "text-embeddings-inference", "infinity")
 """Engines whose flags hold dashes and never underscores, at least before the first dot."""
 
 

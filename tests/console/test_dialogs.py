@@ -58,7 +58,7 @@ async def test_a_wrong_value_is_refused_in_words_and_not_staged(
 
 async def test_a_model_without_known_arguments_says_so(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:
-        await pilot.press("down", "e")
+        await pilot.press("4", "down", "e")
         assert "no arguments that gpudeck knows" in shown(pilot)
 
 
