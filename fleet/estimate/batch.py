@@ -37,6 +37,7 @@ _FLAGS = {
     "block_size": "block-size",
     "dtype": "dtype",
 }
+_NUMBERS = frozenset(_FLAGS) - {"kv_cache_dtype", "dtype", "enforce_eager"}
 _RUNTIME = ("fp8", "bitsandbytes", "online")
 """Methods that quantise a plain checkpoint while it loads."""
 _MEASURES = (
@@ -148,6 +149,9 @@ def _arguments(record: Record, architecture: Architecture) -> Arguments:
     given: dict[str, Scalar] = {
         flag: record[field] for field, flag in _FLAGS.items() if record.get(field) not in (None, "", "auto")
     }
+    for field, flag in _FLAGS.items():
+        if flag in given and field in _NUMBERS and not isinstance(given[flag], int | float):
+            raise UsageError(f"{field} of {record.get('id')} is not a number: {given[flag]!r}.")
     if record.get("max_model_len") == "auto":
         given["max-model-len"] = "auto"
     method = str(record.get("quantization") or "")

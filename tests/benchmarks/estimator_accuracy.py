@@ -1,8 +1,8 @@
 """How near the estimator comes to recorded vLLM start-ups, beside the formulas people use instead.
 
 Run with ``python tests/benchmarks/estimator_accuracy.py``; ``--tier AB`` scores more of the records, ``--worst 10``
-lists the sources it is furthest from, ``--held-out`` shows the half of the sources apart that no constant was ever
-read from. A source of many runs weighs as much as a source of one.
+lists the starts it is furthest from, ``--halves`` scores two halves of the sources apart. A source of many runs weighs
+as much as a source of one.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ def model_family(record: Record) -> str:
     return str(record["model"]).rpartition("/")[2].split("-")[0].lower()[:18]
 
 
-def held_out(record: Record) -> bool:
-    """Whether its source is in the half no constant was read from: by the digest of its name."""
+def in_first_half(record: Record) -> bool:
+    """Which half its source is in, by the digest of its name: how much the scores owe to which sources were found."""
     return hashlib.sha256(record["cluster"].encode()).digest()[0] % 2 == 0
 
 
@@ -177,15 +177,15 @@ def main() -> None:
     """Print every score."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tier", default="A", help="which records: A, AB or ABC")
-    parser.add_argument("--worst", type=int, default=0, metavar="N", help="list the N sources furthest off")
-    parser.add_argument("--held-out", action="store_true", help="score the two halves of the sources apart")
+    parser.add_argument("--worst", type=int, default=0, metavar="N", help="list the N starts furthest off")
+    parser.add_argument("--halves", action="store_true", help="score the two halves of the sources apart")
     options = parser.parse_args()
     records, catalogue = load(options.tier), Catalogue()
     found = report("gpudeck", records, answer, catalogue)
     report("parameters x 2 x 1.2, full attention", records, rule_of_thumb, catalogue)
-    if options.held_out:
-        report("gpudeck, half held out", [each for each in records if held_out(each)], answer, catalogue)
-        report("gpudeck, the other half", [each for each in records if not held_out(each)], answer, catalogue)
+    if options.halves:
+        report("gpudeck, one half", [each for each in records if in_first_half(each)], answer, catalogue)
+        report("gpudeck, the other half", [each for each in records if not in_first_half(each)], answer, catalogue)
     by("mean error by GPU", found, gpu_family)
     by("by era", found, era)
     by("by model", found, model_family)
