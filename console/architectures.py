@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleet.architecture.architecture import Architecture
 from fleet.architecture.catalogue import Catalogue, built_in, names
+from fleet.architecture.checkpoint import read as read_checkpoint
 from fleet.architecture.config import from_config
 from fleet.errors import UsageError
 from fleet.text import clean
@@ -33,9 +34,10 @@ def read_config(file: str, name: str | None = None) -> tuple[str, Architecture]:
 
 
 def local_architecture(source: str) -> Architecture | None:
-    """The architecture of a model whose name is a folder here that holds a ``config.json``; None where it is none."""
+    """The architecture of a model folder or a GGUF file here, its headers read; None where the source is neither."""
     path = Path(source)
-    return read_config(source, source)[1] if "/" in source and (path / "config.json").is_file() else None
+    is_folder = "/" in source and (path / "config.json").is_file()
+    return read_checkpoint(path) if is_folder or (source.endswith(".gguf") and path.is_file()) else None
 
 
 def catalogue(file: str | None) -> Catalogue:

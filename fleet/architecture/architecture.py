@@ -227,12 +227,55 @@ class AudioTower:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """Weights as a checkpoint's headers list them: elements that are served in 16 bit, and bytes that stay packed."""
+
+    plain: int = 0
+    packed: int = 0
+
+    def __add__(self, other: StoredBytes) -> StoredBytes:
+        return StoredBytes(self.plain + other.plain, self.packed + other.packed)
+
+    def served(self, weight_bytes: int) -> int:
+        """Bytes in memory."""
+        return self.plain * weight_bytes + self.packed
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """One layer of a checkpoint."""
+
+    split: StoredBytes = StoredBytes()
+    """Divided over a tensor parallel group."""
+    copied: StoredBytes = StoredBytes()
+    """Kept whole by every rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a safetensors checkpoint holds, by where it goes."""
+
+    layers: tuple[StoredLayer, ...]
+    embedding: StoredBytes
+    head: StoredBytes
+    """Empty where the embedding is the head too."""
+    others: StoredBytes
+    """Towers, projectors and last norms."""
+    disk_bytes: int
+    """All of the files' tensors, which is what loading reads."""
+    dtype: str
+    """The type most of it is stored in."""
+
+
+@dataclass(frozen=True, slots=True)
 class GgufBytes:
     """What a GGUF file holds: bytes of the token embedding, of each layer, and of the output head."""
 
     input_bytes: int
     layer_bytes: tuple[int, ...]
     output_bytes: int
+    latents: bool = True
+    """False for a model with latent attention whose file lacks the tensors for it: it is cached as full heads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,6 +345,8 @@ class Architecture:
     audio: AudioTower | None = None
     extra_parameters: int = 0
     """Weights the fields above do not explain, where the checkpoint's parameter count is known; may be negative."""
+    stored: Stored | None = None
+    """What the checkpoint's own headers say, where they were read; it goes before all the fields."""
     checkpoint_bytes: int | None = None
     """Bytes of the checkpoint's tensors, where that is all there is to know about how it is stored."""
     dtype: str = "bfloat16"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from fleet.architecture import quantization
@@ -17,6 +17,13 @@ from fleet.errors import UsageError
 
 Config = Mapping[str, Any]
 
+_MOST = {
+    "num_hidden_layers": 4096,
+    "hidden_size": 1 << 24,
+    "num_attention_heads": 1 << 16,
+    "vocab_size": 1 << 28,
+}
+"""More than any model has: what a config claims must not decide how much we allocate."""
 _GEMMA3_SCALING = 8.0
 """Linear rope scaling of the Gemma 3 models that take 131,072 tokens."""
 
@@ -29,7 +36,7 @@ def from_config(name: str, config: Config) -> Architecture:
     Raises UsageError, naming the field, where one that decides memory is missing or of a kind not known.
     """
     try:
-        return _settled(_described(name, normalised(name, config)), config)
+        return _settled(_checked(_described(name, normalised(name, config))), config)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise UsageError(f"The config of {name} has a field of an unexpected kind: {error}.") from None
 
@@ -92,6 +99,22 @@ def _described(name: str, text: Config) -> Architecture:
     )
 
 
+def _checked(described: Architecture) -> Architecture:
+    """The same, where every number is one a model can have."""
+    parts: list[Any] = [described]
+    parts += [part for part in (described.experts, described.latent, described.state, described.vision) if part]
+    parts += [part for part in (described.audio, described.compressed, described.full_heads) if part]
+    for part in parts:
+        for field in fields(part):
+            value = getattr(part, field.name)
+            if type(value) is int and not 0 <= value < 1 << 40:
+                raise UsageError(f"The config of {described.name} has no usable {field.name}: {value}.")
+    needed = (described.kv_heads, described.head_dim, described.intermediate, described.max_positions)
+    if not all(needed):
+        raise UsageError(f"The config of {described.name} has no KV heads, width of a head, MLP or positions.")
+    return described
+
+
 def _settled(described: Architecture, config: Config) -> Architecture:
     """What the checkpoint's own parameter count says about a head, a tower, and weights no field tells of."""
     total = config.get("total_params")
@@ -108,7 +131,7 @@ def _settled(described: Architecture, config: Config) -> Architecture:
 
 def _count(name: str, config: Config, field: str) -> int:
     value = config.get(field)
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MOST[field]:
         raise UsageError(f"The config of {name} has no usable {field}: {value!r}.")
     return value
 
@@ -203,4 +226,5 @@ def _gguf(facts: Config | None) -> GgufBytes | None:
     if not layers:
         dense = (int(facts["dense_layer_bytes"]),) * int(facts["dense_layers"])
         layers = dense + (int(facts["expert_layer_bytes"]),) * int(facts["expert_layers"])
-    return GgufBytes(int(facts["input_bytes"]), layers, int(facts["output_bytes"]))
+    whole = facts.get("latents") is not False
+    return GgufBytes(int(facts["input_bytes"]), layers, int(facts["output_bytes"]), whole)

@@ -33,6 +33,7 @@ _EXPERTS = {
     "first_k_dense_replace": "first_k_dense_replace",
     "intermediate_size_mlp": "intermediate_size_mlp",
 }
+_MOST_LAYERS = 4096
 _SPANS = {
     "full": "full_attention",
     "attention": "full_attention",
@@ -96,4 +97,6 @@ def _spread(counts: Mapping[str, int]) -> list[str]:
         return []
     (common, many), (rare, few) = sorted(named.items(), key=lambda item: -item[1])
     total = many + few
+    if not 0 < total <= _MOST_LAYERS:
+        return []
     return [rare if (layer + 1) * few // total > layer * few // total else common for layer in range(total)]

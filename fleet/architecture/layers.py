@@ -104,7 +104,7 @@ def compressed(text: Config, layers: int) -> CompressedAttention | None:
     if not said:
         return None
     ratios = (
-        [int(ratio) for ratio, count in said.items() for _ in range(int(count))]
+        [int(ratio) for ratio, count in said.items() for _ in range(min(int(count), layers))]
         if isinstance(said, Mapping)
         else [int(ratio) for ratio in said]
     )

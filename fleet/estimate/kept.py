@@ -20,6 +20,8 @@ def token_bytes(architecture: Architecture, layer: int, key: float, value: float
     if compressed:
         ratio = compressed.ratios[layer] if layer < len(compressed.ratios) else 1
         return compressed.width * key / ratio if ratio else 0.0
+    if latent and architecture.gguf and not architecture.gguf.latents:
+        return architecture.heads * ((latent.nope_dim + latent.rope_dim) * key + latent.value_dim * value)
     if latent:
         return latent.cached_width * key
     heads = architecture.heads_of(span)

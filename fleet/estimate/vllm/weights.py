@@ -6,7 +6,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-from fleet.architecture.architecture import Architecture, Part, Span
+from fleet.architecture.architecture import Architecture, Part, Span, Stored
 from fleet.architecture.parameters import Tensor, layer_tensors, outside
 from fleet.estimate.vllm.allocator import taken_bytes
 from fleet.estimate.vllm.settings import Settings
@@ -59,12 +59,29 @@ def _rank_bytes(architecture: Architecture, stage: Stage, loading: Loading, era:
     if architecture.checkpoint_bytes:
         share = len(stage.layers) / architecture.layers / loading.tensor_parallel
         return round(architecture.checkpoint_bytes * share) + rope
+    if architecture.stored:
+        return _stored_bytes(architecture, architecture.stored, stage, loading, era) + rope
     tables, others = _outside_layers(architecture, stage, loading)
     layers = [
         (_layer_sizes(architecture, layer, loading, era), count)
         for layer, count in distinct_layers(architecture, stage.layers)
     ]
     return taken_bytes([(tables, 1), *layers]) + others + rope
+
+
+def _stored_bytes(architecture: Architecture, stored: Stored, stage: Stage, loading: Loading, era: Era) -> int:
+    """What the checkpoint's headers list, as this rank keeps it."""
+    tp, each = loading.tensor_parallel, loading.weight_bytes
+    total = 0
+    for layer in stage.layers:
+        kept = stored.layers[layer]
+        total += -(-kept.split.served(each) // tp) + kept.copied.served(each)
+        total += _absorbed_latent(architecture, layer, loading, era)
+    if stage.first or (stage.last and architecture.ties_embeddings):
+        total += -(-stored.embedding.served(each) // tp)
+    if stage.first and not loading.language_only:
+        total += -(-stored.others.served(each) // tp)
+    return total + (-(-stored.head.served(each) // tp) if stage.last and architecture.has_head else 0)
 
 
 def rope_bytes(architecture: Architecture, weight_bytes: int) -> int:
