@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -12,6 +13,7 @@ from fleet.architecture.catalogue import Catalogue, built_in, names
 from fleet.architecture.checkpoint import read as read_checkpoint
 from fleet.architecture.config import from_config
 from fleet.errors import UsageError
+from fleet.inventory import Host, Inventory
 from fleet.text import clean
 from fleet.units import MiB
 
@@ -38,6 +40,30 @@ def local_architecture(source: str) -> Architecture | None:
     path = Path(source)
     is_folder = "/" in source and (path / "config.json").is_file()
     return read_checkpoint(path) if is_folder or (source.endswith(".gguf") and path.is_file()) else None
+
+
+def remote_architecture(source: str, inventory: Inventory) -> Architecture | None:
+    """The architecture of files on a host of the fleet, written ``gpu01:/models/llama``; None where it is none of its.
+
+    Only headers are read. Raises UnreachableError, and UsageError where there is no model.
+    """
+    name, colon, path = source.partition(":")
+    host = next((host for host in inventory.hosts if host.name == name), None)
+    if host is None or not colon or not path.startswith("/"):
+        return None
+    return asyncio.run(_read_on(host, path, inventory))
+
+
+async def _read_on(host: Host, path: str, inventory: Inventory) -> Architecture:
+    from fleet.ssh.checkpoints import read_checkpoint as read_there
+    from fleet.ssh.connection import HostConnection
+    from fleet.ssh.probe_only import ProbeOnly
+
+    probe = ProbeOnly(HostConnection(host.name, host.address, inventory.ssh_config))
+    try:
+        return await read_there(probe, path)
+    finally:
+        await probe.close()
 
 
 def catalogue(file: str | None) -> Catalogue:

@@ -6,7 +6,14 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from console.architectures import catalogue, known_architecture, local_architecture, read_config, unknown
+from console.architectures import (
+    catalogue,
+    known_architecture,
+    local_architecture,
+    read_config,
+    remote_architecture,
+    unknown,
+)
 from console.fleets import choose_fleet
 from fleet.architecture.architecture import Architecture
 from fleet.errors import UsageError
@@ -116,7 +123,8 @@ def _named(name: str, options: argparse.Namespace, inventory: Inventory | None) 
         model = replace(model, engine=_engine(options.engine))
     flags = engine_arguments(model.engine.name, options.words)
     model = replace(model, args=Arguments({**model.args, **flags}))
-    architecture = _architecture(model, options)
+    there = remote_architecture(model.source, inventory) if inventory and model.source else None
+    architecture = there or _architecture(model, options)
     if architecture is None and entry is None:
         raise unknown(name, [other.name for other in inventory.models] if inventory else ())
     stays = not options.on or (options.fit and _is_on(model, options.on))
