@@ -25,6 +25,8 @@ class Accelerator:
     """Memory the driver holds on an idle GPU."""
     context_bytes: int
     """Memory one process's runtime context holds on a GPU it has opened, outside any engine's budget."""
+    capability: float | None = None
+    """NVIDIA's compute capability where it is below 8, with which bfloat16 came."""
     switched: bool = False
     """Whether its usual server joins GPUs by a switch that reduces in hardware, for which NCCL keeps large buffers."""
 
@@ -37,9 +39,12 @@ def _amd(name: str, total: int, bandwidth: float, watts: int, units: int = 304) 
 
 def _nvidia(name: str, total_gib: float, bandwidth: float, watts: int, sms: int, context: float) -> Accelerator:
     total, context_bytes = round(total_gib * GiB), round(context * GiB)
-    return Accelerator(name, "nvidia", total, round(bandwidth * TB), watts, sms, 0, context_bytes, name in _SWITCHED)
+    return Accelerator(
+        name, "nvidia", total, round(bandwidth * TB), watts, sms, 0, context_bytes, _OLDER.get(name), name in _SWITCHED
+    )
 
 
+_OLDER = {"T4": 7.5, "V100-16GB": 7.0, "V100-32GB": 7.0}
 _SWITCHED = ("H100", "H800", "H200", "H20", "B200", "GB200", "B300", "GB300")
 
 

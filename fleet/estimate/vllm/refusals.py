@@ -70,6 +70,21 @@ _WARM_UP = (
     "`max_num_seqs` or `gpu_memory_utilization` when initializing the engine."
 )
 _HEADS = "Total number of attention heads ({heads}) must be divisible by tensor parallel size ({size})."
+_INDIVISIBLE = "{number} is not divisible by {size}"
+_CONTEXT_GROUPS = "tp_size={size} must be divisible by dcp_size={groups}."
+_NO_EXPERTS = "Number of experts in the model must be greater than 0 when expert parallelism is enabled."
+_BRAIN_FLOAT = (
+    "Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your {name} GPU has compute "
+    "capability {capability}. You can use float16 instead by explicitly setting the `dtype` flag in CLI, for example: "
+    "--dtype=half."
+)
+_HALF_UNSTABLE = (
+    "The model type '{kind}' does not support float16. Reason: Numerical instability. Please use bfloat16 or float32 "
+    "instead."
+)
+_PACKED_PARALLEL = (
+    "Prequant BitsAndBytes models with tensor parallelism is not supported. Please try with pipeline parallelism."
+)
 _STAGES = "Pipeline parallel size ({size}) is larger than the number of layers ({layers})."
 _WORLD = (
     "World size ({world}) is larger than the number of available GPUs ({gpus}) in this node. If this is intentional "
@@ -157,6 +172,36 @@ def _size(size: int) -> str:
 def heads_not_divisible(heads: int, size: int) -> Refusal:
     """Attention heads that do not split over the tensor parallel group."""
     return Refusal(Reason.PARALLELISM, _HEADS.format(heads=heads, size=size))
+
+
+def indivisible(number: int, size: int) -> Refusal:
+    """A vocabulary, an MLP or an expert that does not split over the group (distributed/utils.py)."""
+    return Refusal(Reason.PARALLELISM, _INDIVISIBLE.format(number=number, size=size))
+
+
+def context_groups(size: int, groups: int) -> Refusal:
+    """A tensor parallel group that does not split into groups that share a sequence's cache."""
+    return Refusal(Reason.PARALLELISM, _CONTEXT_GROUPS.format(size=size, groups=groups))
+
+
+def no_experts() -> Refusal:
+    """Expert parallelism of a model without experts."""
+    return Refusal(Reason.PARALLELISM, _NO_EXPERTS)
+
+
+def packed_in_parallel() -> Refusal:
+    """A checkpoint bitsandbytes has quantised already, over several GPUs."""
+    return Refusal(Reason.PARALLELISM, _PACKED_PARALLEL)
+
+
+def no_brain_float(name: str, capability: float) -> Refusal:
+    """A type the GPU does not compute in."""
+    return Refusal(Reason.CONFIGURATION, _BRAIN_FLOAT.format(name=name, capability=capability))
+
+
+def half_unstable(kind: str) -> Refusal:
+    """A type the model's numbers outgrow."""
+    return Refusal(Reason.CONFIGURATION, _HALF_UNSTABLE.format(kind=kind))
 
 
 def too_few_layers(layers: int, size: int) -> Refusal:

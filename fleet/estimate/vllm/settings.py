@@ -110,7 +110,7 @@ def resolve(
         context_parallel=max(1, _count(args, "decode-context-parallel-size", 1)),
         chunked_prefill=_chunks_prefill(args, architecture, era, length),
         prefix_caching=_caches_prefixes(args, architecture, era),
-        eager=args.flag("enforce-eager") or (era.rocm and architecture.cross_attention),
+        eager=_without_graphs(args) or (era.rocm and architecture.cross_attention),
         block_size=block if block > 0 else _default_block(architecture, era),
         cache_dtype=_cache_dtype(args, architecture),
         weight_bytes=weight_bytes,
@@ -152,6 +152,13 @@ def _size(args: Arguments, flag: str) -> int | None:
         return None
     power = "kmgt".find(match[2].lower()) + 1
     return int(float(match[1]) * (1024 if match[2].isupper() else 1000) ** power) or None
+
+
+def _without_graphs(args: Arguments) -> bool:
+    """``--enforce-eager``, or a compilation level or mode that captures nothing."""
+    said = f"{args.get('compilation-config') or ''}".replace(" ", "").lower()
+    none = '"cudagraph_mode":"none"' in said or '"cudagraph_mode":0' in said
+    return args.flag("enforce-eager") or none or args.get("optimization-level") in (0, "0")
 
 
 def _switch(args: Arguments, name: str) -> bool | None:

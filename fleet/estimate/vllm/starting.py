@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+from fleet.architecture.architecture import Architecture
 from fleet.estimate import Estimate, GpuShare, Outcome, Reason, Refusal
 from fleet.estimate.measured import End
 from fleet.estimate.vllm import refusals
@@ -12,6 +14,7 @@ from fleet.estimate.vllm.longest import longest_admitted, longest_length
 from fleet.estimate.vllm.ranks import Rank, Start
 from fleet.estimate.vllm.settings import Settings
 from fleet.estimate.vllm.versions import Generation
+from fleet.estimate.vllm.weights import VOCABULARY_STEP
 
 
 def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estimate:
@@ -63,6 +66,7 @@ def shares(start: Start, end: End) -> tuple[GpuShare, ...]:
     return found + (_NOTHING,) * (len(start.totals) - len(found))
 
 
+_UNSTABLE_IN_HALF = ("gemma2", "gemma3", "gemma3_text", "glm4")
 _NOTHING = GpuShare(0, 0, 0, 0, 0, 0, 0)
 
 
@@ -98,6 +102,11 @@ def _arguments(start: Start, settings: Settings) -> Refusal | None:
     positions = start.architecture.max_positions
     if settings.max_model_len > positions and not settings.exceeds_model:
         return refusals.longer_than_model(settings.max_model_len, positions)
+    said = start.args.text("dtype", "auto")
+    if said in ("bfloat16", "bf16") and start.accelerator.capability and start.accelerator.capability < 8:
+        return refusals.no_brain_float(start.accelerator.name, start.accelerator.capability)
+    if said in ("float16", "half") and start.architecture.model_type in _UNSTABLE_IN_HALF and start.era.warns_of_half:
+        return refusals.half_unstable(start.architecture.model_type)
     return refusals.batch_too_small(
         tokens=settings.batched_tokens,
         length=settings.max_model_len,
@@ -109,13 +118,34 @@ def _arguments(start: Start, settings: Settings) -> Refusal | None:
 def _split(start: Start, settings: Settings) -> Refusal | None:
     """Why the model cannot be split as asked over the GPUs of its place."""
     architecture = start.architecture
-    if architecture.heads % settings.tensor_parallel:
-        return refusals.heads_not_divisible(architecture.heads, settings.tensor_parallel)
+    size = settings.tensor_parallel
+    if architecture.heads % size:
+        return refusals.heads_not_divisible(architecture.heads, size)
+    uneven = next((number for number in _split_evenly(architecture, settings) if number % size), None)
+    if uneven is not None:
+        return refusals.indivisible(uneven, size)
+    if size % settings.context_parallel:
+        return refusals.context_groups(size, settings.context_parallel)
+    if settings.expert_parallel and architecture.experts is None:
+        return refusals.no_experts()
+    packed = architecture.quantization is not None and architecture.quantization.method == "bitsandbytes"
+    if packed and size > 1:
+        return refusals.packed_in_parallel()
     if settings.pipeline_parallel > architecture.layers:
         return refusals.too_few_layers(architecture.layers, settings.pipeline_parallel)
     if settings.world_size > len(start.totals):
         return refusals.too_few_gpus(settings.world_size, len(start.totals))
     return None
+
+
+def _split_evenly(architecture: Architecture, settings: Settings) -> Iterator[int]:
+    """Widths that tensor parallelism divides without a remainder."""
+    yield -(-architecture.vocab // VOCABULARY_STEP) * VOCABULARY_STEP
+    experts = architecture.experts
+    if experts is None or experts.beside_mlp or experts.first_dense or experts.step > 1:
+        yield architecture.intermediate
+    if experts and not settings.expert_parallel and settings.expert_padding == 1:
+        yield experts.intermediate
 
 
 def _refusal(start: Start, settings: Settings, ranks: tuple[Rank, ...], smallest: Pool) -> Refusal | None:

@@ -84,6 +84,8 @@ class Era:
     """From 0.29 one block is held back."""
     tokens_by_concurrency: bool
     """From 0.20.2 the reported tokens are concurrency x length; before, blocks x block size."""
+    warns_of_half: bool
+    """From 0.10 some models are refused in float16."""
     caches_hybrid_prefixes: bool
     """From 0.26 prefixes of models with a recurrent state are cached by default, which keeps a second state."""
     latent_in_full: bool
@@ -121,6 +123,7 @@ def _era(release: tuple[int, ...], rocm: bool, use_v1: bool | None) -> Era:
         checks_all_stages=v1 and release >= (0, 14),
         reserves_null_block=release >= (0, 29),
         tokens_by_concurrency=release >= (0, 20, 2),
+        warns_of_half=release >= (0, 10),
         caches_hybrid_prefixes=release >= (0, 26),
         latent_in_full=release < (0, 7, 1),
         counts_freed=release >= (0, 27),

@@ -13,7 +13,7 @@ from fleet.estimate.vllm.settings import Settings
 from fleet.estimate.vllm.stages import Stage
 from fleet.estimate.vllm.versions import Era, Generation
 
-_VOCABULARY_STEP = 64
+VOCABULARY_STEP = 64
 """The vocabulary is padded to a multiple of this before it is split over GPUs (VocabParallelEmbedding)."""
 _ROW_STEP, _ROW_PADDING = 512, 256
 """ROCm pads rows whose bytes divide by the first by the second, against channel conflicts."""
@@ -203,7 +203,7 @@ def _absorbed_latent(architecture: Architecture, layer: int, loading: Loading, e
 def _outside_layers(architecture: Architecture, stage: Stage, loading: Loading) -> tuple[list[int], int]:
     """Bytes of the vocabulary tables on one rank, and of all that is neither in them nor in a layer."""
     tp, plain, hidden = loading.tensor_parallel, loading.weight_bytes, architecture.hidden
-    padded = -(-architecture.vocab // _VOCABULARY_STEP) * _VOCABULARY_STEP
+    padded = -(-architecture.vocab // VOCABULARY_STEP) * VOCABULARY_STEP
     table = -(-padded // tp) * hidden
     tables, others = [], 0
     if stage.first or (stage.last and architecture.ties_embeddings and architecture.has_head):
