@@ -10,6 +10,7 @@ from fleet.architecture import quantization
 from fleet.architecture.architecture import Architecture, Experts, GgufBytes, Heads, Quantization, Span
 from fleet.architecture.facts import normalised
 from fleet.architecture.families import Family, family
+from fleet.architecture.guess import usual_shape
 from fleet.architecture.layers import compressed, latent, spans, state
 from fleet.architecture.parameters import LIKELY, parameters
 from fleet.architecture.towers import audio, vision
@@ -33,9 +34,14 @@ def from_config(name: str, config: Config) -> Architecture:
 
     ``total_params``, where the mapping has it, is the checkpoint's own count and settles what the fields leave open.
 
+    A mapping with nothing else than that count gets the usual shape of its size.
+
     Raises UsageError, naming the field, where one that decides memory is missing or of a kind not known.
     """
     try:
+        total = config.get("total_params")
+        if type(total) is int and total > 0 and not normalised(name, config).get("num_hidden_layers"):
+            config = {**usual_shape(total), **{key: value for key, value in config.items() if value is not None}}
         return _settled(_checked(_described(name, normalised(name, config))), config)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise UsageError(f"The config of {name} has a field of an unexpected kind: {error}.") from None
@@ -126,7 +132,8 @@ def _settled(described: Architecture, config: Config) -> Architecture:
     if not described.ties_embeddings and abs(reckoned - table - total) < 1e-4 * total and table > 0.005 * total:
         return replace(described, has_head=False)
     missing = total - reckoned
-    return replace(described, extra_parameters=missing) if abs(missing) < LIKELY * total else described
+    believed = abs(missing) < LIKELY * total or config.get("shape_is_guessed") is True
+    return replace(described, extra_parameters=missing) if believed else described
 
 
 def _count(name: str, config: Config, field: str) -> int:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fleet.architecture.defaults import with_defaults
 from fleet.architecture.families import model_type_of
 
 Config = Mapping[str, Any]
@@ -22,6 +23,8 @@ _OTHER_NAMES = {
     "intermediate_size": ("n_inner", "ffn_hidden_size", "ffn_dim", "decoder_ffn_dim"),
     "max_position_embeddings": ("n_positions", "max_seq_len", "seq_length", "max_target_positions", "n_ctx"),
     "vocab_size": ("padded_vocab_size",),
+    "num_experts": ("moe_num_experts",),
+    "num_experts_per_tok": ("moe_top_k",),
     "head_dim": ("kv_channels", "attention_head_dim"),
 }
 _EXPERTS = {
@@ -33,6 +36,7 @@ _EXPERTS = {
     "first_k_dense_replace": "first_k_dense_replace",
     "intermediate_size_mlp": "intermediate_size_mlp",
 }
+_SAME_AS = {"mllama_text_model": "mllama", "qwen2_5_vl_text": "qwen2_5_vl", "qwen2_vl_text": "qwen2_vl"}
 _MOST_LAYERS = 4096
 _SPANS = {
     "full": "full_attention",
@@ -48,9 +52,6 @@ _SPANS = {
 def normalised(name: str, entry: Config) -> dict[str, Any]:
     """The entry with Hugging Face's field names; a nested ``text_config`` lies over the fields around it."""
     text = {**entry, **{key: value for key, value in (entry.get("text_config") or {}).items() if value is not None}}
-    for field, others in _OTHER_NAMES.items():
-        if text.get(field) is None:
-            text[field] = next((text[other] for other in others if text.get(other) is not None), None)
     text["model_type"] = _model_type(name, text)
     if text["model_type"] == "whisper" and text.get("decoder_layers"):
         text["num_hidden_layers"] = text["decoder_layers"]
@@ -62,13 +63,16 @@ def normalised(name: str, entry: Config) -> dict[str, Any]:
         facts = text.get(group)
         if isinstance(facts, Mapping):
             text = {**{_inner(group, key): value for key, value in facts.items()}, **_given(text)}
+    for field, others in _OTHER_NAMES.items():
+        if text.get(field) is None:
+            text[field] = next((text[other] for other in others if text.get(other) is not None), None)
     if not text.get("layer_types") and isinstance(text.get("layer_pattern"), Mapping):
         text["layer_types"] = _spread(text["layer_pattern"].get("counts") or {})
     if isinstance(text.get("audio"), Mapping):
         text["audio_config"] = text["audio"]
     if isinstance(text.get("vision"), Mapping):
         text["vision_config"] = text["vision"]
-    return text
+    return with_defaults(text) if "text_config" in entry else text
 
 
 def _given(text: Config) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _model_type(name: str, text: Config) -> str:
     said = re.match(r"[\w-]+", str(text.get("model_type") or ""))
     architectures = text.get("architectures")
     if said:
-        return said[0]
+        return _SAME_AS.get(said[0], said[0])
     return model_type_of(str(architectures[0]) if isinstance(architectures, list) and architectures else name)
 
 
