@@ -13,6 +13,7 @@ from fleet.errors import Exit, GpudeckError
 
 COMMANDS = {
     "demo": "the console on a simulated fleet of eight MI300X",
+    "init": "read hosts over SSH and write a fleet file",
     "wall": "the read-only wallboard",
     "status": "one frame of the truth",
     "estimate": "what one model takes on its GPUs, whether it starts, and ways out",

@@ -37,6 +37,8 @@ def respond(run: Run, method: str, path: str, body: bytes) -> Reply:
             return _json({"status": "ok"}) if load.serving.api is not Api.VLLM else Reply(200)
         case "GET", "/metrics":
             return _metrics(run, load)
+        case "GET", "/version" if load.serving.api is Api.VLLM:
+            return _json({"version": str(run.launch.version)})
         case "GET", "/v1/models":
             return _models(run, load.serving)
         case "POST", "/v1/completions" | "/v1/chat/completions":

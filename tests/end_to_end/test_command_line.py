@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from svg_text import svg_text
 
+from fleet.inventory.loading import load
 from fleet.simulator.child import Demo, start_demo
 
 ROOT = Path(__file__).parents[2]
@@ -156,3 +157,36 @@ def test_the_demo_fleet_file_can_be_printed() -> None:
 def test_a_second_reader_sees_the_same_host(demo: Demo) -> None:
     one, two = (document("status", str(demo.fleet_file), "--json") for _ in range(2))
     assert [gpu["pci"] for gpu in one["hosts"][0]["gpus"]] == [gpu["pci"] for gpu in two["hosts"][0]["gpus"]]
+
+
+def test_init_writes_the_fleet_it_finds_on_a_host(demo: Demo, tmp_path: Path) -> None:
+    written = tmp_path / "fleet.yaml"
+    words = ("init", "ops@gpu01", "--ssh-config", str(demo.fleet_file.parent / "ssh_config"), "-o", str(written))
+    done = gpudeck(*words)
+    assert done.returncode == 0, done.stderr
+    assert "8 GPUs, 11 models" in done.stdout
+    found = load(written)
+    demo_models = {model.service: model for model in load(DEMO_FLEET).models if model.enabled and model.service}
+    for model in found.models:
+        known = demo_models.pop(model.service or "")
+        assert model.place == known.place
+        if known.engine.name in ("vllm", "llama.cpp"):
+            assert str(model.engine) == str(known.engine)
+            assert {flag: model.args[flag] for flag in known.args if flag in model.args} == dict(known.args)
+    assert not demo_models
+    again = gpudeck(*words)
+    assert again.returncode == 2 and "is there already" in again.stderr
+    status = document("status", str(written), "--json")
+    assert {model["state"] for model in status["models"]} == {"serving"}
+
+
+def test_init_writes_nothing_where_a_host_is_not_reached(demo: Demo, tmp_path: Path) -> None:
+    written = tmp_path / "fleet.yaml"
+    config = tmp_path / "ssh_config"
+    config.write_text(
+        (demo.fleet_file.parent / "ssh_config").read_text(encoding="utf-8").replace("Port ", "Port 1\n  #"),
+        encoding="utf-8",
+    )
+    done = gpudeck("init", "ops@gpu01", "--ssh-config", str(config), "-o", str(written))
+    assert done.returncode == 3 and not written.exists()
+    assert "Traceback" not in done.stderr
