@@ -118,7 +118,7 @@ def resolve(
         expert_padding=_expert_padding(architecture, era, accelerator, size),
         cache_bytes=_size(args, "kv-cache-memory-bytes") or _size(args, "kv-cache-memory"),
         blocks=_count(args, "num-gpu-blocks-override", 0) or None,
-        offloaded_bytes=round(args.number("cpu-offload-gb", 0) * GiB),
+        offloaded_bytes=round(args.number("cpu-offload-gb", 0) * GiB) if era.offloads_weights else 0,
         swap_bytes=round(args.number("swap-space", 4 if era.generation is Generation.V0 else 0) * GiB),
         language_only=args.flag("language-model-only"),
         profiles_images=not args.flag("skip-mm-profiling"),

@@ -84,6 +84,8 @@ class Era:
     """From 0.29 one block is held back."""
     tokens_by_concurrency: bool
     """From 0.20.2 the reported tokens are concurrency x length; before, blocks x block size."""
+    offloads_weights: bool
+    """V1 took ``--cpu-offload-gb`` without heeding it before 0.8.3 (pull request 15354)."""
     warns_of_half: bool
     """From 0.10 some models are refused in float16."""
     caches_hybrid_prefixes: bool
@@ -123,6 +125,7 @@ def _era(release: tuple[int, ...], rocm: bool, use_v1: bool | None) -> Era:
         checks_all_stages=v1 and release >= (0, 14),
         reserves_null_block=release >= (0, 29),
         tokens_by_concurrency=release >= (0, 20, 2),
+        offloads_weights=not v1 or release >= (0, 8, 3),
         warns_of_half=release >= (0, 10),
         caches_hybrid_prefixes=release >= (0, 26),
         latent_in_full=release < (0, 7, 1),

@@ -9,8 +9,11 @@ import pytest
 from fleet.inventory import Host
 from fleet.inventory.loading import load_text
 from fleet.inventory.writing import fleet_text
-from fleet.model import Arguments, Engine, Model, Place
+from fleet.model import Arguments, Engine, Model, Place, Scalar
 
+ODD_ARGUMENTS: dict[str, Scalar] = {
+    "max-model-len": 8192, "served": "0.10", "x": True, "json": '{"a": [1, "#"]}', "e": "1e3",
+}  # fmt: skip
 HOST = Host("gpu01", "ops@gpu01", "MI300X", 8)
 
 
@@ -23,7 +26,7 @@ HOST = Host("gpu01", "ops@gpu01", "MI300X", 8)
         Model("off", Engine.parse("vllm 0.9.0"), "a/b", enabled=False),
         Model(
             "odd", Engine.parse("vllm"), "no", Place.parse("gpu01/2"),
-            args=Arguments({"max-model-len": 8192, "served": "0.10", "x": True, "json": '{"a": [1, "#"]}', "e": "1e3"}),
+            args=Arguments(ODD_ARGUMENTS),
         ),
     ],
 )  # fmt: skip
