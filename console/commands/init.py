@@ -40,9 +40,10 @@ def run(options: argparse.Namespace) -> int:
     hosts: list[Host] = [each.host for each in found]
     models: list[Model] = [model for each in found for model in each.models]
     config = str(Path(options.ssh_config).resolve()) if options.ssh_config else None
-    text = fleet_text(options.name or hosts[0].name, hosts, models, config)
+    notes = [sentence for each in found for sentence in each.left_out]
+    text = fleet_text(options.name or hosts[0].name, hosts, models, config, notes)
     load_text(text, output or Path("fleet.yaml"))
-    for sentence in (sentence for each in found for sentence in each.left_out):
+    for sentence in notes:
         print(f"note: {sentence}", file=sys.stderr)
     if output is None:
         print(text, end="")

@@ -18,7 +18,7 @@ from fleet.estimate.vllm.builds import likely_release, release_of
 from fleet.estimate.vllm.longest import longest_admitted
 from fleet.estimate.vllm.ranks import Start
 from fleet.estimate.vllm.versions import era
-from fleet.hardware import Accelerator, recognise
+from fleet.hardware import ACCELERATORS, Accelerator, recognise
 from fleet.model import Arguments, Scalar
 from fleet.units import GiB
 
@@ -38,6 +38,7 @@ _FLAGS = {
     "dtype": "dtype",
 }
 _NUMBERS = frozenset(_FLAGS) - {"kv_cache_dtype", "dtype", "enforce_eager"}
+_ASSUMED = "H100"
 _RUNTIME = ("fp8", "bitsandbytes", "online")
 """Methods that quantise a plain checkpoint while it loads."""
 _MEASURES = (
@@ -61,8 +62,11 @@ def answers(records: object, catalogue: Catalogue) -> list[Answer]:
 
 
 def answer(record: Record, catalogue: Catalogue) -> Answer:
-    """What vLLM would say of one start; sizes in GiB as its log prints them, of the first GPU."""
-    blank: Answer = {"id": record.get("id"), **dict.fromkeys(_MEASURES), "error": None}
+    """What vLLM would say of one start; sizes in GiB as its log prints them, of the first GPU.
+
+    ``error`` is None, or a sentence where the record cannot be answered; ``notes`` say what had to be assumed.
+    """
+    blank: Answer = {"id": record.get("id"), **dict.fromkeys(_MEASURES), "error": None, "notes": []}
     try:
         return {**blank, **_answered(record, catalogue)}
     except GpudeckError as error:
@@ -73,10 +77,13 @@ def answer(record: Record, catalogue: Catalogue) -> Answer:
 
 def _answered(record: Record, catalogue: Catalogue) -> Answer:
     architecture = _architecture(record, catalogue)
-    accelerators = _accelerators(record)
+    accelerators, notes = _accelerators(record)
     args = _arguments(record, architecture)
     generation = {"V0": False, "V1": True}.get(str(record.get("engine")))
-    version = release_of(record.get("vllm_version")) or likely_release(architecture.name, generation)
+    version = release_of(record.get("vllm_version"))
+    if version is None:
+        version = likely_release(architecture.name, generation)
+        notes.append(f"The version is not told; reckoned as vLLM {version}.")
     current = era(version, accelerators[0].vendor, generation)
     size = args.integer("tensor-parallel-size", 1) * args.integer("pipeline-parallel-size", 1)
     size *= args.integer("data-parallel-size", 1)
@@ -84,7 +91,7 @@ def _answered(record: Record, catalogue: Catalogue) -> Answer:
     totals = tuple(accelerators[index % len(accelerators)].total_bytes for index in range(gpus))
     start = Start(architecture, args, accelerators[0], current, totals, (0,) * gpus)
     estimate = starting.estimate(architecture.name, start, End.CENTRAL, ())
-    return _measures(start, estimate)
+    return {**_measures(start, estimate), "notes": notes}
 
 
 def _measures(start: Start, estimate: Estimate) -> Answer:
@@ -133,15 +140,17 @@ def _architecture(record: Record, catalogue: Catalogue) -> Architecture:
     return found
 
 
-def _accelerators(record: Record) -> tuple[Accelerator, ...]:
-    """The kinds of GPU of a record, in turn; mostly one."""
+def _accelerators(record: Record) -> tuple[tuple[Accelerator, ...], list[str]]:
+    """The kinds of GPU of a record, in turn, mostly one; and what had to be assumed."""
     total = record.get("gpu_total_gib")
     size = round(float(total) * GiB) if total else None
     named = [recognise(part, size) for part in str(record.get("gpu") or "").split(" + ")]
     known = tuple(each for each in named if each)
-    if not known:
-        raise UsageError(f"The GPU {record.get('gpu')!r} is not known, and its memory is not told.")
-    return known
+    if known:
+        return known, []
+    if not record.get("gpu"):
+        raise UsageError("The GPU is not told.")
+    return (ACCELERATORS[_ASSUMED],), [f"The GPU {record['gpu']!r} is not known; reckoned as {_ASSUMED}."]
 
 
 def _arguments(record: Record, architecture: Architecture) -> Arguments:

@@ -11,8 +11,14 @@ from fleet.text import clean
 from fleet.units import GB, MB
 
 
-def fleet_text(name: str, hosts: Sequence[Host], models: Sequence[Model], ssh_config: str | None = None) -> str:
-    """The text of a fleet file; `fleet.inventory.loading` reads back what was given."""
+def fleet_text(
+    name: str,
+    hosts: Sequence[Host],
+    models: Sequence[Model],
+    ssh_config: str | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """The text of a fleet file; `fleet.inventory.loading` reads back what was given. Notes end it as comments."""
     lines = [f"fleet: {written(name)}"]
     if ssh_config:
         lines.append(f"ssh_config: {written(ssh_config)}")
@@ -28,6 +34,7 @@ def fleet_text(name: str, hosts: Sequence[Host], models: Sequence[Model], ssh_co
     lines.append("models:" if models else "models: {}")
     for model in models:
         lines += [f"  {model.name}:", *_model(model)]
+    lines += [f"# {clean(note)}" for note in notes]
     return "\n".join(lines) + "\n"
 
 

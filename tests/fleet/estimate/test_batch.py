@@ -16,7 +16,7 @@ from fleet.estimate.batch import answer, answers
 STARTS = Path(__file__).parents[2] / "benchmarks" / "data" / "vllm_starts.yaml"
 KEYS = [
     "id", "weights_gib", "activation_peak_gib", "non_torch_gib", "cudagraph_gib", "available_kv_gib", "kv_blocks",
-    "kv_tokens", "max_concurrency", "est_max_model_len", "outcome", "refusal", "error",
+    "kv_tokens", "max_concurrency", "est_max_model_len", "outcome", "refusal", "error", "notes",
 ]  # fmt: skip
 
 
@@ -163,4 +163,13 @@ def test_a_batch_that_is_no_list_of_records_is_refused(records: object) -> None:
 
 def test_every_record_with_a_known_gpu_and_architecture_is_answered() -> None:
     unanswered = {str(each["id"]) for each in answers(recorded(), Catalogue()) if each["error"]}
-    assert unanswered == {"modal-qwen25-14b-131072-refused", "recipes-inkling-small-mxfp4-mi355x-tp1"}
+    assert unanswered == {"recipes-inkling-small-mxfp4-mi355x-tp1"}  # nobody published its shape
+
+
+def test_what_a_record_does_not_tell_is_assumed_and_said() -> None:
+    said = answer(asked(gpu="a GPU in somebody's cloud", gpu_total_gib=None, vllm_version=None), Catalogue())
+    assert said["error"] is None
+    assert said["notes"] == [
+        'The GPU "a GPU in somebody\'s cloud" is not known; reckoned as H100.',
+        "The version is not told; reckoned as vLLM 0.19.1.",
+    ]
