@@ -204,3 +204,5 @@ class Model:
     """Memory declared by the operator, per GPU."""
     enabled: bool = True
     note: str | None = None
+    ignored: tuple[tuple[str, str], ...] = ()
+    """Findings that do not count for it: (code, why not)."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.metadata import version as package_version
 
 from console.fleets import add_fleet_options, choose_fleet
 from fleet.errors import Exit, UsageError
 from fleet.findings import Severity, Tense
-from fleet.findings.assess import assess
+from fleet.findings.assess import Assessment, assess
+from fleet.findings.formats import github, sarif
 from fleet.findings.json import findings_json
+from fleet.inventory import Inventory
+from fleet.inventory.loading import model_lines
 from fleet.model import Engine, Version
 
 
@@ -18,25 +22,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_fleet_options(parser)
     parser.add_argument("--engine", metavar='"vllm X.Y.Z"', help="what would another version of the engine say?")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--format", choices=("text", "github", "sarif"), default="text", help="for other programs")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings; exit 1 where one is an error."""
     version = _version(options.engine)
     inventory = choose_fleet(options)
-    assessment = assess(inventory, tense=Tense.WHAT_IF if version else Tense.NOW, version=version)
+    tense = Tense.WHAT_IF if version else Tense.NOW
+    assessment = assess(inventory, tense=tense, version=version, with_advice=True)
     if options.json:
-        print(json.dumps(findings_json(assessment.findings), indent=2, ensure_ascii=False))
+        print(json.dumps(findings_json(assessment.findings, assessment.ignored), indent=2, ensure_ascii=False))
+    elif options.format == "github":
+        print("\n".join(github(assessment.findings, inventory.path, _lines(inventory))))
+    elif options.format == "sarif":
+        log = sarif(
+            assessment.findings, assessment.ignored, inventory.path, _lines(inventory), package_version("gpudeck")
+        )
+        print(json.dumps(log, indent=2, ensure_ascii=False))
     else:
-        for finding in assessment.findings:
-            where = f"{finding.gpu} " if finding.gpu and finding.model else ""
-            print(f"{finding.severity} {finding.code} {where}{finding.subject}: {finding.message}")
-            for fix in finding.fixes:
-                print(f"  fix: {fix.summary}")
-        if not assessment.findings:
-            print(f"{inventory.fleet}: nothing found.")
+        _print(inventory, assessment)
     failed = any(finding.severity is Severity.ERROR for finding in assessment.findings)
     return Exit.FINDINGS if failed else Exit.DONE
+
+
+def _print(inventory: Inventory, assessment: Assessment) -> None:
+    for finding in assessment.findings:
+        where = f"{finding.gpu} " if finding.gpu and finding.model else ""
+        print(f"{finding.severity} {finding.code} {where}{finding.subject}: {finding.message}")
+        for fix in finding.fixes:
+            print(f"  fix: {fix.summary}")
+    if assessment.ignored:
+        print(f"{len(assessment.ignored)} ignored, as the fleet file says.")
+    elif not assessment.findings:
+        print(f"{inventory.fleet}: nothing found.")
+
+
+def _lines(inventory: Inventory) -> dict[str, int]:
+    return model_lines(inventory.path) if inventory.path else {}
 
 
 def _version(text: str | None) -> Version | None:

@@ -10,11 +10,14 @@ from fleet.findings.registry import RULES
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``gpudeck explain``."""
-    parser.add_argument("code", metavar="CODE", help=f"one of {', '.join(RULES)}")
+    parser.add_argument("code", metavar="CODE", nargs="?", help="one of them; without it all are listed")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the rule."""
+    """Print the rule, or every rule's title."""
+    if options.code is None:
+        print("\n".join(f"{rule.code:<8} {rule.severity:<8} {rule.title}" for rule in RULES.values()))
+        return Exit.DONE
     rule = RULES.get(options.code.upper())
     if rule is None:
         raise UsageError(f"There is no finding {options.code!r}.", f"There are {', '.join(RULES)}.")

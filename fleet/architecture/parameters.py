@@ -7,6 +7,7 @@ the tensor parallel group; norms, routers, latent down-projections and KV heads 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fleet.architecture.architecture import (
     Architecture,
@@ -35,6 +36,7 @@ class Tensor:
     """Elements of one row, where the engine may pad it."""
 
 
+@lru_cache(maxsize=4096)
 def parameters(architecture: Architecture) -> int:
     """The model's parameters, towers included, as its checkpoint counts them."""
     layers = sum(

@@ -6,7 +6,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fleet.estimate import Estimate
-from fleet.findings import Finding, Fix, Severity, Tense, configuration, kv_cache, overcommitment, start_check
+from fleet.findings import (
+    Finding,
+    Fix,
+    Severity,
+    Tense,
+    configuration,
+    declared,
+    decoding,
+    headroom,
+    kv_cache,
+    overcommitment,
+    policy,
+    quantized,
+    redundancy,
+    splitting,
+    start_check,
+)
+from fleet.findings.ignoring import sorted_out
 from fleet.findings.placement import GpuOutlook, Placement, place
 from fleet.findings.verifying import holds
 from fleet.inventory import Inventory
@@ -23,6 +40,8 @@ class _Family:
     find: Callable[[Placement], Iterator[Finding]]
     remedies: Callable[[Placement, Finding], Iterator[tuple[Fix, ...]]]
     """Ways out, the cheapest first; of each, the changes to try, the cheapest first."""
+    advises: bool = False
+    """Whether it only advises: nothing is wrong, and screens stay silent."""
 
 
 _FAMILIES = (
@@ -30,8 +49,17 @@ _FAMILIES = (
     _Family(("KV001", "KV002"), kv_cache.find, kv_cache.remedies),
     _Family(("MEM001",), start_check.find, start_check.remedies),
     _Family(("MEM002",), overcommitment.find, overcommitment.remedies),
+    _Family(("MEM003",), declared.find, declared.remedies),
+    _Family(("MEM007",), headroom.find_thin, headroom.remedies),
+    _Family(("QNT001", "QNT002", "QNT003", "QNT004"), quantized.find, quantized.remedies),
+    _Family(("MEM005", "MEM006"), headroom.find, headroom.remedies, advises=True),
+    _Family(("PAR003", "PAR004"), splitting.find, splitting.remedies, advises=True),
+    _Family(("POL001",), policy.find, policy.remedies, advises=True),
+    _Family(("RED001", "RED002"), redundancy.find, redundancy.remedies, advises=True),
+    _Family(("PERF001",), decoding.find, decoding.remedies, advises=True),
 )
 _REMEDIES = {code: family.remedies for family in _FAMILIES for code in family.codes}
+_ADVICE = {code for family in _FAMILIES if family.advises for code in family.codes}
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
@@ -46,6 +74,8 @@ class Assessment:
     """Of every GPU."""
     findings: tuple[Finding, ...]
     """Errors first, then in the order of the fleet file."""
+    ignored: tuple[Finding, ...] = ()
+    """Those the fleet file says do not count."""
 
 
 def assess(
@@ -55,6 +85,7 @@ def assess(
     version: Version | None = None,
     totals: Mapping[GpuId, int] | None = None,
     with_fixes: bool = True,
+    with_advice: bool = False,
 ) -> Assessment:
     """Estimate every enabled model and look for everything that is wrong.
 
@@ -64,24 +95,39 @@ def assess(
         version: Reckon every vLLM model as if it had this version.
         totals: Measured bytes of GPUs; the accelerator's own figure for the rest.
         with_fixes: Compute fixes too; without, a findings-only answer costs a fraction.
+        with_advice: Look too for what is not wrong but could be better.
     """
     placement = place(inventory, totals=totals or {}, tense=tense, version=version)
-    findings = sorted(_rules(placement), key=lambda finding: _rank(placement, finding))
+    counted, ignored = sorted_out(inventory, _found(placement, with_advice), tense, tells_idle=with_advice)
+    findings = sorted(counted, key=lambda finding: _rank(placement, finding))
     if with_fixes:
         findings = [replace(finding, fixes=_fixes(placement, finding)) for finding in findings]
-    return Assessment(inventory, placement.estimates, placement.outlooks, tuple(findings))
+    return Assessment(inventory, placement.estimates, placement.outlooks, tuple(findings), tuple(ignored))
+
+
+def _found(placement: Placement, with_advice: bool) -> Iterator[Finding]:
+    for family in _FAMILIES:
+        if with_advice or not family.advises:
+            yield from family.find(placement)
 
 
 def _rules(placement: Placement) -> Iterator[Finding]:
-    for family in _FAMILIES:
-        yield from family.find(placement)
+    """Every rule that can tell a fix from a mere shift of the trouble."""
+    return _found(placement, with_advice=False)
+
+
+def _rules_with_advice(placement: Placement) -> Iterator[Finding]:
+    return _found(placement, with_advice=True)
 
 
 def _fixes(placement: Placement, finding: Finding) -> tuple[Fix, ...]:
     """Of each way out, the cheapest change that holds."""
     found = []
+    if finding.code not in _REMEDIES:
+        return ()
+    rules = _rules_with_advice if finding.code in _ADVICE else _rules
     for way_out in _REMEDIES[finding.code](placement, finding):
-        fix = next((fix for fix in way_out if holds(placement, finding, fix, _rules)), None)
+        fix = next((fix for fix in way_out if holds(placement, finding, fix, rules)), None)
         if fix:
             found.append(fix)
     return tuple(found)

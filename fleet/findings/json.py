@@ -9,9 +9,13 @@ from fleet.findings import Finding
 from fleet.inventory.changes import assignments
 
 
-def findings_json(findings: Iterable[Finding]) -> dict[str, Any]:
+def findings_json(findings: Iterable[Finding], ignored: Iterable[Finding] = ()) -> dict[str, Any]:
     """The ``gpudeck/check/1`` document."""
-    return {"schema": "gpudeck/check/1", "findings": [finding_json(finding) for finding in findings]}
+    return {
+        "schema": "gpudeck/check/1",
+        "findings": [finding_json(finding) for finding in findings],
+        "ignored": [finding_json(finding) for finding in ignored],
+    }
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

@@ -91,6 +91,134 @@ _ALL = (
         "Choose a tensor-parallel-size that divides the heads, and a place with as many GPUs.",
         "vLLM config.py verify_with_parallel_config; platforms/cuda.py",
     ),
+    Rule(
+        "MEM003",
+        Severity.WARNING,
+        "declared memory contradicts the model",
+        "The fleet file declares what the model holds, and its source makes something else by more than a quarter. "
+        "Plans reckon with the declared figure.",
+        "Correct memory:, or take it away where the source is right.",
+        "the estimate of the engine from the model's own shape",
+    ),
+    Rule(
+        "MEM005",
+        Severity.INFO,
+        "models that must not start at the same time",
+        "vLLM measures what its own start takes by what is free before and after. A neighbour that loads meanwhile is "
+        "charged to it, and one that stops meanwhile ends it with an assertion.",
+        "Start one, wait until it is healthy, start the next; gpudeck's own plans do.",
+        "vLLM from 0.9.1 v1/worker/gpu_worker.py determine_available_memory; issue 55827",
+    ),
+    Rule(
+        "MEM006",
+        Severity.INFO,
+        "memory stranded beside a short cache",
+        "A model alone on its GPU leaves a good part of it to nobody, while its cache holds less than two sequences "
+        "of its own largest length.",
+        "Raise its gpu-memory-utilization.",
+        "sum of the estimates of the models placed on the GPU, and what its driver holds",
+    ),
+    Rule(
+        "MEM007",
+        Severity.WARNING,
+        "thin headroom",
+        "Several models leave less than two hundredths of the GPU at the high end of their estimates. What no estimate "
+        "knows, a fragment or a library's buffer, may end one of them under load.",
+        "Lower a utilization by 0.02.",
+        "sum of the estimates at the high end of their spreads",
+    ),
+    Rule(
+        "PAR003",
+        Severity.INFO,
+        "a cache that is kept more than once",
+        "With more GPUs than KV heads each head is kept by several of them; a latent cache is kept whole by every GPU. "
+        "The copies are memory that holds no tokens.",
+        "Fewer GPUs and a second replica, pipeline parallelism, or decode-context-parallel-size where it is supported.",
+        "vLLM config/model.py get_num_kv_heads; v1/kv_cache_interface.py MLAAttentionSpec",
+    ),
+    Rule(
+        "PAR004",
+        Severity.INFO,
+        "uneven pipeline stages",
+        "The layers do not divide by the stages. Every stage gets as many blocks as the fullest has room for.",
+        "Another pipeline-parallel-size, or VLLM_PP_LAYER_PARTITION.",
+        "vLLM distributed/utils.py get_pp_indices; v1/core/kv_cache_utils.py",
+    ),
+    Rule(
+        "QNT001",
+        Severity.WARNING,
+        "a quantisation that left the engine",
+        "vLLM took GGUF out of its core in 0.24 and bitsandbytes in 0.28. Without the plugin the model is not loaded.",
+        "Install the plugin beside vLLM, stay on an older version, or serve another checkpoint.",
+        "vLLM 0.24.0 and 0.28.0 model_executor/layers/quantization",
+    ),
+    Rule(
+        "QNT002",
+        Severity.ERROR,
+        "a quantisation ROCm does not take",
+        "vLLM refuses quantisations that its platform does not list. GGUF and bitsandbytes are not listed on ROCm.",
+        "Serve an AWQ, GPTQ, fp8 or MXFP4 checkpoint, or the GGUF by llama.cpp.",
+        "vLLM platforms/rocm.py supported_quantization",
+    ),
+    Rule(
+        "QNT003",
+        Severity.WARNING,
+        "served in float32",
+        "Every weight takes four bytes where two do, and every cached element too.",
+        "dtype bfloat16, or auto.",
+        "vLLM config/model.py _get_and_verify_dtype",
+    ),
+    Rule(
+        "QNT004",
+        Severity.WARNING,
+        "latent attention kept as full heads",
+        "The GGUF was converted before llama.cpp knew latent attention and lacks the tensors for it. The cache then "
+        "holds every head's key and value, some seventy times as much.",
+        "Take a file converted anew: one with attn_k_b and attn_v_b tensors.",
+        "llama.cpp src/llama-model.cpp, deepseek2; the file's own header",
+    ),
+    Rule(
+        "POL001",
+        Severity.INFO,
+        "utilization unlike the policy for its size",
+        "Models that share a GPU were agreed to have shares by their size: under 10 billion parameters 0.5, up to 30 "
+        "billion 0.6 to 0.7, above 0.8 to 0.9, unless the fleet file's policy: says otherwise.",
+        "Take the agreed share, or ignore POL001 for the model with the reason.",
+        "policy: of the fleet file",
+    ),
+    Rule(
+        "RED001",
+        Severity.INFO,
+        "a role served once",
+        "When this model restarts or fails, nothing serves its role.",
+        "Enable a second model for the role, on another GPU.",
+        "role: of the fleet file",
+    ),
+    Rule(
+        "RED002",
+        Severity.WARNING,
+        "a role that one failure takes away",
+        "Every model of the role needs the same GPU, so that one fault takes them all. Info: they are all on one host.",
+        "Move one of them.",
+        "role: and place: of the fleet file",
+    ),
+    Rule(
+        "PERF001",
+        Severity.INFO,
+        "models that share a GPU's bandwidth",
+        "Decoding reads every active weight for every token, so models that generate at the same time divide the "
+        "memory's bandwidth between them. The figures are ranges for one sequence each.",
+        "Put models that are busy at the same time on different GPUs.",
+        "bytes of active weights and cache over the accelerator's bandwidth",
+    ),
+    Rule(
+        "IGN001",
+        Severity.INFO,
+        "an ignore that ignores nothing",
+        "The fleet file says a finding does not count, and there is none. It may hide the next one.",
+        "Take it away.",
+        "findings: and ignore: of the fleet file",
+    ),
 )
 RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in _ALL})
 """By code."""

@@ -40,6 +40,29 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeClass:
+    """What share of a GPU models of a size are agreed to have."""
+
+    below_billions: float | None
+    """Parameters up to which it holds; None for all that are larger."""
+    low: float
+    high: float
+
+
+USUAL_POLICY = (SizeClass(10, 0.5, 0.5), SizeClass(30, 0.6, 0.7), SizeClass(None, 0.8, 0.9))
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What the operators say about findings."""
+
+    ignore: tuple[str, ...] = ()
+    """Codes that do not count anywhere in the fleet."""
+    severity: tuple[tuple[str, str], ...] = ()
+    """(code, ``error``, ``warning`` or ``info``), where it differs from the usual."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """The fleet as a file, or a draft over it, says it should be. Order is the file's."""
 
@@ -50,6 +73,9 @@ class Inventory:
     """An OpenSSH client configuration; None = the user's own."""
     path: Path | None = None
     """The file it was read from."""
+    preferences: Preferences = Preferences()
+    utilization_policy: tuple[SizeClass, ...] = USUAL_POLICY
+    """By size, ascending."""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

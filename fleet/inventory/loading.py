@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from fleet.inventory import Host, Inventory
+from fleet.inventory import USUAL_POLICY, Host, Inventory, Preferences, SizeClass
 from fleet.inventory.checks import complaints
-from fleet.inventory.nodes import MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
+from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
 from fleet.inventory.schema import FleetEntry, HostEntry, ModelEntry
@@ -21,7 +21,7 @@ from fleet.model import Arguments, Model
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["FleetFileError", "Problem", "find_fleet_file", "load", "load_text"]
+__all__ = ["FleetFileError", "Problem", "find_fleet_file", "load", "load_text", "model_lines"]
 
 
 def find_fleet_file(
@@ -61,6 +61,24 @@ def load_text(text: str, path: Path) -> Inventory:
     if problems or entry is None:
         raise FleetFileError(problems)
     return _inventory(entry, path)
+
+
+def model_lines(path: Path) -> dict[str, int]:
+    """The line of the fleet file, from 1, at which each model is named. Raises FleetFileError for an unreadable one."""
+    root = _root(read_text(path), path)
+    return {name: entry.key.span.line for name, entry in _models(root).items()}
+
+
+def _root(text: str, path: Path) -> Node | None:
+    document = read(text.removeprefix(BYTE_ORDER_MARK), path)
+    return dereferenced(document.root) if document.root is not None else None
+
+
+def _models(root: Node | None) -> dict[str, Entry]:
+    if not isinstance(root, MappingNode):
+        return {}
+    models = next((entry.value for entry in root.entries if entry.key.text == "models"), None)
+    return {entry.key.text: entry for entry in models.entries} if isinstance(models, MappingNode) else {}
 
 
 def _not_a_fleet(root: Node, path: Path) -> Problem:
@@ -104,7 +122,19 @@ def _inventory(entry: FleetEntry, path: Path) -> Inventory:
         models=tuple(_model(name, model) for name, model in entry.models.items()),
         ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
         path=path,
+        preferences=_preferences(entry),
+        utilization_policy=_policy(entry),
     )
+
+
+def _preferences(entry: FleetEntry) -> Preferences:
+    said = entry.findings
+    return Preferences(tuple(said.ignore), tuple(said.severity.items())) if said else Preferences()
+
+
+def _policy(entry: FleetEntry) -> tuple[SizeClass, ...]:
+    said = entry.policy.utilization if entry.policy else []
+    return tuple(SizeClass(each.below, each.low, each.high) for each in said) or USUAL_POLICY
 
 
 def _host(name: str, entry: HostEntry) -> Host:
@@ -131,4 +161,5 @@ def _model(name: str, entry: ModelEntry) -> Model:
         memory_bytes=entry.memory,
         enabled=entry.enabled,
         note=entry.note,
+        ignored=tuple(entry.ignore.items()),
     )

@@ -30,6 +30,7 @@ def _read(parse: Callable[[str], object], pattern: str | None = None) -> PlainVa
 Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
 Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
 Note = Annotated[str, _read(clean)]
+Code = Annotated[str, _read(fields.checked_code, fields.CODE)]
 Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
 Argument = Annotated[Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)]
 MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
@@ -85,6 +86,34 @@ class ModelEntry(_Entry):
     )
     enabled: bool = Field(default=True, description="whether it is to run")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
+    ignore: Annotated[dict[Code, Annotated[str, _read(fields.checked_reason)]], MayBeEmpty] = Field(
+        default_factory=dict, description="findings that do not count for it, each with the reason"
+    )
+
+
+class FindingsEntry(_Entry):
+    """What the operators say about findings."""
+
+    ignore: list[Code] = Field(default_factory=list, description="codes that do not count in this fleet")
+    severity: Annotated[dict[Code, Literal["error", "warning", "info"]], MayBeEmpty] = Field(
+        default_factory=dict, description="how bad a code is here, where that is not as usual"
+    )
+
+
+class SizeClassEntry(_Entry):
+    """The share of a GPU that models of a size are agreed to have."""
+
+    below: Annotated[float | None, Field(gt=0, strict=False)] = Field(
+        default=None, description="billions of parameters up to which it holds; without it, all that are larger"
+    )
+    low: Annotated[float, Field(gt=0, le=1, strict=False)] = Field(description="the smallest share agreed on")
+    high: Annotated[float, Field(gt=0, le=1, strict=False)] = Field(description="the largest share agreed on")
+
+
+class PolicyEntry(_Entry):
+    """What the operators agreed on."""
+
+    utilization: list[SizeClassEntry] = Field(default_factory=list, description="by size, ascending")
 
 
 class FleetEntry(_Entry):
@@ -97,6 +126,8 @@ class FleetEntry(_Entry):
     hosts: Annotated[dict[Name, HostEntry], Field(min_length=1)] = Field(
         description="the machines reached over SSH, by name"
     )
+    findings: FindingsEntry | None = Field(default=None, description="what the operators say about findings")
+    policy: PolicyEntry | None = Field(default=None, description="what the operators agreed on")
     models: Annotated[dict[Name, ModelEntry], MayBeEmpty] = Field(
         default_factory=dict, description="what is, or can be, served, by name"
     )

@@ -70,8 +70,8 @@ def latent_cache_bytes(architecture: Architecture, options: Options, context: in
         return None
     key, value = element_bytes(options.key_type), element_bytes(options.value_type)
     width = architecture.heads * ((latent.nope_dim + latent.rope_dim) * key + latent.value_dim * value)
-    full = round(len(kept) * width * cells(options, context).tokens)
-    return len(kept) * layer_cache_bytes(architecture, kept[0], options, context), full
+    tokens = cells(options, context).tokens
+    return round(len(kept) * latent.cached_width * key * tokens), round(len(kept) * width * tokens)
 
 
 def _cells_of(architecture: Architecture, layer: int, options: Options, context: int) -> Cells:

@@ -106,7 +106,7 @@ def test_models_on_an_empty_fleet_are_no_trouble(demo: Inventory) -> None:
 
 
 def test_every_code_has_an_explanation() -> None:
-    assert set(WRONG) | {"MEM001"} == set(RULES)
+    assert set(WRONG) | {"MEM001"} < set(RULES)
     assert all(rule.title and rule.why and rule.how and rule.source for rule in RULES.values())
 
 

@@ -1,0 +1,76 @@
+"""MEM005 to MEM007: memory nobody can use, memory two starts would quarrel over, and memory that is nearly gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import MappingProxyType
+
+from fleet.findings import Finding, Fix, Severity
+from fleet.findings.placement import GpuOutlook, Placement
+from fleet.findings.shares import FLAG
+from fleet.inventory.changes import SetArgument
+from fleet.model import GpuId
+from fleet.units import gib_text
+
+_THIN = 0.02
+_STRANDED = 0.15
+_SHORT = 2.0
+"""Sequences of the largest length below which a cache is worth enlarging."""
+
+
+def find_thin(placement: Placement) -> Iterator[Finding]:
+    """GPUs of several models on which the high end of the estimates leaves next to nothing."""
+    for gpu, outlook in placement.outlooks.items():
+        left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
+        if len(outlook.shares) > 1 and 0 <= left < _THIN * outlook.total_bytes:
+            words = f"{gib_text(left)} left at the high end of the estimates"
+            yield _finding(placement, gpu, "MEM007", Severity.WARNING, words, left_bytes=left)
+
+
+def find(placement: Placement) -> Iterator[Finding]:
+    """GPUs whose memory is stranded beside a short cache, and those where two starts at once would go wrong."""
+    for gpu, outlook in placement.outlooks.items():
+        yield from _stranded(placement, gpu, outlook)
+        measuring = [
+            model.name
+            for model in placement.on(gpu)
+            if model.engine.name == "vllm" and placement.estimates[model.name].needs_free_bytes is not None
+        ]
+        if len(measuring) > 1:
+            words = f"{' and '.join(measuring)} measure each other's memory where they start at the same time"
+            yield _finding(placement, gpu, "MEM005", Severity.INFO, words)
+
+
+def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
+    """The stranded memory to the model that could use it."""
+    if finding.code != "MEM006" or finding.gpu is None:
+        return
+    (model,) = placement.on(finding.gpu)
+    outlook = placement.outlooks[finding.gpu]
+    for spare in (0.02, 0.04):
+        share = int((1 - spare - outlook.driver_bytes / outlook.total_bytes) * 100) / 100
+        yield (Fix(f"utilization {share}", (SetArgument(model.name, FLAG, share),)),)
+        return
+
+
+def _stranded(placement: Placement, gpu: GpuId, outlook: GpuOutlook) -> Iterator[Finding]:
+    models = placement.on(gpu)
+    left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
+    if len(models) != 1 or models[0].engine.name != "vllm" or left < _STRANDED * outlook.total_bytes:
+        return
+    concurrency = placement.estimates[models[0].name].max_concurrency
+    if concurrency is not None and concurrency < _SHORT:
+        words = f"{gib_text(left)} free beside {models[0].name}, whose cache holds {concurrency:.1f} long sequences"
+        yield _finding(placement, gpu, "MEM006", Severity.INFO, words, left_bytes=left)
+
+
+def _finding(placement: Placement, gpu: GpuId, code: str, severity: Severity, words: str, **numbers: int) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        tense=placement.tense,
+        message=f"{words[0].upper()}{words[1:]}.",
+        headline=words,
+        gpu=gpu,
+        numbers=MappingProxyType(numbers),
+    )
