@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from fleet.inventory import USUAL_POLICY, Host, Inventory, Preferences, SizeClass
 from fleet.inventory.checks import complaints
+from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
@@ -54,13 +55,15 @@ def load_text(text: str, path: Path) -> Inventory:
     file = plain(root)
     assert isinstance(file, dict)
     entry, found = _shaped(file, root)
+    spoken, misunderstood = line_ignores(text, _models(root), path) if "gpudeck:" in text else ({}, [])
     problems = [
         *document.problems,
+        *misunderstood,
         *(_problem(complaint, root, path) for complaint in (*found, *complaints(file))),
     ]
     if problems or entry is None:
         raise FleetFileError(problems)
-    return _inventory(entry, path)
+    return _inventory(entry, path, spoken)
 
 
 def model_lines(path: Path) -> dict[str, int]:
@@ -115,11 +118,11 @@ def _problem(complaint: Complaint, root: Node, path: Path) -> Problem:
     return Problem(path, span.line, span.column, complaint.message)
 
 
-def _inventory(entry: FleetEntry, path: Path) -> Inventory:
+def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
     return Inventory(
         fleet=entry.fleet,
         hosts=tuple(_host(name, host) for name, host in entry.hosts.items()),
-        models=tuple(_model(name, model) for name, model in entry.models.items()),
+        models=tuple(_model(name, model, spoken.get(name, ())) for name, model in entry.models.items()),
         ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
         path=path,
         preferences=_preferences(entry),
@@ -148,7 +151,7 @@ def _host(name: str, entry: HostEntry) -> Host:
     )
 
 
-def _model(name: str, entry: ModelEntry) -> Model:
+def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...]) -> Model:
     return Model(
         name=name,
         engine=entry.engine,
@@ -161,5 +164,5 @@ def _model(name: str, entry: ModelEntry) -> Model:
         memory_bytes=entry.memory,
         enabled=entry.enabled,
         note=entry.note,
-        ignored=tuple(entry.ignore.items()),
+        ignored=(*entry.ignore.items(), *spoken),
     )

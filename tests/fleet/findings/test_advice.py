@@ -196,3 +196,25 @@ def test_a_models_line_is_where_the_file_names_it(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(f"fleet: f\n{HOST}models:\n\n  a:\n    engine: other\n  'b': {{engine: other}}\n")
     assert model_lines(path) == {"a": 6, "b": 8}
+
+
+def test_a_comment_ignores_a_finding_on_the_lines_of_its_model() -> None:
+    text = (
+        f"fleet: f\n{HOST}models:\n"
+        "  a:\n    engine: other\n    memory: 1 GB  # gpudeck: ignore RED001 one is enough\n"
+        "    place: gpu01/0\n    role: speech\n"
+        "  b: {engine: other, memory: 1 GB, place: gpu01/1, role: ears}\n"
+    )
+    found = advised(load_text(text, Path("fleet.yaml")))
+    assert [finding.model for finding in found.findings] == ["b"]
+    assert [finding.model for finding in found.ignored] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [("ignore RED001", "write # gpudeck: ignore CODE, and why"), ("forget it", "is not understood")],
+)
+def test_a_comment_that_is_not_understood_is_an_error_at_its_place(comment: str, said: str) -> None:
+    text = f"fleet: f\n{HOST}models:\n  a: {{engine: other, memory: 1 GB, place: gpu01/0}}  # gpudeck: {comment}\n"
+    with pytest.raises(FleetFileError, match=rf"fleet\.yaml:5:53: .*{said}"):
+        load_text(text, Path("fleet.yaml"))
