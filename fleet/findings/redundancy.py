@@ -26,7 +26,7 @@ def find(placement: Placement) -> Iterator[Finding]:
         names = ", ".join(model.name for model in models)
         if shared:
             words = f"every model for {role} needs {shared}: {names}"
-            yield _finding(placement, models[-1], "RED002", Severity.WARNING, words)
+            yield _finding(placement, models[-1], "RED002", Severity.INFO, words)
         elif hosts > 1 and len({model.place.host for model in models if model.place}) == 1:
             words = f"every model for {role} is on one host: {names}"
             yield _finding(placement, models[-1], "RED002", Severity.INFO, words)

@@ -196,9 +196,9 @@ _ALL = (
     ),
     Rule(
         "RED002",
-        Severity.WARNING,
+        Severity.INFO,
         "a role that one failure takes away",
-        "Every model of the role needs the same GPU, so that one fault takes them all. Info: they are all on one host.",
+        "Every model of the role needs the same GPU, or they are all on one host of several: one fault takes them all.",
         "Move one of them.",
         "role: and place: of the fleet file",
     ),
