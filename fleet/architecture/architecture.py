@@ -320,6 +320,8 @@ class Architecture:
     """All four projections have a bias."""
     mlp_bias: bool = False
     qk_norm: bool = False
+    residual_streams: int = 1
+    """States that run beside each other through all layers (DeepSeek-V4's hyper-connections)."""
     norms_per_layer: int = 2
     norm_bias: bool = False
     learned_positions: int = 0

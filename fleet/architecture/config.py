@@ -85,6 +85,7 @@ def _described(name: str, text: Config) -> Architecture:
         attention_bias=facts.attention_bias,
         mlp_bias=facts.mlp_bias,
         qk_norm=facts.qk_norm,
+        residual_streams=int(text.get("hc_mult") or facts.residual_streams),
         norms_per_layer=facts.norms,
         norm_bias=facts.norm_bias,
         learned_positions=max_positions + facts.learned_positions if facts.learned_positions is not None else 0,

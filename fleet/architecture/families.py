@@ -37,6 +37,7 @@ class Family:
     """Its config names a window that the model does not use."""
     state: Recurrence | None = None
     expert_biases: bool = False
+    residual_streams: int = 1
 
 
 _PLAIN = Family()
@@ -141,7 +142,7 @@ FAMILIES: dict[str, Family] = {
     "deepseek_v2": _PLAIN,
     "deepseek_v3": _PLAIN,
     "deepseek_v32": _PLAIN,
-    "deepseek_v4": _PLAIN,
+    "deepseek_v4": Family(residual_streams=4),
     "kimi_k2": _PLAIN,
     "kimi_vl": _PLAIN,
     "glm_moe_dsa": _PLAIN,

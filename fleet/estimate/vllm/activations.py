@@ -52,7 +52,8 @@ def _forward(architecture: Architecture, settings: Settings) -> int:
     """The wider of a layer's two halves: residual, hidden, normed and attended states with either the MLP's up and
     down halves or queries, keys, values and what attention makes of them."""
     tp, hidden = settings.tensor_parallel, architecture.hidden
-    mlp = 4 * hidden + (3 if architecture.gated_mlp else 2) * -(-_widest(architecture) // tp)
+    states = 4 + 3 * (architecture.residual_streams - 1)  # each more stream: itself, its norm and its mixture
+    mlp = states * hidden + (3 if architecture.gated_mlp else 2) * -(-_widest(architecture) // tp)
     queries = -(-architecture.heads // tp) * architecture.head_dim
     attention = 2 * hidden + 2 * queries + 2 * max(1, architecture.kv_heads // tp) * architecture.head_dim
     return settings.weight_bytes * settings.batched_tokens * max(mlp, 0 if architecture.latent else attention)
