@@ -13,7 +13,7 @@ from fleet.findings.assess import Assessment, assess
 from fleet.findings.formats import github, sarif
 from fleet.findings.json import findings_json
 from fleet.inventory import Inventory
-from fleet.inventory.loading import model_lines
+from fleet.inventory.loading import model_places
 from fleet.model import Engine, Version
 
 
@@ -59,7 +59,7 @@ def _print(inventory: Inventory, assessment: Assessment) -> None:
 
 
 def _lines(inventory: Inventory) -> dict[str, int]:
-    return model_lines(inventory.path) if inventory.path else {}
+    return {name: line for name, (line, _) in model_places(inventory.path).items()} if inventory.path else {}
 
 
 def _version(text: str | None) -> Version | None:

@@ -20,7 +20,7 @@ _GENERATING = ("vllm", "sglang", "llama.cpp", "exllamav2")
 def find(placement: Placement) -> Iterator[Finding]:
     """GPUs on which two or more models generate text, with what each does alone and beside the others."""
     for gpu in placement.outlooks:
-        models = [model for model in placement.on(gpu) if _generates(model)]
+        models = [model for model in placement.on(gpu) if generates(model)]
         if len(models) < 2:
             continue
         alone = tuple(_alone(model, placement.accelerator_of(model)) for model in models)
@@ -51,7 +51,8 @@ def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]
     return iter(())
 
 
-def _generates(model: Model) -> bool:
+def generates(model: Model) -> bool:
+    """Whether a model writes text, token by token, as far as we know it."""
     known = find_architecture(model.source) if model.source and model.engine.name in _GENERATING else None
     return known is not None and known.generates and known.has_head
 

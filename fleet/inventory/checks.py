@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fleet.inventory import fields
+from fleet.inventory import fields, preferences
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.nodes import Plain
 from fleet.inventory.problems import Complaint
@@ -50,6 +50,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
         yield from _missing(model)
         yield from _arguments(model)
     yield from _taken_twice(models)
+    yield from preferences.complaints(file)
 
 
 def _mapping(value: Plain | None) -> Mapping[str, Plain]:

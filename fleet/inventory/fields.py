@@ -16,8 +16,6 @@ from fleet.units import parse_size
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 """A host's or a model's name: safe in a path, in a unit's name, in a URL and on a command line."""
 
-CODE = r"[A-Z]{2,4}[0-9]{3}"
-
 FLAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 """An engine's flag without its dashes."""
 
@@ -94,13 +92,6 @@ def checked_index(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text):
         raise ValueError(f"{text!r} is not the index of a GPU; write a number such as 7")
     return int(text)
-
-
-def checked_code(text: str) -> str:
-    """The code of a kind of finding. Raises ValueError with a sentence."""
-    if not re.fullmatch(CODE, text):
-        raise ValueError(f"{text!r} is not the code of a finding; write one such as MEM002")
-    return text
 
 
 def checked_reason(text: str) -> str:

@@ -22,7 +22,7 @@ from fleet.model import Arguments, Model
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["FleetFileError", "Problem", "find_fleet_file", "load", "load_text", "model_lines"]
+__all__ = ["FleetFileError", "Problem", "find_fleet_file", "load", "load_text", "model_places"]
 
 
 def find_fleet_file(
@@ -46,7 +46,8 @@ def load(path: Path) -> Inventory:
 
 def load_text(text: str, path: Path) -> Inventory:
     """Read the text of the fleet file at ``path``. Raises FleetFileError with every problem it has."""
-    document = read(text.removeprefix(BYTE_ORDER_MARK), path)
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    document = read(text, path)
     if document.root is None:
         raise FleetFileError(document.problems)
     root = dereferenced(document.root)
@@ -55,7 +56,7 @@ def load_text(text: str, path: Path) -> Inventory:
     file = plain(root)
     assert isinstance(file, dict)
     entry, found = _shaped(file, root)
-    spoken, misunderstood = line_ignores(text, _models(root), path) if "gpudeck:" in text else ({}, [])
+    spoken, misunderstood = line_ignores(text, root, _models(root), path) if "gpudeck:" in text else ({}, [])
     problems = [
         *document.problems,
         *misunderstood,
@@ -66,10 +67,10 @@ def load_text(text: str, path: Path) -> Inventory:
     return _inventory(entry, path, spoken)
 
 
-def model_lines(path: Path) -> dict[str, int]:
-    """The line of the fleet file, from 1, at which each model is named. Raises FleetFileError for an unreadable one."""
+def model_places(path: Path) -> dict[str, tuple[int, int]]:
+    """Line and column, from 1, at which the fleet file names each model. Raises FleetFileError if it is none."""
     root = _root(read_text(path), path)
-    return {name: entry.key.span.line for name, entry in _models(root).items()}
+    return {name: (entry.key.span.line, entry.key.span.column) for name, entry in _models(root).items()}
 
 
 def _root(text: str, path: Path) -> Node | None:

@@ -122,13 +122,21 @@ def plain(node: Node) -> Plain:
 
 
 def trail(node: Node, keys: Sequence[str]) -> list[Entry]:
-    """The entries passed on the way along ``keys``, as far as the tree goes."""
+    """The entries passed on the way along ``keys``, as far as the tree goes; items of a list stand under numbers."""
     passed: list[Entry] = []
     for key in keys:
-        mapping = dereferenced(node)
-        entry = mapping.get(key) if isinstance(mapping, MappingNode) else None
+        entry = _entry(dereferenced(node), key)
         if entry is None:
             break
         passed.append(entry)
         node = entry.value
     return passed
+
+
+def _entry(node: ScalarNode | MappingNode | SequenceNode, key: str) -> Entry | None:
+    if isinstance(node, MappingNode):
+        return node.get(key)
+    if isinstance(node, SequenceNode) and key.isdecimal() and int(key) < len(node.items):
+        item = node.items[int(key)]
+        return Entry(ScalarNode(item.span, key, ""), item)
+    return None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticKnownError
 
 from fleet.inventory import fields
+from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
 
@@ -30,7 +31,8 @@ def _read(parse: Callable[[str], object], pattern: str | None = None) -> PlainVa
 Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
 Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
 Note = Annotated[str, _read(clean)]
-Code = Annotated[str, _read(fields.checked_code, fields.CODE)]
+Code = Annotated[str, _read(fields.checked_line, "|".join(CODES))]
+"""Of a finding; that there is one is for `fleet.inventory.preferences` to say."""
 Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
 Argument = Annotated[Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)]
 MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
@@ -103,11 +105,11 @@ class FindingsEntry(_Entry):
 class SizeClassEntry(_Entry):
     """The share of a GPU that models of a size are agreed to have."""
 
-    below: Annotated[float | None, Field(gt=0, strict=False)] = Field(
+    below: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = Field(
         default=None, description="billions of parameters up to which it holds; without it, all that are larger"
     )
-    low: Annotated[float, Field(gt=0, le=1, strict=False)] = Field(description="the smallest share agreed on")
-    high: Annotated[float, Field(gt=0, le=1, strict=False)] = Field(description="the largest share agreed on")
+    low: Annotated[float, Field(gt=0, le=1)] = Field(description="the smallest share agreed on")
+    high: Annotated[float, Field(gt=0, le=1)] = Field(description="the largest share agreed on")
 
 
 class PolicyEntry(_Entry):

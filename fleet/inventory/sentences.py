@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, dereferenced
-from fleet.inventory.schema import FleetEntry, HostEntry, ModelEntry
+from fleet.inventory.schema import FindingsEntry, FleetEntry, HostEntry, ModelEntry, PolicyEntry, SizeClassEntry
 from fleet.text import clean
 
 if TYPE_CHECKING:
@@ -31,8 +31,18 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"model {model}"
         case ("models", model, "args", flag):
             return f"{flag} of {model}"
+        case ("models", model, "ignore", code):
+            return f"the reason {model} ignores {code}"
         case ("models", model, key, *_):
             return f"{key} of {model}"
+        case ("findings", "severity", code):
+            return f"severity of {code}"
+        case ("policy", "utilization", number):
+            return f"size class {int(number) + 1}"
+        case ("policy", "utilization", number, key):
+            return f"{key} of size class {int(number) + 1}"
+        case ("findings" | "policy" as part, key, *_):
+            return f"{key} of {part}"
         case (key,):
             return key
     return "the file"
@@ -65,21 +75,32 @@ def sentence(error: ErrorDetails, keys: tuple[str, ...], node: Node | None) -> s
     return f"{subject(keys)} must be {_wanted(error)}, {_found(node)}{_hint(error, keys, node)}."
 
 
-def _entry_type(keys: tuple[str, ...]) -> type[BaseModel]:
-    if len(keys) == 1:
-        return FleetEntry
-    return HostEntry if keys[0] == "hosts" else ModelEntry
+def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
+    """The part of the schema these keys lead into, and the key of it that is meant."""
+    match keys:
+        case ("hosts", _, key, *_):
+            return HostEntry, key
+        case ("models", _, key, *_):
+            return ModelEntry, key
+        case ("policy", "utilization", _, key, *_):
+            return SizeClassEntry, key
+        case ("policy", key, *_):
+            return PolicyEntry, key
+        case ("findings", key, *_):
+            return FindingsEntry, key
+    return FleetEntry, keys[0]
 
 
 def _about(keys: tuple[str, ...]) -> str | None:
-    return _entry_type(keys).model_fields[keys[0] if len(keys) == 1 else keys[2]].description
+    entry, key = _field(keys)
+    return entry.model_fields[key].description
 
 
 def _instead(keys: tuple[str, ...]) -> str:
-    known = _entry_type(keys).model_fields
-    if keys[0] == "models" and "-" in keys[-1]:
+    entry, key = _field(keys)
+    if keys[0] == "models" and "-" in key:
         return "the engine's arguments stand under args:."
-    return did_you_mean(keys[-1], known)
+    return did_you_mean(key, entry.model_fields)
 
 
 def _wanted(error: ErrorDetails) -> str:
@@ -91,10 +112,16 @@ def _wanted(error: ErrorDetails) -> str:
             return "true or false"
         case "int_type":
             return "a whole number"
+        case "float_type" | "finite_number":
+            return "a number"
+        case "list_type":
+            return "a list"
+        case "greater_than":
+            return f"more than {context['gt']:g}"
         case "greater_than_equal":
-            return f"{context['ge']} or more"
+            return f"{context['ge']:g} or more"
         case "less_than_equal":
-            return f"{context['le']} or less"
+            return f"{context['le']:g} or less"
         case "literal_error":
             return str(context["expected"]).replace("'", "")
         case "model_type" | "dict_type":

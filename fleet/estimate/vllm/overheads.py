@@ -51,16 +51,16 @@ def graphs_bytes(era: Era, architecture: Architecture, settings: Settings, layer
     return round(spread.bytes_at(end) * _captured_share(settings.sequences))
 
 
+_SIZES: tuple[int, ...] = (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16))
+"""Batch sizes graphs are captured for, as far as twice the sequences go (config/compilation.py)."""
+_FIRST = 0.15
+"""What the first graph is of all 51; 0.11 GiB for a batch of four where a full one takes 0.7."""
+
+
 def _captured_share(sequences: int) -> float:
     """Of the graphs of a full batch, those of a batch of so many: the first graph takes most, others a little each."""
     sizes = sum(size <= 2 * sequences for size in _SIZES)
     return _FIRST + (1 - _FIRST) * sizes / len(_SIZES)
-
-
-_SIZES = (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16))
-"""Batch sizes graphs are captured for, as far as twice the sequences go (config/compilation.py)."""
-_FIRST = 0.15
-"""What the first graph is of all 51; 0.11 GiB for a batch of four where a full one takes 0.7."""
 
 
 def activation_excess_bytes(architecture: Architecture, settings: Settings, end: End) -> int:

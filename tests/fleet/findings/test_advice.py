@@ -14,7 +14,8 @@ from fleet.findings.assess import Assessment, assess
 from fleet.findings.formats import github, sarif
 from fleet.findings.registry import RULES
 from fleet.inventory import Inventory
-from fleet.inventory.loading import FleetFileError, load_text, model_lines
+from fleet.inventory.codes import CODES
+from fleet.inventory.loading import FleetFileError, load_text, model_places
 
 HOST = "hosts:\n  gpu01: {address: a, accelerator: MI300X, gpus: 8}\n"
 LLAMA = "source: meta-llama/Llama-3.1-8B-Instruct"
@@ -151,15 +152,29 @@ def test_a_fleet_says_how_bad_a_code_is() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("findings: {ignore: [kv1]}\n", "fleet.yaml:2:20: .*not the code of a finding"),
+        ("findings: {ignore: [KV1]}\n", "fleet.yaml:2:21: there is no finding 'KV1'; did you mean KV001"),
+        ("findings: {severity: {RED01: info}}\n", "fleet.yaml:2:23: there is no finding 'RED01'"),
         ("findings: {severity: {RED001: awful}}\n", "fleet.yaml:2:"),
         ("findings: {ignored: []}\n", "fleet.yaml:2:12"),
-        ("policy: {utilization: [{low: 2, high: 3}]}\n", "fleet.yaml:2:"),
+        ("policy: {utilization: [{low: 2, high: 3}]}\n", "fleet.yaml:2:30: low of size class 1 must be 1 or less"),
+        (
+            "policy: {utilization: [{low: .5, high: .4}]}\n",
+            "fleet.yaml:2:.*low of size class 1 is above its high of 0.4",
+        ),
+        ("policy: {utilization: [{low: .1, high: .2}, {low: .1, high: .2}]}\n", "size class 2 is never reached"),
+        (
+            "policy: {utilization: [{below: 9, low: .1, high: .2}, {below: 8, low: .1, high: .2}]}\n",
+            "below of size class 2 must be above 9",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_an_error_at_its_place(text: str, said: str) -> None:
     with pytest.raises(FleetFileError, match=said):
         fleet("a: engine: other, memory: 1 GB, place: gpu01/0", more=text)
+
+
+def test_the_file_knows_the_codes_of_all_findings_there_are() -> None:
+    assert set(CODES) == set(RULES)
 
 
 def test_an_ignore_without_a_reason_is_refused() -> None:
@@ -192,10 +207,10 @@ def test_a_sarif_log_names_every_rule_and_suppresses_what_is_ignored() -> None:
     assert "suppressions" not in first and second["suppressions"] == [{"kind": "inSource"}]
 
 
-def test_a_models_line_is_where_the_file_names_it(tmp_path: Path) -> None:
+def test_a_models_place_is_where_the_file_names_it(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(f"fleet: f\n{HOST}models:\n\n  a:\n    engine: other\n  'b': {{engine: other}}\n")
-    assert model_lines(path) == {"a": 6, "b": 8}
+    assert model_places(path) == {"a": (6, 3), "b": (8, 3)}
 
 
 def test_a_comment_ignores_a_finding_on_the_lines_of_its_model() -> None:
@@ -212,9 +227,24 @@ def test_a_comment_ignores_a_finding_on_the_lines_of_its_model() -> None:
 
 @pytest.mark.parametrize(
     ("comment", "said"),
-    [("ignore RED001", "write # gpudeck: ignore CODE, and why"), ("forget it", "is not understood")],
+    [
+        ("ignore RED001", "write # gpudeck: ignore CODE, and why"),
+        ("forget it", "is not understood"),
+        ("ignore RED01 it is alone", "there is no finding 'RED01'"),
+    ],
 )
 def test_a_comment_that_is_not_understood_is_an_error_at_its_place(comment: str, said: str) -> None:
     text = f"fleet: f\n{HOST}models:\n  a: {{engine: other, memory: 1 GB, place: gpu01/0}}  # gpudeck: {comment}\n"
     with pytest.raises(FleetFileError, match=rf"fleet\.yaml:5:53: .*{said}"):
         load_text(text, Path("fleet.yaml"))
+
+
+def test_a_comment_behind_the_last_model_stands_at_none() -> None:
+    text = f"fleet: f\n{HOST}models:\n  a: {{engine: other, enabled: false}}\n# gpudeck: ignore RED001 why\n"
+    with pytest.raises(FleetFileError, match=r"fleet\.yaml:6:1: this stands at no model"):
+        load_text(text, Path("fleet.yaml"))
+
+
+def test_what_a_value_says_is_no_comment() -> None:
+    text = f"fleet: f\n{HOST}models:\n  a:\n    engine: other\n    memory: 1 GB\n    note: 'x # gpudeck: forget it'\n"
+    assert load_text(f"{text}    enabled: false\n", Path("fleet.yaml")).models[0].note == "x # gpudeck: forget it"

@@ -1,0 +1,17 @@
+"""The codes of the findings there are, which a fleet file may name. `fleet.findings.registry` says what each means."""
+
+from __future__ import annotations
+
+CODES = (
+    "KV001", "KV002",
+    "MEM001", "MEM002",
+    "CTX001", "CTX002",
+    "PAR001",
+    "MEM003", "MEM005", "MEM006", "MEM007",
+    "PAR003", "PAR004",
+    "QNT001", "QNT002", "QNT003", "QNT004",
+    "POL001",
+    "RED001", "RED002",
+    "PERF001",
+    "IGN001",
+)  # fmt: skip

@@ -1,0 +1,57 @@
+"""What is wrong with what the operators say about findings and shares: codes nobody has, bands that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fleet.inventory.codes import CODES
+from fleet.inventory.nodes import Plain
+from fleet.inventory.problems import Complaint
+from fleet.inventory.sentences import did_you_mean
+
+
+def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
+    """Codes there are no findings of, under ``findings:`` and ``ignore:``, and size classes that contradict."""
+    said = _mapping(file.get("findings"))
+    ignored = said.get("ignore")
+    for number, code in enumerate(ignored if isinstance(ignored, list) else []):
+        yield from _unknown(("findings", "ignore", str(number)), code)
+    for code in _mapping(said.get("severity")):
+        yield from _unknown(("findings", "severity", code), code)
+    for name, model in _mapping(file.get("models")).items():
+        for code in _mapping(_mapping(model).get("ignore")):
+            yield from _unknown(("models", name, "ignore", code), code)
+    yield from _size_classes(_mapping(file.get("policy")).get("utilization"))
+
+
+def no_such_code(code: str) -> str:
+    """The sentence for a code that no finding has."""
+    return f"there is no finding {code!r}; {did_you_mean(code.upper(), CODES)}"
+
+
+def _unknown(keys: tuple[str, ...], code: Plain) -> Iterator[Complaint]:
+    if isinstance(code, str) and code not in CODES:
+        yield Complaint(keys, no_such_code(code), of_key=True)
+
+
+def _size_classes(classes: Plain) -> Iterator[Complaint]:
+    """Each class's band the right way round, the classes ascending, and only the last without an end."""
+    below = 0.0
+    for number, entry in enumerate(classes if isinstance(classes, list) else []):
+        keys, size_class = ("policy", "utilization", str(number)), _mapping(entry)
+        low, high, end = (_number(size_class.get(key)) for key in ("low", "high", "below"))
+        if low is not None and high is not None and low > high:
+            yield Complaint((*keys, "low"), f"low of size class {number + 1} is above its high of {high:g}.")
+        if below == float("inf"):
+            yield Complaint(keys, f"size class {number + 1} is never reached; the one before it has no below:.")
+        elif end is not None and end <= below:
+            yield Complaint((*keys, "below"), f"below of size class {number + 1} must be above {below:g}.")
+        below = float("inf") if "below" not in size_class else max(below, end or 0.0)
+
+
+def _mapping(value: Plain | None) -> Mapping[str, Plain]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Plain | None) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
