@@ -13,7 +13,6 @@ from recorded_demo import RECORDED, recorded_reading
 from fleet.telemetry.backoff import backoff
 from fleet.telemetry.frames import FRAME_LIMIT, Frame, FrameReader
 from fleet.telemetry.join import join
-from fleet.telemetry.owners import owner
 from fleet.telemetry.vllm_metrics import parse
 
 LINES = (RECORDED / "frame.txt").read_text(encoding="utf-8").splitlines()
@@ -168,24 +167,6 @@ def test_a_recording_with_lines_missing_or_mangled_still_makes_sense(cut: list[i
     for frame in frames([line + put if n in cut else line for n, line in enumerate(LINES)]):
         for gpu in join(frame).gpus:
             assert gpu.used_bytes is None or gpu.used_bytes >= 0
-
-
-@pytest.mark.parametrize(
-    ("cgroup", "owned"),
-    [
-        ("0::/system.slice/vllm-llama.service", "systemd:vllm-llama.service"),
-        ("0::/system.slice/system-vllm.slice/vllm@llama.service", "systemd:vllm@llama.service"),
-        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/llm.service", "systemd-user:llm.service"),
-        ("0::/user.slice/user-1000.slice/session-3.scope", None),
-        ("0::/system.slice/docker-0123abcd.scope", None),
-        ("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-1.scope", None),
-        ("12:pids:/system.slice/a.service\n1:name=systemd:/system.slice/b.service", "systemd:b.service"),
-        ("garbage", None),
-        ("0::/system.slice/\x1b[31mx.service", "systemd:x.service"),
-    ],
-)
-def test_a_process_belongs_to_the_unit_of_its_control_group(cgroup: str, owned: str | None) -> None:
-    assert owner(cgroup) == owned
 
 
 def test_metrics_of_both_generations_are_understood() -> None:
