@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from fleet.errors import UnreachableError
-from fleet.findings import Finding, Tense
+from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import GpuOutlook
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
+from fleet.live import live_findings
 from fleet.model import GpuId
 from fleet.planning.draft import Draft
 from fleet.readings import HostSnapshot, Link
@@ -139,7 +140,9 @@ class Session:
         """The fleet at this moment, with the findings of the draft behind those of the running placement."""
         state = join(self.now(), self.board.snapshots, time.monotonic() if now is None else now)
         after = self.after()
-        return state if after is None else replace(state, findings=self.with_draft(after))
+        drafted = self._only_in(after) if after else ()
+        found = worst_first((*state.findings, *live_findings(state, self.inventory)))
+        return replace(state, findings=(*found, *drafted))
 
     def blank_state(self) -> FleetState:
         """The fleet as the file names it, before anything is reckoned or read: enough for a first paint."""
@@ -162,12 +165,15 @@ class Session:
         """Whether some host's readings have stopped coming, so that their age is worth showing."""
         return any(snapshot.link in (Link.STALE, Link.LOST) for snapshot in self.board.snapshots.values())
 
-    def with_draft(self, after: Assessment) -> tuple[Finding, ...]:
-        """The running placement's findings, then those that only the other placement has."""
-        now = self.now().findings
-        known = {(finding.code, finding.subject, finding.message) for finding in now}
-        new = [f for f in after.findings if (f.code, f.subject, f.message) not in known]
-        return (*now, *new)
+    def _only_in(self, after: Assessment) -> tuple[Finding, ...]:
+        """The findings that the running placement does not have."""
+        known = {(finding.code, finding.subject, finding.message) for finding in self.now().findings}
+        return tuple(f for f in after.findings if (f.code, f.subject, f.message) not in known)
+
+    def findings_with(self, state: FleetState, after: Assessment) -> tuple[Finding, ...]:
+        """The findings of now in that state, then those that only the other placement has."""
+        now = tuple(finding for finding in state.findings if finding.tense is Tense.NOW)
+        return (*now, *self._only_in(after))
 
     def drafted(self) -> Inventory:
         """The fleet after the draft."""

@@ -51,9 +51,14 @@ class ProcessReading:
     name: str
     command_line: str
     owner: str | None
-    """Who manages it: ``systemd:NAME.service``, ``systemd-user:NAME.service``, or None."""
+    """Who runs it, by its control group: ``systemd:NAME.service``, ``docker:ID`` … (`fleet.telemetry.owners`)."""
     bytes_by_gpu: tuple[tuple[str, int], ...]
     """(GPU's PCI address, bytes), only where not zero."""
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was killed and the kernel is not done with it."""
+        return self.state in ("Z", "X")
 
     def on(self, pci: str) -> int:
         """Bytes it holds on that GPU."""
@@ -70,6 +75,9 @@ class HostReading:
     gpus: tuple[GpuReading, ...]
     """Ascending by HIP index."""
     processes: tuple[ProcessReading, ...]
+    """Those that hold GPU memory."""
+    openers: tuple[ProcessReading, ...] = ()
+    """Those that have the driver open and hold none."""
 
     def gpu(self, hip_index: int) -> GpuReading | None:
         """The GPU with that HIP index."""
@@ -102,6 +110,8 @@ class ServiceReading:
     restarts: int = 0
     result: str = ""
     """The manager's own word for how it ended: ``success``, ``exit-code``, ``signal`` …"""
+    owner: str = ""
+    """How its processes' control group names it, where that is not the service's own name: ``docker:ID``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,8 +16,10 @@ from fleet.model import GpuId, Model, Place
 from fleet.readings import (
     EngineReading,
     GpuReading,
+    HostReading,
     HostSnapshot,
     Link,
+    ProcessReading,
     ServiceReading,
     ServiceWord,
 )
@@ -30,6 +32,7 @@ class ModelWord(StrEnum):
     STARTING = "starting"
     LOADING = "loading"
     DRAINING = "draining"
+    """Stopped, and the driver has not taken its memory back."""
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"
@@ -71,6 +74,10 @@ class GpuState:
     models: tuple[ModelState, ...]
     """Placed here by the fleet file, in its order, then any other that holds memory here."""
     note: str | None = None
+    strangers: tuple[ProcessReading, ...] = ()
+    """Processes that hold memory here and belong to no model of the fleet, the largest first."""
+    unheld_bytes: int | None = None
+    """Used memory that no process holds: the driver's own, and what it has not taken back. None before a reading."""
 
     @property
     def total_bytes(self) -> int:
@@ -170,22 +177,49 @@ def _host_state(
     now: float,
 ) -> HostState:
     snapshot = snapshot or HostSnapshot(host.name, Link.CONNECTING)
+    ours = {_owner(model.model, snapshot.services.get(model.name)) for model in models}
     gpus = []
     for gpu in host.gpu_ids:
+        reading = snapshot.reading.gpu(gpu.index) if snapshot.reading else None
         placed = [model for model in models if _is_on(model.model, gpu)]
         strays = [model for model in models if model not in placed and model.used_by_gpu.get(gpu)]
         gpus.append(
             GpuState(
                 gpu=gpu,
                 accelerator=host.accelerator.name,
-                reading=snapshot.reading.gpu(gpu.index) if snapshot.reading else None,
+                reading=reading,
                 outlook=assessment.outlooks[gpu],
                 models=(*placed, *strays),
                 note=host.notes.get(gpu.index),
+                strangers=_strangers(reading, snapshot.reading, ours),
+                unheld_bytes=_unheld_bytes(reading, snapshot.reading),
             )
         )
     age = None if snapshot.read_at is None else max(0.0, now - snapshot.read_at)
     return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus))
+
+
+def _owner(model: Model, service: ServiceReading | None) -> str | None:
+    """How the processes of the model name who runs them; None where nothing tells."""
+    return (service.owner if service else "") or model.service
+
+
+def _strangers(
+    gpu: GpuReading | None, reading: HostReading | None, ours: Collection[str | None]
+) -> tuple[ProcessReading, ...]:
+    if gpu is None or reading is None:
+        return ()
+    pci = gpu.identity.pci
+    found = (
+        process for process in reading.processes if process.on(pci) and (not process.owner or process.owner not in ours)
+    )
+    return tuple(sorted(found, key=lambda process: -process.on(pci)))
+
+
+def _unheld_bytes(gpu: GpuReading | None, reading: HostReading | None) -> int | None:
+    if gpu is None or reading is None or gpu.used_bytes is None:
+        return None
+    return max(0, gpu.used_bytes - sum(process.on(gpu.identity.pci) for process in reading.processes))
 
 
 def _is_on(model: Model, gpu: GpuId) -> bool:
@@ -201,9 +235,10 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
         if snapshot.reading is None or not _may_run_on(model, snapshot.host):
             continue
         measured = True
-        held = snapshot.reading.held_by(model.service) if model.service else {}
-        used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         service = snapshot.services.get(model.name)
+        owner = _owner(model, service)
+        held = snapshot.reading.held_by(owner) if owner else {}
+        used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         here = snapshot.engines.get(model.name, EngineReading())
         found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
@@ -235,7 +270,7 @@ def _word(model: Model, service: ServiceReading | None, engine: EngineReading, h
         case ServiceWord.STOPPING:
             return ModelWord.STOPPING
         case ServiceWord.STOPPED:
-            return ModelWord.STOPPING if held_bytes else ModelWord.STOPPED
+            return ModelWord.DRAINING if held_bytes else ModelWord.STOPPED
         case ServiceWord.MISSING:
             return ModelWord.UNKNOWN
         case ServiceWord.STARTING:
@@ -278,6 +313,15 @@ def status_json(state: FleetState) -> dict[str, Any]:
     }
 
 
+def _stranger_json(process: ProcessReading, reading: GpuReading) -> dict[str, Any]:
+    return {
+        "pid": process.pid,
+        "name": process.name,
+        "owner": process.owner,
+        "used_bytes": process.on(reading.identity.pci),
+    }
+
+
 def _place_text(place: Place | None) -> str | None:
     return None if place is None else str(place)
 
@@ -291,6 +335,8 @@ def _gpu_json(gpu: GpuState) -> dict[str, Any]:
         "used_bytes": gpu.used_bytes,
         "estimate_bytes": gpu.outlook.peak_bytes,
         "other_bytes": gpu.other_bytes,
+        "unheld_bytes": gpu.unheld_bytes,
+        "strangers": [_stranger_json(process, reading) for process in gpu.strangers if reading],
         "temperature_c": reading.temperature_c if reading else None,
         "power_w": reading.power_w if reading else None,
         "models": [model.name for model in gpu.models],

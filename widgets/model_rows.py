@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleet.estimate import Estimate, GpuShare
 from fleet.model import Arguments
 from fleet.state import ModelState, ModelWord
+from fleet.telemetry.owners import owner_text
 from fleet.units import GiB, count, gib
 from widgets.pane_view import PaneView
 from widgets.paragraphs import paragraph
@@ -143,8 +144,16 @@ def _coming(view: PaneView, cells: int) -> list[Entry]:
 
 
 def _strangers(view: PaneView, cells: int) -> list[Entry]:
-    """Memory beyond what a driver holds that belongs to no model of the fleet."""
-    other = view.gpu.other_bytes
-    if other is None or other <= view.gpu.outlook.driver_bytes + GiB // 4:
-        return []
-    return [[ends((Span(" other", "other"),), (Span("nobody of the fleet", "dim"), Span(f"{gib(other):>7}")), cells)]]
+    """Who else holds memory here, and memory beyond the driver's own that nobody holds."""
+    gpu = view.gpu
+    by_name: dict[str, int] = {}
+    for process in gpu.strangers:
+        name = owner_text(process.owner) or process.name
+        by_name[name] = by_name.get(name, 0) + process.on(gpu.pci or "")
+    unheld = (gpu.unheld_bytes or 0) - gpu.outlook.driver_bytes
+    others = [*by_name.items(), ("held by no process", unheld)]
+    return [
+        [ends((Span(f" {name}", "other"),), (Span(" other", "dim"), Span(f"{gib(size):>7}")), cells)]
+        for name, size in others
+        if size > GiB // 4
+    ]

@@ -102,7 +102,7 @@ class DeckScreen(CarryingScreen):
 
     def _findings(self) -> tuple[Finding, ...]:
         here = self.under_cursor() if self._carry else None
-        return self.session.with_draft(here.after) if here and here.after else self._state.findings
+        return self.session.findings_with(self._state, here.after) if here and here.after else self._state.findings
 
     def _last_words(self) -> tuple[str, str]:
         """What the last line says at the left, and its style: the most pressing thing there is."""

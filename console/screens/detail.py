@@ -14,6 +14,7 @@ from fleet.estimate import GpuShare
 from fleet.model import GpuId
 from fleet.readings import GpuReading, HostReading
 from fleet.state import GpuState, ModelState
+from fleet.telemetry.owners import owner_text
 from fleet.units import GiB, count, gib
 from widgets.findings_list import SIGNS
 from widgets.header import Header
@@ -116,8 +117,12 @@ def _memory_rows(gpu: GpuState) -> list[Row]:
         rows.append((Span("  "), Span(fit(model.name, 22), "strong"), *_sizes(share, used)))
     driver = gpu.outlook.driver_bytes
     rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>12}{'':>24}", "dim")))
-    other = "–" if gpu.other_bytes is None else gib(gpu.other_bytes)
-    rows.append((Span("  "), Span(fit("other, driver too", 22), "dim"), Span(f"{'':>96}{other:>12}", "dim")))
+    for words, size in (
+        ("strangers", sum(p.on(gpu.pci or "") for p in gpu.strangers)),
+        ("no process", gpu.unheld_bytes),
+    ):
+        held = "–" if size is None or gpu.used_bytes is None else gib(size)
+        rows.append((Span("  "), Span(fit(words, 22), "dim"), Span(f"{'':>96}{held:>12}", "dim")))
     outlook, used = gpu.outlook, gpu.used_bytes
     live = "–" if used is None else gib(used)
     sums = f"{'':>60}{gib(outlook.peak_bytes):>12}{'':>12}{gib(outlook.high_bytes):>12}{live:>12}"
@@ -166,11 +171,16 @@ def _process_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> lis
     if reading is None or gpu.pci is None:
         return [(Span("  not read yet", "dim"),)]
     holding = [process for process in reading.processes if process.on(gpu.pci)]
-    return [
+    rows: list[Row] = [
         (
             Span(f"  {process.pid:>8} {process.state} {process.on(gpu.pci) / GiB:>7.1f}  "),
-            Span(fit(process.owner or "no service", 36), "strong"),
-            Span(fit(process.command_line or process.name, max(10, cells - 58)), "dim"),
+            Span(fit(owner_text(process.owner) or "no service", 36), "other" if process in gpu.strangers else "strong"),
+            Span("killed, not gone  ", "error") if process.is_ending else Span(""),
+            Span(fit(process.command_line or process.name, max(10, cells - 58 - 18 * process.is_ending)), "dim"),
         )
         for process in holding
     ] or [(Span("  none", "dim"),)]
+    if reading.openers:
+        names = ", ".join(f"{process.name} ({process.pid})" for process in reading.openers)
+        rows += paragraph(f"  holding nothing, with the driver open: {names}", cells, "dim", "    ")
+    return rows

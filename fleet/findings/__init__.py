@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """How bad it is, the worst first."""
 
     ERROR = "error"
     WARNING = "warning"
     INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return tuple(Severity).index(self)
 
 
 class Tense(StrEnum):
@@ -51,6 +56,8 @@ class Finding:
     """The same, short enough for a row beside its fixes."""
     model: str | None = None
     gpu: GpuId | None = None
+    host: str | None = None
+    """Where it is about a whole host."""
     numbers: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     """Sizes in bytes under keys ending ``_bytes``."""
     fixes: tuple[Fix, ...] = ()
@@ -58,5 +65,10 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """What it is about: the model where there is one, else the GPU."""
-        return self.model or (str(self.gpu) if self.gpu else "")
+        """What it is about: the model where there is one, else the GPU, else the host."""
+        return self.model or (str(self.gpu) if self.gpu else self.host or "")
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Errors, warnings, infos, each kind in the order it came."""
+    return tuple(sorted(findings, key=lambda finding: finding.severity.rank))

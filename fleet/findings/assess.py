@@ -9,7 +9,6 @@ from fleet.estimate import Estimate
 from fleet.findings import (
     Finding,
     Fix,
-    Severity,
     Tense,
     configuration,
     declared,
@@ -60,7 +59,6 @@ _FAMILIES = (
 )
 _REMEDIES = {code: family.remedies for family in _FAMILIES for code in family.codes}
 _ADVICE = {code for family in _FAMILIES if family.advises for code in family.codes}
-_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +135,4 @@ def _rank(placement: Placement, finding: Finding) -> tuple[int, int]:
     """Errors before warnings; then by the model, or the first model of the GPU, in the fleet file."""
     names = [finding.model] if finding.model else [model.name for model in placement.on(finding.gpu)]
     order = placement.positions
-    return _ORDER.index(finding.severity), min((order[name] for name in names if name), default=0)
+    return finding.severity.rank, min((order[name] for name in names if name), default=0)

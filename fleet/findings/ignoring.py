@@ -16,7 +16,8 @@ def sorted_out(
 ) -> tuple[list[Finding], list[Finding]]:
     """(findings that count, findings that are ignored), each with the severity the fleet file gives its code.
 
-    An ignore that no finding meets is a finding itself where ``tells_idle``, so that none outlives its reason.
+    An ignore that no finding meets is a finding itself where ``tells_idle``, so that none outlives its reason; but not
+    one of what only readings show, which comes and goes.
     """
     preferences = inventory.preferences
     severities = {code: Severity(word) for code, word in preferences.severity}
@@ -40,7 +41,7 @@ def sorted_out(
             *((None, code) for code in preferences.ignore),
             *((model.name, code) for model in ignoring for code, _ in model.ignored),
         )
-        if (model, code) not in met
+        if (model, code) not in met and not code.startswith("LIVE")
     ]
     return counted, ignored
 

@@ -26,6 +26,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "tense": str(finding.tense),
         "model": finding.model,
         "gpu": str(finding.gpu) if finding.gpu else None,
+        "host": finding.host,
         "message": finding.message,
         "numbers": dict(finding.numbers),
         "fixes": [{"summary": fix.summary, "set": dict(assignments(fix.changes))} for fix in finding.fixes],

@@ -212,6 +212,34 @@ _ALL = (
         "bytes of active weights and cache over the accelerator's bandwidth",
     ),
     Rule(
+        "LIVE002",
+        Severity.WARNING,
+        "memory of nobody in the fleet file",
+        "A process that belongs to no model of the fleet file holds memory of a GPU, or memory is in use that no "
+        "process holds. Estimates do not reckon with it, so that a start they allow may fail.",
+        "Add it to the fleet file as a model with memory:, or end it. Memory without a process comes back when the "
+        "driver is done with a dead one, else when the GPU is reset.",
+        "memory of processes and of the GPU by its driver",
+    ),
+    Rule(
+        "LIVE005",
+        Severity.WARNING,
+        "readings that stopped coming",
+        "The host has not answered for three intervals: what is shown is old. After ten it is given up for lost and "
+        "connected to again, and until then nothing is done to it.",
+        "See that it is up and reached by ssh.",
+        "the age of its newest reading",
+    ),
+    Rule(
+        "LIVE006",
+        Severity.INFO,
+        "memory that is not back yet",
+        "A model has ended, and the driver has not taken back all of its memory. A start that needs it fails until "
+        "then; plans wait for it.",
+        "Wait, some seconds and at times minutes. A zombie that stays keeps its memory until its parent ends.",
+        "memory of processes and of the GPU by its driver",
+    ),
+    Rule(
         "IGN001",
         Severity.INFO,
         "an ignore that ignores nothing",

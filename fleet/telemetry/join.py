@@ -20,13 +20,14 @@ def join(frame: Frame) -> HostReading:
     """The reading a frame amounts to. Never raises: what makes no sense is left out."""
     identities = identify(frame.description)
     pci_by_gpu_id = {identity.gpu_id: identity.pci for identity in identities}
-    processes = (_process(pid, held, frame, pci_by_gpu_id) for pid, held in frame.held.items())
+    processes = [_process(pid, held, frame, pci_by_gpu_id) for pid, held in frame.held.items()]
     return HostReading(
         clean(frame.description.host.get(BOOT_ID, "")),
         frame.sequence,
         frame.uptime_seconds,
         tuple(_gpu(identity, frame) for identity in identities),
         tuple(process for process in processes if process.bytes_by_gpu),
+        tuple(process for process in processes if not process.bytes_by_gpu),
     )
 
 

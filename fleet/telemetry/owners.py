@@ -83,3 +83,20 @@ def _is_unit(group: str) -> bool:
 
 def _session(groups: list[str]) -> Iterator[str]:
     yield from (f"session:{found['uid']}" for group in groups if (found := _USER.fullmatch(group)))
+
+
+def owner_text(owner: str | None) -> str:
+    """Who runs a process, for people; empty where nobody knows."""
+    kind, _, name = (owner or "").partition(":")
+    match kind:
+        case "docker" | "podman":
+            return f"{kind} container {name[:12]}"
+        case "kubernetes":
+            return f"pod {name}"
+        case "slurm":
+            return f"Slurm job {name}"
+        case "session":
+            return f"a session of user {name}"
+        case "systemd-user":
+            return f"{name} (a user's)"
+    return name

@@ -80,7 +80,7 @@ HELD = {PCI[0]: 2 * GiB}
         (ServiceReading(ServiceWord.STARTING), None, None, ModelWord.STARTING),
         (ServiceReading(ServiceWord.STOPPING), HELD, True, ModelWord.STOPPING),
         (ServiceReading(ServiceWord.STOPPED), None, None, ModelWord.STOPPED),
-        (ServiceReading(ServiceWord.STOPPED), HELD, None, ModelWord.STOPPING),
+        (ServiceReading(ServiceWord.STOPPED), HELD, None, ModelWord.DRAINING),
         (ServiceReading(ServiceWord.FAILED, result="exit-code"), None, None, ModelWord.FAILED),
         (ServiceReading(ServiceWord.MISSING), None, None, ModelWord.UNKNOWN),
         (None, None, None, ModelWord.UNKNOWN),

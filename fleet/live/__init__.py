@@ -1,0 +1,18 @@
+"""What readings say that the fleet file does not: the findings of a running fleet."""
+
+from __future__ import annotations
+
+from fleet.findings import Finding, Tense
+from fleet.findings.ignoring import sorted_out
+from fleet.inventory import Inventory
+from fleet.live import links, memory
+from fleet.state import FleetState
+
+_RULES = (links.find, memory.find)
+
+
+def live_findings(state: FleetState, inventory: Inventory) -> tuple[Finding, ...]:
+    """Everything that is wrong with the fleet as it was last read, less what its file ignores."""
+    found = (finding for find in _RULES for finding in find(state))
+    counted, _ = sorted_out(inventory, found, Tense.NOW, tells_idle=False)
+    return tuple(counted)

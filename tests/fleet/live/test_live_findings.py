@@ -1,0 +1,134 @@
+"""What readings say that the fleet file does not, on one small host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from fleet.findings import Finding, Severity
+from fleet.findings.assess import assess
+from fleet.inventory import Host, Inventory, Preferences
+from fleet.live import live_findings
+from fleet.model import Engine, GpuId, Model, Place
+from fleet.readings import (
+    EngineReading,
+    GpuIdentity,
+    GpuReading,
+    HostReading,
+    HostSnapshot,
+    Link,
+    ProcessReading,
+    ServiceReading,
+    ServiceWord,
+)
+from fleet.state import join
+from fleet.units import GiB, MiB
+
+PCI = ("0000:22:00.0", "0000:0c:00.0")
+DRIVER = 284 * MiB
+CONTAINER = "0123456789ab" + 52 * "0"
+OURS = Model(
+    "whisper",
+    Engine.parse("whisper"),
+    place=Place("gpu01", (0,)),
+    service="docker:whisper",
+    url="http://127.0.0.1:8002",
+    memory_bytes=2 * GiB,
+)
+INVENTORY = Inventory("test", (Host("gpu01", "ops@gpu01", "MI300X", 2),), (OURS,))
+RUNNING = ServiceReading(ServiceWord.ACTIVE, main_pid=42, owner=f"docker:{CONTAINER}")
+
+
+def process(pid: int, owner: str | None, *held: int, state: str = "S") -> ProcessReading:
+    """A process that holds so many GiB of each GPU."""
+    sizes = tuple((pci, size * GiB) for pci, size in zip(PCI, held, strict=False) if size)
+    return ProcessReading(pid, 1, state, "python", "python", owner, sizes)
+
+
+def found(
+    *processes: ProcessReading,
+    unheld: int = 0,
+    service: ServiceReading = RUNNING,
+    link: Link = Link.LIVE,
+    inventory: Inventory = INVENTORY,
+) -> Sequence[Finding]:
+    """The findings where those processes run and ``unheld`` GiB of the first GPU belong to none of them."""
+    gpus = tuple(
+        GpuReading(
+            GpuIdentity(pci, 0, str(n), None, n, total_bytes=192 * GiB),
+            used_bytes=DRIVER + sum(p.on(pci) for p in processes) + (unheld * GiB if n == 0 else 0),
+        )
+        for n, pci in enumerate(PCI)
+    )
+    snapshot = HostSnapshot(
+        "gpu01",
+        link,
+        reason="It is slow." if link is not Link.LIVE else "",
+        read_at=1.0,
+        reading=HostReading("boot", 1, 10.0, gpus, processes),
+        services={"whisper": service},
+        engines={"whisper": EngineReading(healthy=True)},
+    )
+    return live_findings(join(assess(inventory), {"gpu01": snapshot}, 1.0), inventory)
+
+
+WHISPER = process(42, f"docker:{CONTAINER}", 2)
+
+
+def test_a_fleet_that_runs_as_its_file_says_has_nothing_to_tell() -> None:
+    assert found(WHISPER) == ()
+
+
+def test_a_container_is_the_models_by_the_id_its_manager_tells() -> None:
+    (stranger,) = found(WHISPER, process(43, f"docker:{'f' * 64}", 3))
+    assert stranger.headline == "docker container ffffffffffff holds 3.0 GiB and is no model of the fleet file"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        ("systemd:jupyter.service", "jupyter.service"),
+        ("session:1000", "a session of user 1000"),
+        ("slurm:42", "Slurm job 42"),
+        (None, "python (pid 9)"),
+    ],
+)
+def test_a_stranger_is_told_once_for_all_its_processes_and_gpus(owner: str | None, name: str) -> None:
+    (stranger,) = found(WHISPER, process(9, owner, 4, 4), *([process(10, owner, 1, 1)] if owner else []))
+    assert (stranger.code, stranger.gpu) == ("LIVE002", GpuId("gpu01", 0))
+    assert stranger.message.startswith(f"On gpu01/0, gpu01/1 {name} holds {'10.0' if owner else '8.0'} GiB")
+
+
+def test_a_stranger_of_a_few_megabytes_is_not_worth_a_word() -> None:
+    assert found(WHISPER, process(9, "session:1000", 0)) == ()
+
+
+def test_memory_no_process_holds_is_on_its_way_back_only_where_something_ended() -> None:
+    (stuck,) = found(WHISPER, unheld=41)
+    assert (stuck.code, stuck.severity) == ("LIVE002", Severity.WARNING)
+    assert stuck.message == "On gpu01/0 41.0 GiB are in use, and no process holds them."
+    (draining,) = found(unheld=41, service=ServiceReading(ServiceWord.FAILED))
+    assert (draining.code, draining.severity) == ("LIVE006", Severity.INFO)
+    assert draining.message == "whisper ended, and the driver still holds 41.0 GiB of gpu01/0."
+
+
+def test_a_zombie_of_a_stopped_model_is_still_its_memory() -> None:
+    zombie = replace(WHISPER, state="Z")
+    (draining,) = found(zombie, service=replace(RUNNING, word=ServiceWord.STOPPED))
+    assert draining.message == "whisper has stopped, and its processes still hold 2.0 GiB on gpu01/0."
+    assert zombie.is_ending
+
+
+@pytest.mark.parametrize(("link", "severity"), [(Link.STALE, Severity.WARNING), (Link.LOST, Severity.ERROR)])
+def test_a_host_that_is_late_says_so_with_its_reason(link: Link, severity: Severity) -> None:
+    (late,) = found(WHISPER, link=link)
+    assert (late.code, late.severity, late.subject) == ("LIVE005", severity, "gpu01")
+    assert late.message.endswith("It is slow.")
+
+
+def test_the_fleet_file_may_ignore_what_is_live_and_no_ignore_of_it_is_idle() -> None:
+    quiet = replace(INVENTORY, preferences=Preferences(ignore=("LIVE002",)))
+    assert found(WHISPER, process(9, "slurm:1", 5), inventory=quiet) == ()
+    assert [finding.code for finding in assess(quiet, with_advice=True).findings if finding.code == "IGN001"] == []
