@@ -6,12 +6,13 @@ import argparse
 import asyncio
 
 from console.fleets import add_fleet_options, choose_fleet
-from fleet.errors import Exit, GpudeckError, UsageError
+from fleet.errors import Exit, UsageError
 from fleet.inventory import Host, Inventory
 from fleet.services import Service
 from fleet.services.registry import service_of
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.probe_only import ProbeOnly
+from fleet.telemetry.logs import following, read_log
 from fleet.text import clean, clean_lines
 
 LINE_LIMIT = 4000
@@ -30,22 +31,19 @@ def run(options: argparse.Namespace) -> int:
     inventory = choose_fleet(options)
     host, service = logged(inventory, options.model)
     probe = ProbeOnly(HostConnection(host.name, host.address, inventory.ssh_config))
-    return asyncio.run(_print(probe, service, options.lines, options.follow))
+    return asyncio.run(_print(probe, service, host.become, options.lines, options.follow))
 
 
-async def _print(probe: ProbeOnly, service: Service, lines: int, follow: bool) -> int:
+async def _print(probe: ProbeOnly, service: Service, become: str, lines: int, follow: bool) -> int:
     try:
         if follow:
-            async with probe.follow(service.logs(lines, follow=True)) as new_lines:
+            async with probe.follow(await following(probe, service, lines, become)) as new_lines:
                 async for line in new_lines:
                     print(clean(line, LINE_LIMIT), flush=True)
             return Exit.DONE
-        answer = await probe.read(service.logs(lines))
+        print("\n".join(clean_lines(await read_log(probe, service, lines, become), LINE_LIMIT)))
     finally:
         await probe.close()
-    if not answer.ok:
-        raise GpudeckError(f"{service.name}: {clean(answer.stderr) or 'its log could not be read'}.")
-    print("\n".join(clean_lines(answer.stdout, LINE_LIMIT)))
     return Exit.DONE
 
 

@@ -12,6 +12,7 @@ from console.commands.logs import logged
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
+from fleet.telemetry.logs import read_log
 from fleet.text import clean_lines
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs, paragraph, sentence
@@ -65,11 +66,11 @@ class LogsScreen(ConsoleDialog):
         title = self.query_one(Paragraphs)
         try:
             host, service = logged(self.session.inventory, self._model_name)
-            answer = await self.session.probe(host.name).read(service.logs(LINES))
+            log = await read_log(self.session.probe(host.name), service, LINES, host.become)
         except GpudeckError as error:
             title.show(sentence(str(error), "error"))
             return
-        lines = clean_lines(answer.stdout if answer.ok else answer.stderr, limit=1000)
+        lines = clean_lines(log, limit=1000)
         title.show(lambda _: [(Span(self._model_name, "accent"), Span(f"   {service.name} on {host.name}", "dim"))])
         scroll = self.query_one(VerticalScroll)
         at_end = scroll.scroll_offset.y >= scroll.max_scroll_y

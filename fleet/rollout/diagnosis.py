@@ -8,6 +8,8 @@ from fleet.text import clean_lines
 
 _STARTED = re.compile(r"Start(?:ed|ing) ")
 """How the service manager begins the log of a new start; engines indent the word, or put a level before it."""
+_BY_ITSELF = "Scheduled restart job"
+"""What systemd says before a start nobody asked for."""
 _RAISED = re.compile(r"(?:^|\s)((?:\w+\.)*\w*(?:Error|Exception)): (?P<said>\S.*)")
 _FAILED = re.compile(r"(?:failed to|unable to|cannot|could not|error:|\[errno) ?.*", re.IGNORECASE)
 _ECHOES = ("Engine core initialization failed", "Failed core proc", "Engine process failed to start")
@@ -15,15 +17,25 @@ _ECHOES = ("Engine core initialization failed", "Failed core proc", "Engine proc
 
 
 def why(log: str, limit: int = 600) -> str:
-    """The engine's own sentence of its newest start; empty where its log has none.
+    """The engine's own sentence since it was last told to start; empty where its log has none.
 
+    A start the manager made by itself belongs to the one before, which failed: it may not have said anything yet.
     Newest first: an exception's text is better than a plain line about a failure, and no echo counts.
     """
     lines = clean_lines(log, limit=limit)
-    begins = max((n for n, line in enumerate(lines) if _STARTED.match(line)), default=0)
-    said = [line for line in reversed(lines[begins:]) if not any(echo in line for echo in _ECHOES)]
+    said = [line for line in reversed(lines[_last_told(lines) :]) if not any(echo in line for echo in _ECHOES)]
     for line in said:
         match = _RAISED.search(line)
         if match:
             return f"{match[1]}: {match['said']}"
     return next((line.strip() for line in said if _FAILED.search(line)), "")
+
+
+def _last_told(lines: list[str]) -> int:
+    begins, by_itself = 0, False
+    for number, line in enumerate(lines):
+        if _BY_ITSELF in line:
+            by_itself = True
+        elif _STARTED.match(line):
+            begins, by_itself = (begins if by_itself else number), False
+    return begins

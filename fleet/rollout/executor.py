@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 
 from fleet.errors import UnreachableError
 from fleet.planning.plan import Action, Plan, Step
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.journal import Journal
-from fleet.rollout.restoring import entangled, finished, restoring
+from fleet.rollout.restoring import entangled, finished, restoring, stop
 from fleet.rollout.resuming import still_standing
 from fleet.rollout.stepping import OperatorConnection, StepError, Stepper, Watching
 
@@ -49,7 +50,7 @@ class Rollout:
         self._back = False
         self._begun: set[int] = set()
         self._done: set[int] = set()
-        self._stepper = Stepper(operators, board)
+        self._stepper = Stepper(operators, board, {former.host: former.become for former in plan.formers})
 
     # what the operator can ask for meanwhile
 
@@ -176,8 +177,17 @@ class Rollout:
             try:
                 await self._take(rollout, Phase.ROLLBACK, step)
             except StepError as error:
-                return str(error)
+                return str(error) + (await self._end_loop(rollout, step) if error.loops else "")
         return ""
+
+    async def _end_loop(self, rollout: int, step: Step) -> str:
+        """Stop what ends and is started again, on the way back too; how that went."""
+        former = next(each for each in self.plan.formers if (each.model, each.host) == (step.model, step.host))
+        try:
+            await self._take(rollout, Phase.ROLLBACK, replace(stop(former), n=step.n + 1))
+        except StepError as error:
+            return f" It could not be stopped: {error}"
+        return " It is stopped now."
 
     # one step
 

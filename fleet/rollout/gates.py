@@ -14,6 +14,7 @@ SETTLED_FRAMES = 3
 SETTLED_BYTES = GiB // 4
 TOLERANCE = 0.05
 """Of the estimate's range, on either side; at least half a GiB."""
+_LOOPS = "its process ended and was started again"
 STRAY_BYTES = GiB // 2
 """What a process may hold on a GPU not meant for it: a runtime's context, where it opens every GPU it sees."""
 
@@ -25,6 +26,8 @@ class Seen:
     done: bool = False
     failure: str = ""
     """Why it cannot be done any more; empty while it can."""
+    loops: bool = False
+    """Whether its manager starts it again and again, and so whether it must be stopped."""
     waiting_for: str = ""
     remark: str = ""
     """Worth telling though it is done."""
@@ -85,7 +88,7 @@ class Serving:
             return Seen(waiting_for="a reading of the host")
         ended = self._ended(service, snapshot.services)
         if ended:
-            return Seen(failure=ended)
+            return Seen(failure=ended, loops=ended == _LOOPS)
         held = reading.held_by(self._step.service)
         self._watch_memory(held)
         if service.word is not ServiceWord.ACTIVE:
@@ -106,7 +109,7 @@ class Serving:
         """How its process ended; empty while it runs, or may yet."""
         waits_to_restart = service.word is ServiceWord.STARTING and service.result not in ("", "success")
         if service.restarts > self._restarts or waits_to_restart:
-            return "its process ended and was started again"
+            return _LOOPS
         self._restarts = service.restarts  # the manager counts anew after a start by hand
         if service.word not in (ServiceWord.FAILED, ServiceWord.STOPPED):
             return ""

@@ -54,7 +54,7 @@ def restoring(plan: Plan, begun: Collection[int], models: Collection[str] | None
     touched = [step for step in plan.steps if step.n in begun and (models is None or step.model in models)]
     keys = dict.fromkeys((step.model, step.host) for step in touched)
     formers = [former for former in plan.formers if (former.model, former.host) in keys]
-    steps = [_stop(former) for former in formers if _changed(touched, former, Action.STOP, Action.START)]
+    steps = [stop(former) for former in formers if _changed(touched, former, Action.STOP, Action.START)]
     steps += [_overlay(former) for former in formers if _changed(touched, former, Action.WRITE, Action.REMOVE)]
     for former in sorted(formers, key=lambda former: -former.needs_bytes):
         if former.running and _changed(touched, former, Action.STOP, Action.START):
@@ -70,7 +70,8 @@ def _step(former: Former, action: Action, seconds: float) -> Step:
     return Step(0, action, former.model, former.host, former.service, former.gpus, seconds=seconds)
 
 
-def _stop(former: Former) -> Step:
+def stop(former: Former) -> Step:
+    """The step that stops it, whatever it does; its number is the caller's to give."""
     service = service_named(former.service, former.become)
     return replace(_step(former, Action.STOP, STOP_SECONDS), commands=(service.stop(),))
 

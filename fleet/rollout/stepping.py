@@ -12,6 +12,7 @@ from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
 from fleet.rollout.gates import Drained, Seen, Serving, Stopped
 from fleet.services.registry import service_named
+from fleet.telemetry.logs import read_log
 from fleet.text import clean
 
 COMMAND_TIMEOUT = 120.0
@@ -46,13 +47,21 @@ class Watching(Protocol):
 class StepError(Exception):
     """A step that failed, in a sentence."""
 
+    def __init__(self, sentence: str, *, loops: bool = False) -> None:
+        super().__init__(sentence)
+        self.loops = loops
+        """Whether what was started ends and is started again, until somebody stops it."""
+
 
 class Stepper:
     """Takes steps on hosts, and watches what comes of them."""
 
-    def __init__(self, operators: Mapping[str, OperatorConnection], board: Watching) -> None:
-        """Over connections by host, and the board their readings are put on."""
+    def __init__(
+        self, operators: Mapping[str, OperatorConnection], board: Watching, becomes: Mapping[str, str]
+    ) -> None:
+        """Over connections and ways to become root by host, and the board their readings are put on."""
         self._operators = operators
+        self._becomes = becomes
         self._board = board
         self._before: dict[str, ServiceReading] = {}
 
@@ -126,16 +135,15 @@ class Stepper:
             if called_off():
                 raise
             said = await self._engine_said(step)
-            raise StepError(f"{step.model} did not come up: {said or error}") from None
+            raise StepError(f"{step.model} did not come up: {said or error}", loops=error.loops) from None
 
     async def _engine_said(self, step: Step) -> str:
         """The engine's own words for why it did not start; empty where its log has none."""
-        service = service_named(step.service, "none")
+        service, become = service_named(step.service, "none"), self._becomes.get(step.host, "none")
         try:
-            answer = await self._operators[step.host].read(service.logs(LOG_LINES))
+            return why(await read_log(self._operators[step.host], service, LOG_LINES, become))
         except GpudeckError:
             return ""
-        return why(answer.stdout) if answer.ok else ""
 
     async def _watch(
         self,
@@ -164,7 +172,7 @@ class Stepper:
         except TimeoutError:
             raise StepError(f"after {timeout:.0f} s it still waits for {last.waiting_for or 'a reading'}.") from None
         if last.failure:
-            raise StepError(f"{last.failure}.")
+            raise StepError(f"{last.failure}.", loops=last.loops)
         if not last.done:
             raise StepError("it was called off.")
         return last

@@ -55,7 +55,7 @@ class RecordedUnits:
     """Answers what a plan asks of a host: the unit files as they stood."""
 
     async def read(self, command: Read, timeout: float = 10.0) -> Answer:
-        if command.words[0] == "journalctl":
+        if "journalctl" in command.words:
             return Answer(0, "Started engine.\nINFO: Application startup complete.\n", "")
         unit = command.words[-1]
         texts = [text for text in recorded_readings()["units"].values() if f"/{unit}\n" in text]

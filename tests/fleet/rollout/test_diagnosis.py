@@ -50,3 +50,19 @@ def test_an_earlier_starts_reason_is_not_this_ones() -> None:
 
 def test_an_engine_that_says_started_begins_nothing_anew() -> None:
     assert why(f"{TOO_LONG}\nINFO:     Started server process [7]") == TOO_LONG
+
+
+def test_a_start_nobody_asked_for_belongs_to_the_one_that_failed() -> None:
+    log = [
+        "Started vllm-a.service.",
+        "ValueError: of long ago",
+        "Stopped vllm-a.service.",
+        "Started vllm-a.service.",
+        "ValueError: No available memory for the cache blocks.",
+        "vllm-a.service: Scheduled restart job, restart counter is at 1.",
+        "Stopped vllm-a.service.",
+        "Started vllm-a.service.",
+        "INFO loading",
+    ]
+    assert why("\n".join(log)) == "ValueError: No available memory for the cache blocks."
+    assert why("\n".join(log[:4])) == ""

@@ -1,0 +1,225 @@
+"""A host with a real systemd, sudo and OpenSSH: what is read of it, what is done to it, and what is done against it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from booted_hosts import MODELS, BootedHost, booted
+
+from console.session import Session
+from fleet.inventory.loading import load
+from fleet.readings import HostSnapshot, Link
+from fleet.units import GiB
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def only_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedHost]:
+    with booted(tmp_path_factory.mktemp("booted"), 1) as (host,):
+        yield host
+
+
+@pytest.fixture
+def host(only_host: BootedHost) -> Iterator[BootedHost]:
+    """The host as it should be; it is set right again behind a test that moved it."""
+    yield only_host
+    only_host.thaw()
+    only_host.link("up")
+    only_host.reset()
+
+
+@pytest.fixture
+def fleet(host: BootedHost, tmp_path: Path) -> Path:
+    return host.fleet(tmp_path / "fleet.yaml")
+
+
+def words_of(tmp: Path, *words: str) -> tuple[list[str], dict[str, str]]:
+    return [sys.executable, "-m", "console.cli", *words], {**os.environ, "XDG_STATE_HOME": str(tmp / "state")}
+
+
+def gpudeck(fleet: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command, environment = words_of(fleet.parent, *words)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        check=False,
+    )
+
+
+def apply(fleet: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return gpudeck(fleet, "apply", str(fleet), *words, "--yes")
+
+
+def begun(fleet: Path, until: str, *words: str) -> subprocess.Popen[str]:
+    """An apply that has begun that step; the plan it shows first tells times as well."""
+    command, environment = words_of(fleet.parent, "apply", str(fleet), *words, "--yes")
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, cwd=ROOT, env=environment
+    )
+    assert process.stderr
+    for line in process.stderr:
+        if until in line and "~" not in line:
+            return process
+    raise AssertionError(f"it ended with status {process.wait()} and never began {until!r}")
+
+
+def status(fleet: Path) -> Any:
+    return json.loads(gpudeck(fleet, "status", str(fleet), "--json").stdout)
+
+
+def models(fleet: Path) -> dict[str, tuple[str, int]]:
+    """Of each model its state and the whole GiB it holds."""
+    return {model["name"]: (model["state"], model["used_bytes"] // GiB) for model in status(fleet)["models"]}
+
+
+SERVING = {"a": ("serving", 76), "b": ("serving", 76), "c": ("serving", 115)}
+
+
+def overlay_of(host: BootedHost, model: str) -> str:
+    return host.sh(f"cat /etc/systemd/system/vllm-{model}.service.d/50-gpudeck.conf 2>/dev/null || true")
+
+
+def test_status_is_the_truth_of_its_kernel_and_its_systemd(host: BootedHost, fleet: Path) -> None:
+    assert models(fleet) == SERVING
+    host.sh("systemctl stop vllm-b")
+    seen = status(fleet)
+    assert {m["name"]: m["state"] for m in seen["models"]} == {"a": "serving", "b": "stopped", "c": "serving"}
+    assert seen["hosts"][0]["gpus"][0]["used_bytes"] < 80 * GiB
+
+
+def test_init_writes_the_fleet_that_its_units_serve(host: BootedHost, fleet: Path, tmp_path: Path) -> None:
+    done = gpudeck(fleet, "init", f"ops@{host.name}", "--ssh-config", f"{host.directory}/ssh_config", "-o", "-")
+    found = tmp_path / "found.yaml"
+    found.write_text(done.stdout)
+    told = {model.name: (str(model.place), model.service, model.url) for model in load(found).models}
+    meant = {model.name: (str(model.place), model.service, model.url) for model in load(fleet).models}
+    assert told == meant
+
+
+def test_a_change_of_arguments_is_a_drop_in_and_a_restart(host: BootedHost, fleet: Path) -> None:
+    done = apply(fleet, "--set", "a.gpu-memory-utilization=0.3")
+    assert done.returncode == 0, done.stderr
+    assert models(fleet)["a"] == ("serving", 57)
+    assert "--gpu-memory-utilization 0.3" in overlay_of(host, "a")
+    assert "gpu-memory-utilization: 0.3" in fleet.read_text()
+    assert host.sh("cat /etc/systemd/system/vllm-a.service").count("0.4") == 1
+
+
+def test_a_move_is_seen_on_the_gpu_it_was_meant_for(host: BootedHost, fleet: Path) -> None:
+    done = apply(fleet, "--move", f"b={host.name}/2")
+    assert done.returncode == 0, done.stderr
+    gpus = {gpu["id"]: gpu["models"] for gpu in status(fleet)["hosts"][0]["gpus"]}
+    assert gpus == {"gpu1/0": ["a"], "gpu1/1": ["c"], "gpu1/2": ["b"], "gpu1/3": []}
+    assert "UnsetEnvironment=HIP_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES" in overlay_of(host, "b")
+
+
+def test_a_refused_start_is_told_in_the_engines_words_and_rolled_back(host: BootedHost, fleet: Path) -> None:
+    before = fleet.read_text()
+    done = apply(fleet, "--set", "a.max-model-len=40960")
+    assert done.returncode == 1
+    assert "The model's max seq len (40960) is larger than the maximum number of tokens" in done.stderr
+    assert models(fleet) == SERVING
+    assert (overlay_of(host, "a"), fleet.read_text()) == ("", before)
+
+
+def test_a_log_is_read_as_root_where_the_user_may_not(host: BootedHost, fleet: Path) -> None:
+    assert host.sh("runuser -u ops -- journalctl -u vllm-a -o cat -n 1 --no-pager") == ""
+    done = gpudeck(fleet, "logs", "a", "-n", "1", "--fleet", str(fleet))
+    assert "Application startup complete." in done.stdout
+
+
+def test_a_crash_loop_is_stopped_and_not_awaited(host: BootedHost, fleet: Path) -> None:
+    host.fault("c", "crash")
+    done = apply(fleet, "--set", "c.gpu-memory-utilization=0.5")
+    assert done.returncode == 1
+    assert "OutOfMemoryError: HIP out of memory" in done.stderr
+    assert "It is stopped now." in done.stderr
+    assert host.sh("systemctl is-active vllm-c || true") in ("inactive", "failed")
+    assert models(fleet)["a"] == SERVING["a"]
+
+
+def test_a_line_cut_in_a_command_leaves_a_rollout_that_can_be_resumed(host: BootedHost, fleet: Path) -> None:
+    host.fault("a", "linger")
+    process = begun(fleet, "1 stop", "--set", "a.gpu-memory-utilization=0.3")
+    host.link("down")
+    assert process.wait(PATIENCE) == 1
+    host.link("up")
+    done = gpudeck(fleet, "apply", str(fleet), "--resume")
+    assert done.returncode == 0, done.stderr
+    assert models(fleet)["a"] == ("serving", 57)
+    assert "gpu-memory-utilization: 0.3" in fleet.read_text()
+
+
+def test_a_line_cut_while_a_model_loads_is_waited_for(host: BootedHost, fleet: Path) -> None:
+    process = begun(fleet, "4 wait", "--set", "a.gpu-memory-utilization=0.3")
+    host.link("down")
+    host.link("up")
+    assert process.wait(PATIENCE) == 0
+    assert models(fleet)["a"] == ("serving", 57)
+
+
+@pytest.mark.parametrize("step", ["1 stop", "2 write", "3 start", "4 wait"])
+def test_a_killed_console_is_rolled_back_from_any_step(host: BootedHost, fleet: Path, step: str) -> None:
+    process = begun(fleet, step, "--set", "a.gpu-memory-utilization=0.3")
+    process.send_signal(signal.SIGKILL)
+    process.wait(PATIENCE)
+    done = gpudeck(fleet, "apply", str(fleet), "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert models(fleet) == SERVING
+    assert overlay_of(host, "a") == ""
+
+
+async def watched(fleet: Path, *scenes: tuple[Callable[[], None], Callable[[HostSnapshot], bool]]) -> None:
+    """A session goes through the scenes: something is done to the host, and it must come to see it."""
+    session = Session(load(fleet), interval=0.2)
+    async with session.watching():
+        await session.first_readings()
+        for act, seen in scenes:
+            await asyncio.to_thread(act)
+            (name,) = session.board.snapshots
+            await session.board.until(name, seen, PATIENCE)
+
+
+def is_(link: Link) -> Callable[[HostSnapshot], bool]:
+    return lambda snapshot: snapshot.link is link
+
+
+async def test_a_frozen_host_is_stale_then_lost_and_comes_back(host: BootedHost, fleet: Path) -> None:
+    await watched(
+        fleet,
+        (lambda: None, is_(Link.LIVE)),
+        (host.freeze, is_(Link.STALE)),
+        (lambda: None, is_(Link.LOST)),
+        (host.thaw, is_(Link.LIVE)),
+    )
+
+
+async def test_a_reboot_is_seen_as_one_and_its_models_come_back(host: BootedHost, fleet: Path) -> None:
+    boots: set[str] = set()
+
+    def back(snapshot: HostSnapshot) -> bool:
+        if snapshot.reading:
+            boots.add(snapshot.reading.boot_id)
+        return len(boots) == 2 and [engine.healthy for engine in snapshot.engines.values()] == [True] * len(MODELS)
+
+    await watched(
+        fleet,
+        (lambda: None, lambda snapshot: not back(snapshot)),
+        (host.reboot, back),
+    )
