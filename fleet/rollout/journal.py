@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from fleet.errors import GpudeckError
@@ -131,6 +132,11 @@ class Journal:
             operator,
             json.dumps(plan_json(plan), ensure_ascii=False),
         )
+
+    def token(self, rollout: int) -> str:
+        """What tells this rollout from every other, of any operator; the same as long as there is a journal."""
+        row = self._database.execute("SELECT id, begun, operator FROM rollout WHERE id = ?", (rollout,)).fetchone()
+        return sha256(repr(row).encode()).hexdigest()[:16]
 
     def touch(self, rollout: int, phase: Phase, step: Step) -> int:
         """Write down a step about to be taken; its id."""

@@ -117,6 +117,8 @@ def _rm(argv: Sequence[str], caller: Caller) -> int:
 def _cat(argv: Sequence[str], caller: Caller) -> int:
     given = options(argv, (), ())
     status = 0
+    if not given.words:
+        caller.write(1, caller.stdin)
     for path in given.words:
         place = _inside(caller, path)
         if place.is_file():
