@@ -90,10 +90,11 @@ class BootedHost:
 
     def reboot(self) -> None:
         """It goes down and comes up again."""
-        self.sh("systemctl --no-block reboot")
+        self.sh("systemd-run --quiet --on-active=0.2 systemctl reboot")
 
     def reset(self) -> None:
         """All its models serve as their own units say, and nothing is wrong."""
+        _hosts(self.directory, "up", str(self.number))
         self.sh(_RESET)
 
 
