@@ -11,6 +11,7 @@ from functools import partial
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Action, Plan, Step
+from fleet.rollout.audit import audit
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.journal import Journal
 from fleet.rollout.lock import Holder, HostLock, LockLostError
@@ -137,6 +138,11 @@ class Rollout:
         self._tell(Event(Kind.ENDED, result.message))
         return result
 
+    async def _audit(self, rollout: int, step: Step) -> None:
+        formers = (f for f in self.plan.formers if (f.model, f.host) == (step.model, step.host))
+        command = audit(self._operator, self._journal.token(rollout), step, next(formers, None))
+        await self._operators[step.host].write(command)
+
     async def _lock(self, rollout: int) -> None:
         """Have every host of the plan to ourselves, or none. Raises GpudeckError."""
         becomes = {former.host: former.become for former in self.plan.formers}
@@ -246,6 +252,8 @@ class Rollout:
         lock, steps = self._locks[step.host], len(self.plan.steps)
         renew = partial(lock.renew, step.n, steps, touching=bool(step.commands))
         await renew()
+        if step.commands:
+            await self._audit(rollout, step)
         touch = self._journal.touch(rollout, phase, step)
         self._tell(Event(Kind.STARTED, phase=phase, step=step))
 

@@ -1,4 +1,4 @@
-"""The few commands by which root changes files of a simulated host, kept below its root folder."""
+"""The few commands about files and lines of log that a simulated host knows, kept below its root folder."""
 
 from __future__ import annotations
 
@@ -130,6 +130,14 @@ def _cat(argv: Sequence[str], caller: Caller) -> int:
     return status
 
 
+def _logger(argv: Sequence[str], caller: Caller) -> int:
+    given = options(argv, ("t", "tag"), ())
+    tag = next(iter(given.values("t", "tag")), "logger")
+    machine = caller.host.machine
+    machine.journal.write(machine.now, "", tag, 1, " ".join(given.words))
+    return 0
+
+
 def _true(argv: Sequence[str], caller: Caller) -> int:
     return 0
 
@@ -140,5 +148,6 @@ _COMMANDS: dict[str, Callable[[Sequence[str], Caller], int]] = {
     "mv": _mv,
     "rm": _rm,
     "cat": _cat,
+    "logger": _logger,
     "true": _true,
 }

@@ -119,6 +119,9 @@ def test_a_change_of_arguments_is_a_drop_in_and_a_restart(host: BootedHost, flee
     assert "--gpu-memory-utilization 0.3" in overlay_of(host, "a")
     assert "gpu-memory-utilization: 0.3" in fleet.read_text()
     assert host.sh("cat /etc/systemd/system/vllm-a.service").count("0.4") == 1
+    assert "done  a.gpu-memory-utilization=0.3" in gpudeck(fleet, "audit", str(fleet)).stdout
+    told = gpudeck(fleet, "audit", str(fleet), "--host", host.name, "-n", "3").stdout
+    assert [line.partition("rollout ")[2].split()[1] for line in told.splitlines()] == ["stop", "write", "start"]
 
 
 def test_a_move_is_seen_on_the_gpu_it_was_meant_for(host: BootedHost, fleet: Path) -> None:

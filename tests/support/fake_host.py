@@ -124,6 +124,7 @@ class FakeHost:
         """At the write of that number, before or after it is done, this happens once."""
         self.lost = False
         self.lock = LockFolders()
+        self.audit: list[str] = []
         self._files: dict[str, str] = {}
         self._snapshot = self._publish()
 
@@ -152,6 +153,9 @@ class FakeHost:
         self._reach()
         if "gpudeck-rollout" in command.line:
             return self.lock.do(command)
+        if command.words[0] == "logger":
+            self.audit.append(command.words[-1])
+            return Answer(0, "", "")
         number, after, fault = self.fault or (-1, False, _GONE)
         hit = number == len(self.commands)
         if hit:
