@@ -196,9 +196,9 @@ class Journal:
     def rollouts(self, last: int, model: str | None = None) -> tuple[Past, ...]:
         """The newest ``last`` rollouts, oldest first; with ``model``, of those that touched it."""
         touching = "WHERE id IN (SELECT rollout FROM touch WHERE model = ?)" if model else ""
+        columns = "id, begun, ended, operator, plan, outcome, message"
         rows = self._database.execute(
-            f"SELECT id, begun, ended, operator, plan, outcome, message FROM rollout {touching} ORDER BY id DESC LIMIT ?",
-            (*([model] if model else []), last),
+            f"SELECT {columns} FROM rollout {touching} ORDER BY id DESC LIMIT ?", (*([model] if model else []), last)
         ).fetchall()
         return tuple(
             Past(self.token(id), begun, ended, who, plan_from_json(plan), outcome, message or "", self._touches(id))
