@@ -12,6 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from fleet.commands import Read
+from fleet.errors import UnreachableError
+from fleet.ssh.connection import HostConnection
+from fleet.ssh.probe_only import ProbeOnly
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 MISSING = "" if SSHD and shutil.which("ssh-keygen") else "there is no OpenSSH server on this machine"
 
@@ -39,10 +46,37 @@ class SshServer:
         return [int(pid) for pid in listed.stdout.split()]
 
 
-def new_key(path: Path) -> str:
+def new_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
     """Make a key; its public line without the comment."""
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", path], check=True)
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+def certify(authority: Path, key: Path, *options: str) -> Path:
+    """Sign the public half of a key; ``options`` as ssh-keygen takes them. The certificate's path."""
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "test", *options, f"{key}.pub"], check=True)
+    return key.with_name(f"{key.name}-cert.pub")
+
+
+def client_config(server: SshServer, folder: Path, **changes: str) -> Path:
+    """The client's configuration, in a file of its own, with some of its keywords given another value or added."""
+    lines = []
+    for line in server.ssh_config.read_text().splitlines():
+        keyword = line.split()[0]
+        lines.append(f"  {keyword} {changes.pop(keyword)}" if keyword in changes else line)
+    lines += [f"  {keyword} {value}" for keyword, value in changes.items()]
+    path = folder / "ssh_config"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+async def refusal(ssh_config: Path, address: str = "gpu01") -> str:
+    """What is said of a host that cannot be reached that way."""
+    probe = ProbeOnly(HostConnection("gpu01", address, ssh_config))
+    with pytest.raises(UnreachableError) as raised:
+        await probe.read(Read(("true",)))
+    await probe.close()
+    return str(raised.value)
 
 
 @contextmanager
