@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asyncssh import ChannelOpenError, SSHClientConnection, SSHClientProcess
 
-_LONELY_TRIES = 2
-"""How often to ask while nothing of ours is about to end: sshd may still be clearing away what just did."""
+_PATIENCE = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+"""Seconds before asking again while nothing of ours is about to end: sshd counts a closed session until its program
+has ended too."""
 
 
 class Sessions:
@@ -55,17 +56,19 @@ class Sessions:
                 if is_loss(error):
                     raise
         async with self._turn:
-            tries = 0
+            waits = iter(_PATIENCE)
             while True:
                 self._ended.clear()
-                tries = 0 if self._brief else tries + 1
                 try:
                     return await opened.create_process(line, **options)
                 except asyncssh.ChannelOpenError as error:
-                    if is_loss(error) or tries == _LONELY_TRIES:
+                    wait = None if self._brief else next(waits, None)
+                    if is_loss(error) or (wait is None and not self._brief):
                         raise
-                if self._brief:
+                if wait is None:
                     await self._ended.wait()
+                else:
+                    await asyncio.sleep(wait)
 
 
 def is_loss(error: ChannelOpenError) -> bool:

@@ -130,7 +130,7 @@ async def test_what_is_not_obeyed_is_told_with_its_line_and_only_where_it_applie
     path = client_config(server, tmp_path, ControlMaster="auto", Ciphers="aes256-ctr", HashKnownHosts="yes")
     path.write_text(f"{path.read_text()}Host gpu99\n  VisualHostKey yes\nHost *\n  LogLevel=DEBUG\n")
     connection = HostConnection("gpu01", "gpu01", path)
-    assert connection.remarks == ()
+    assert not connection.remarks
     await connection.opened()
     await connection.close()
     first, second = connection.remarks
