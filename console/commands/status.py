@@ -43,8 +43,6 @@ async def _run(session: Session, options: argparse.Namespace) -> int:
     unreached = [host for host in state.hosts if host.link not in (Link.LIVE, Link.STALE)]
     for host in unreached:
         print(f"gpudeck: {host.name}: {host.reason or host.link}", file=sys.stderr)
-    for remark in dict.fromkeys(remark for host in state.hosts for remark in host.remarks):
-        print(f"gpudeck: {remark}", file=sys.stderr)
     return Exit.UNREACHABLE if unreached else Exit.DONE
 
 
