@@ -64,8 +64,6 @@ class HostWatcher:
         self._waits = waits
         self._snapshot = HostSnapshot(host.name, Link.CONNECTING)
         self._frame_came = asyncio.Event()
-        self._begun = False
-        """Whether this visit gave a reading yet."""
         self._reboot = ""
         self._trouble = ""
         """What keeps us from asking for services, as a sentence."""
@@ -103,7 +101,8 @@ class HostWatcher:
         """Watch until the host is lost. Always ends with UnreachableError."""
         async with self._connection.stream(script()) as lines, asyncio.TaskGroup() as tasks:
             self._frame_came.clear()
-            self._begun = False
+            # what was asked before the host was lost may not be so any more
+            self._snapshot = replace(self._snapshot, services={}, engines={})
             tasks.create_task(self._pace(lines))
             tasks.create_task(self._poll(tasks))
             await self._read_frames(lines)
@@ -118,18 +117,11 @@ class HostWatcher:
         raise UnreachableError(f"The probe on {self._host.name} ended with status {lines.exit_status}.")
 
     def _take(self, reading: HostReading) -> None:
-        if not self._begun:
-            self._begin(reading)
-        self._show(link=Link.LIVE, reason="", read_at=self._clock(), reading=reading)
-        self._frame_came.set()
-
-    def _begin(self, reading: HostReading) -> None:
-        """The first reading of a visit: what was asked of services and engines before it may not be so any more."""
-        self._begun = True
         before = self._snapshot.reading
         if before is not None and before.boot_id != reading.boot_id:
             self._reboot = f"{self._host.name} was rebooted while it was watched."
-        self._snapshot = replace(self._snapshot, services={}, engines={})
+        self._show(link=Link.LIVE, reason="", read_at=self._clock(), reading=reading)
+        self._frame_came.set()
 
     async def _pace(self, lines: Lines) -> None:
         """Ask for a frame at every interval, never before the last one came, and say when none comes."""
