@@ -25,7 +25,7 @@ def script() -> str:
     return files("fleet.telemetry").joinpath("probe.sh").read_text("utf-8")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Description:
     """What does not change while the host's GPU topology stays as it is; complete before the first frame."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from fleet.readings import GpuIdentity, GpuReading, HostReading, ProcessReading
 from fleet.telemetry.frames import Description, Frame, Texts
@@ -31,6 +32,7 @@ def join(frame: Frame) -> HostReading:
     )
 
 
+@lru_cache(maxsize=1024)  # the same object from frame to frame
 def identify(description: Description) -> tuple[GpuIdentity, ...]:
     """The GPUs of a host, ascending by HIP index.
 
@@ -99,26 +101,38 @@ def _labelled(polled: Texts, device: Texts, label: str) -> str | None:
 
 def _process(pid: int, held: Mapping[str, int], frame: Frame, pci_by_gpu_id: Mapping[str, str]) -> ProcessReading:
     texts: Texts = frame.who.get(pid, {})
-    stat = _STAT.fullmatch(texts.get("stat", ""))
-    fields = stat["rest"].split() if stat else []
-    start = _whole(fields[_START_FIELD]) if len(fields) > _START_FIELD else None
+    start, state = _stat(texts.get("stat", ""))
     by_gpu: dict[str, int] = {}
     for gpu_id, size in held.items():
         if size and (pci := pci_by_gpu_id.get(gpu_id)):
             by_gpu[pci] = by_gpu.get(pci, 0) + size
     return ProcessReading(
         pid,
-        start_ticks=start or 0,
-        state=clean(stat["state"]) if stat else "?",
-        name=clean(texts.get("comm", "")) or f"pid {pid}",
-        command_line=clean(texts.get("cmdline", ""), limit=2000),
-        owner=owner(texts.get("cgroup", "")),
+        start_ticks=start,
+        state=state,
+        name=_same(texts.get("comm", ""), 400) or f"pid {pid}",
+        command_line=_same(texts.get("cmdline", ""), 2000),
+        owner=_owner(texts.get("cgroup", "")),
         bytes_by_gpu=tuple(by_gpu.items()),
     )
 
 
+# What is told of a process is the same from frame to frame.
+_same = lru_cache(maxsize=8192)(clean)
+_owner = lru_cache(maxsize=8192)(owner)
+
+
+@lru_cache(maxsize=8192)
+def _stat(text: str) -> tuple[int, str]:
+    """A process's start in ticks and its state, by its ``stat``."""
+    stat = _STAT.fullmatch(text)
+    fields = stat["rest"].split() if stat else []
+    start = _whole(fields[_START_FIELD]) if len(fields) > _START_FIELD else None
+    return start or 0, clean(stat["state"]) if stat else "?"
+
+
 def _whole(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"[0-9]{1,20}", text) else None
+    return int(text) if text and len(text) <= 20 and text.isascii() and text.isdigit() else None
 
 
 def _scaled(text: str | None, unit: float) -> float | None:
