@@ -16,7 +16,7 @@ from fleet.services.states import parse_states, states_command
 from fleet.simulator.child import start_demo
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.probe_only import ProbeOnly
-from fleet.telemetry.engines import ask
+from fleet.telemetry.engines.asking import ask
 from fleet.telemetry.frames import FrameReader, script
 
 FOLDER = Path(__file__).with_name("recorded")
