@@ -29,6 +29,8 @@ FIRST_FRAME_SECONDS = 15.0
 """Time for the first frame: a host's login shell may be slow to come to the point."""
 POLL_INTERVALS = 2
 """Services and endpoints are asked every second interval."""
+CALM_INTERVALS = 5
+"""An endpoint whose engine is ready is asked again after so many intervals."""
 
 
 class HostWatcher:
@@ -64,7 +66,7 @@ class HostWatcher:
         self._waits = waits
         self._snapshot = HostSnapshot(host.name, Link.CONNECTING)
         self._frame_came = asyncio.Event()
-        self._rounds = Rounds(connection)
+        self._rounds = Rounds(connection, CALM_INTERVALS * interval)
         self._watched: tuple[Model, ...] = ()
         self._services: dict[str, Service] = {}
         self.watch(models)

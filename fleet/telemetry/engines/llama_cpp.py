@@ -78,7 +78,9 @@ async def _of_router(pages: Pages, names: Iterable[str]) -> Samples:
     """The figures of these models, each series with its model as a label."""
 
     async def of(name: str) -> Samples:
-        found = await samples_of(pages, f"/metrics?model={quote(name, safe='')}&autoload=false", WORDS)
+        found = await samples_of(
+            pages, f"/metrics?model={quote(name, safe='', errors='replace')}&autoload=false", WORDS
+        )
         return {series.labelled("model", name): value for series, value in found.items()}
 
     return {series: value for samples in await asyncio.gather(*map(of, names)) for series, value in samples.items()}

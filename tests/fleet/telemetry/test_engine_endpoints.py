@@ -260,7 +260,7 @@ class TestLlamaCpp:
         assert "/metrics" not in web.asked
 
     async def test_names_are_harmless_and_few(self, probe: ProbeOnly) -> None:
-        names = [*(f"\x1b[31m{n}\n" for n in range(100)), "x" * 1000]
+        names = ["x" * 1000, *(f"\x1b[31m{n}\ud800\n" for n in range(100))]
         pages = {
             "/health": page(),
             "/v1/models": listed(*((name, "loaded", []) for name in names)),
@@ -280,7 +280,7 @@ class TestRounds:
             await released.wait()
 
         async with serving(Web({"/health": page()}, before=hang)) as slow, serving(Web({"/health": page()})) as quick:
-            rounds = Rounds(probe)
+            rounds = Rounds(probe, calm=0)
             models = [model(slow, name="slow"), model(quick, name="quick")]
             seen: list[set[str]] = []
             async with asyncio.TaskGroup() as tasks:
@@ -296,7 +296,7 @@ class TestRounds:
             await released.wait()
 
         async with serving(Web({"/health": page()}, before=hang)) as slow:
-            rounds = Rounds(probe)
+            rounds = Rounds(probe, calm=0)
             async with asyncio.TaskGroup() as tasks:
                 first = rounds.ask([model(slow)], tasks)
                 assert await anext(first) == {}
@@ -308,9 +308,23 @@ class TestRounds:
 
     async def test_what_is_asked_no_more_is_forgotten(self, probe: ProbeOnly) -> None:
         async with serving(Web({"/health": page()})) as web:
-            rounds = Rounds(probe)
+            rounds = Rounds(probe, calm=0)
             async with asyncio.TaskGroup() as tasks:
                 async for readings in rounds.ask([model(web)], tasks):
                     assert set(readings) == {"m"}
                 async for readings in rounds.ask([], tasks):
                     assert readings == {}
+
+    async def test_a_ready_engine_is_left_alone_for_a_while_and_another_is_not(self, probe: ProbeOnly) -> None:
+        now = [0.0]
+        async with (
+            serving(Web({"/health": page()})) as ready,
+            serving(Web({"/health": page("", "503 Service Unavailable")})) as loading,
+        ):
+            rounds = Rounds(probe, calm=5, clock=lambda: now[0])
+            models = [model(ready, "whisper", "ready"), model(loading, "whisper", "loading")]
+            for now[0] in (0.0, 2.0, 4.0, 6.0):
+                async with asyncio.TaskGroup() as tasks:
+                    async for readings in rounds.ask(models, tasks):
+                        assert readings["ready"].healthy is True
+        assert (len(ready.asked), len(loading.asked)) == (2, 4)
