@@ -15,7 +15,7 @@ _WORDS = {
 def endpoint_lines(engine: EngineReading) -> list[tuple[str, str]]:
     """Everything an endpoint says, as lines with their styles; only what it says."""
     lines = [(_WORDS[engine.word], "warning")] if engine.word in _WORDS else []
-    if engine.sleep not in (None, Sleep.AWAKE):
+    if _put_away(engine):
         lines.append((f"the model is put away: {engine.sleep}", "warning"))
     if engine.loaded_models:
         lines.append((f"loaded now: {', '.join(engine.loaded_models)}", "text"))
@@ -26,14 +26,22 @@ def endpoint_lines(engine: EngineReading) -> list[tuple[str, str]]:
 
 def pace(engine: EngineReading) -> list[str]:
     """What says most of how a model does: what it generates or answers in a second, and how long that takes."""
+    words = [str(engine.sleep)] if _put_away(engine) else []
+    words += ["busy"] if engine.word is EngineWord.BUSY else []
     if engine.tokens_per_second is not None:
-        done, latency = f"{speed(engine.tokens_per_second)} tok/s", ("TTFT", engine.ttft_p95_seconds)
+        words.append(f"{speed(engine.tokens_per_second)} tok/s")
+        latency = ("TTFT", engine.ttft_p95_seconds)
     elif engine.requests_per_second is not None:
-        done, latency = f"{speed(engine.requests_per_second)} requests/s", ("each", engine.end_to_end_p95_seconds)
+        words.append(f"{speed(engine.requests_per_second)} requests/s")
+        latency = ("each", engine.end_to_end_p95_seconds)
     else:
-        return []
+        return words
     name, p95 = latency
-    return [done] if p95 is None else [done, f"{name} p95 {seconds(p95)}"]
+    return words if p95 is None else [*words, f"{name} p95 {seconds(p95)}"]
+
+
+def _put_away(engine: EngineReading) -> bool:
+    return engine.sleep not in (None, Sleep.AWAKE)
 
 
 def speed(per_second: float) -> str:

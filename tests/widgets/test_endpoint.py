@@ -64,6 +64,11 @@ def test_the_pace_is_tokens_and_the_first_of_them_or_requests_and_the_whole_of_t
     assert pace(EngineReading(healthy=True)) == []
 
 
+def test_the_pace_begins_with_what_explains_it() -> None:
+    assert pace(EngineReading(sleep=Sleep.ALL_DISCARDED, tokens_per_second=0.0)) == ["all discarded", "0 tok/s"]
+    assert pace(EngineReading(word=EngineWord.BUSY)) == ["busy"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.0021, "2.1 ms"), (0.0386, "39 ms"), (0.684, "0.68 s"), (4.26, "4.3 s"), (68.7, "69 s")],

@@ -93,8 +93,3 @@ class Asker:
         if spans is not None:
             fields |= rates(self._dialect.words, *spans)
         return EngineReading(healthy, word=word, **fields)
-
-
-async def ask(connection: ProbeOnly, model: Model) -> EngineReading:
-    """How a model's endpoint is, at one look. Raises UnreachableError where the host itself is not reached."""
-    return await Asker(connection, model).ask() if model.url else EngineReading()

@@ -16,7 +16,7 @@ from fleet.readings import EngineReading, EngineWord, Sleep
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.http import BODY_LIMIT
 from fleet.ssh.probe_only import ProbeOnly
-from fleet.telemetry.engines.asking import BUSY_LOOKS, Asker, ask
+from fleet.telemetry.engines.asking import BUSY_LOOKS, Asker
 from fleet.telemetry.engines.rounds import Rounds
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
@@ -39,6 +39,10 @@ async def probe(server: SshServer) -> AsyncIterator[ProbeOnly]:
 def model(web: Web, engine: str = "vllm 0.21.0", name: str = "m", **args: str | int | bool) -> Model:
     flags = Arguments({flag.replace("_", "-"): value for flag, value in args.items()})
     return Model(name, Engine.parse(engine), url=web.url, args=flags)
+
+
+async def ask(probe: ProbeOnly, model: Model) -> EngineReading:
+    return await Asker(probe, model).ask()
 
 
 class TestHealth:
