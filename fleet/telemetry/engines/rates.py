@@ -50,10 +50,10 @@ class Span:
         return None if increase is None else increase / (self.after.at - self.before.at)
 
     def buckets(self, name: str, where: Where) -> dict[float, float]:
-        """New observations of a histogram at most as large as each edge; ``name`` is without ``_bucket``."""
+        """New observations of a histogram at most as large as each edge; ``name`` is that of its buckets."""
         found: dict[float, float] = {}
         for series, value in self.after.samples.items():
-            if series.name == f"{name}_bucket" and where(series) and series in self.before.samples:
+            if series.name == name and where(series) and series in self.before.samples:
                 edge = _edge(series)
                 found[edge] = found.get(edge, 0.0) + value - self.before.samples[series]
         return found

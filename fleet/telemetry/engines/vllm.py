@@ -24,9 +24,11 @@ WORDS = Vocabulary(
     finished=Term(("vllm:request_success_total",)),
     errors=Term(("vllm:request_success_total",), labelled("finished_reason", lambda reason: reason == "error")),
     preemptions=Term(("vllm:num_preemptions_total",)),
-    time_to_first_token=Term(("vllm:time_to_first_token_seconds",)),
-    inter_token=Term(("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds")),  # 0.11; before
-    end_to_end=Term(("vllm:e2e_request_latency_seconds",)),
+    time_to_first_token=Term(("vllm:time_to_first_token_seconds_bucket",)),
+    inter_token=Term(
+        ("vllm:inter_token_latency_seconds_bucket", "vllm:time_per_output_token_seconds_bucket")
+    ),  # 0.11; before
+    end_to_end=Term(("vllm:e2e_request_latency_seconds_bucket",)),
     facts=(_CONFIG, _SLEEP),
 )
 

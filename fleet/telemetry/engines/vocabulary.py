@@ -27,7 +27,7 @@ class Term:
     def name(self, samples: Samples) -> str | None:
         """The name this engine uses; None where it says nothing of it."""
         said = {series.name for series in samples}
-        return next((name for name in self.names if name in said or f"{name}_bucket" in said), None)
+        return next((name for name in self.names if name in said), None)
 
     def of(self, samples: Samples) -> list[tuple[Series, float]]:
         """The series that are meant."""
@@ -48,6 +48,7 @@ class Vocabulary:
     errors: Term = Term()
     preemptions: Term = Term()
     time_to_first_token: Term = Term()
+    """The buckets of a histogram in seconds, as the two after it."""
     inter_token: Term = Term()
     end_to_end: Term = Term()
     generating: Term = Term()
@@ -60,18 +61,12 @@ class Vocabulary:
     """It counts tokens when their request ends, so that only a long time shows a rate."""
 
     _GAUGES = ("running", "waiting", "kv_usage", "generating")
-    _HISTOGRAMS = ("time_to_first_token", "inter_token", "end_to_end")
 
     @cached_property
     def names(self) -> frozenset[str]:
         """Every series' name of interest."""
-        terms = {field.name: getattr(self, field.name) for field in fields(self)}
-        return frozenset(self.facts) | {
-            f"{name}_bucket" if key in self._HISTOGRAMS else name
-            for key, term in terms.items()
-            if isinstance(term, Term)
-            for name in term.names
-        }
+        terms = (getattr(self, field.name) for field in fields(self))
+        return frozenset(self.facts).union(*(term.names for term in terms if isinstance(term, Term)))
 
     @cached_property
     def counters(self) -> frozenset[str]:
