@@ -26,8 +26,15 @@ class Pages:
     """What one endpoint has to say. Every method raises UnreachableError where the host itself is not reached."""
 
     def __init__(self, connection: ProbeOnly, url: str, deadline: float = DEADLINE_SECONDS) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            connection: That of the endpoint's host.
+            url: The endpoint's own, or that of its OpenAI API below it.
+            deadline: Seconds any page may take.
+        """
         self._connection = connection
-        self._url = url.rstrip("/")
+        self._url = url.rstrip("/").removesuffix("/v1")
         self._deadline = deadline
 
     async def get(self, path: str) -> HttpAnswer:

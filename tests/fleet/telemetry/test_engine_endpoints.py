@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from openssh import MISSING, SshServer, openssh_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from web import Web, page, serving
 
 from fleet.model import Arguments, Engine, Model
@@ -158,6 +159,35 @@ class TestFigures:
             web.pages["/metrics"] = page('vllm:generation_tokens_total{engine="0"} 1600.0\n')
             second = await asker.ask()
         assert (first.tokens_per_second, second.tokens_per_second) == (None, 150)
+
+    async def test_an_engine_that_counts_with_the_library_vllm_uses_is_read_right(self, probe: ProbeOnly) -> None:
+        registry = CollectorRegistry()
+        tokens = Counter("vllm:generation_tokens", "Tokens.", ["engine"], registry=registry).labels("0")
+        first = Histogram(
+            "vllm:time_to_first_token_seconds", "Time.", ["engine"], registry=registry, buckets=(0.1, 0.5, 1.0)
+        ).labels("0")
+        times = iter((0.0, 10.0))
+        listener, thread = start_http_server(0, "127.0.0.1", registry)
+        try:
+            url = f"http://127.0.0.1:{listener.server_port}"
+            asker = Asker(probe, Model("m", Engine.parse("vllm 0.21.0"), url=url), clock=lambda: next(times))
+            first.observe(0.7)
+            await asker.ask()
+            tokens.inc(420)
+            for _ in range(10):
+                first.observe(0.3)
+            reading = await asker.ask()
+        finally:
+            listener.shutdown()
+            listener.server_close()
+            thread.join()
+        assert reading.tokens_per_second == 42
+        assert reading.ttft_p50_seconds == pytest.approx(0.3)
+
+    async def test_the_url_may_be_that_of_its_api(self, probe: ProbeOnly) -> None:
+        async with serving(Web({"/health": page(), "/metrics": page(FIGURES)})) as web:
+            named = Model("m", Engine.parse("vllm 0.21.0"), url=f"{web.url}/v1/")
+            assert (await ask(probe, named)).running == 3
 
     async def test_a_model_put_to_sleep_says_so(self, probe: ProbeOnly) -> None:
         asleep = FIGURES + "".join(
