@@ -15,6 +15,7 @@ from fleet.inventory import Host, Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import (
     EngineReading,
+    EngineWord,
     GpuReading,
     HostReading,
     HostSnapshot,
@@ -23,6 +24,7 @@ from fleet.readings import (
     ServiceReading,
     ServiceWord,
 )
+from fleet.telemetry.engines.document import engine_json
 
 
 class ModelWord(StrEnum):
@@ -278,6 +280,8 @@ def _word(model: Model, service: ServiceReading | None, engine: EngineReading, h
         case ServiceWord.STARTING:
             return ModelWord.STARTING
         case ServiceWord.ACTIVE:
+            if engine.word is EngineWord.DEAD:
+                return ModelWord.FAILED
             if engine.healthy or (model.url is None and held_bytes):
                 return ModelWord.SERVING
             return ModelWord.LOADING if held_bytes else ModelWord.STARTING
@@ -310,6 +314,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "kv_usage": model.engine.kv_usage,
                 "running": model.engine.running,
                 "waiting": model.engine.waiting,
+                **engine_json(model.engine),
             }
             for model in state.models
         ],

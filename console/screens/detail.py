@@ -16,6 +16,7 @@ from fleet.readings import GpuReading, HostReading
 from fleet.state import GpuState, ModelState
 from fleet.telemetry.owners import owner_text
 from fleet.units import GiB, count, gib
+from widgets.endpoint import endpoint_lines
 from widgets.findings_list import SIGNS
 from widgets.header import Header
 from widgets.hints import Hints
@@ -82,7 +83,7 @@ def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[
     rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span("   estimated, and live beside it", "dim"))]
     rows += _memory_rows(gpu)
     for model in gpu.models:
-        rows += [(), *_model_rows(model)]
+        rows += [(), *_model_rows(model, cells)]
     rows += [(), (Span("Processes that hold memory here", "accent"),)]
     return rows + _process_rows(gpu, reading, cells)
 
@@ -147,7 +148,7 @@ def _sizes(share: GpuShare | None, used: int | None) -> Row:
     return (*(Span(f"{gib(size):>12}", style) for size, style in kinds), live)
 
 
-def _model_rows(model: ModelState) -> list[Row]:
+def _model_rows(model: ModelState, cells: int) -> list[Row]:
     rows: list[Row] = [
         (Span(model.name, "accent"), Span(f"   {model.word}   {model.model.engine}   {model.model.source or ''}"))
     ]
@@ -160,6 +161,8 @@ def _model_rows(model: ModelState) -> list[Row]:
     if estimate is not None:
         rows.append((Span(f"  numbers: {estimate.basis}", "dim"),))
         rows += [(Span(f"  {note}", "dim"),) for note in estimate.notes]
+    for words, style in endpoint_lines(model.engine):
+        rows += paragraph(f"  {words}", cells, style, "    ")
     args = "  ".join(f"{flag} {value}" for flag, value in model.model.args.items())
     rows += [(Span(f"  {args}", "dim"),)] if args else []
     rows += [(Span(f"  {model.model.service}   {model.model.url or ''}", "dim"),)] if model.model.service else []
