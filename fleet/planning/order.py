@@ -1,17 +1,18 @@
 """In which order models are stopped and started, so that each start finds the memory it needs and little is down.
 
-Everything happens one at a time. Models that share no GPU are ordered apart: of each part a quick order is made, and a
-cheaper one searched for.
+Everything happens one at a time. Models that share no GPU, not even for a while, are ordered apart: of each part a
+quick order is made, and then a cheaper one is searched for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import inf
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
+from fleet.model import GpuId
 from fleet.planning.greedy import greedy
-from fleet.planning.search import cost, search
-from fleet.planning.tasks import Sizes, Task, Turn, after, downtime
+from fleet.planning.search import NODES, cost, search
+from fleet.planning.tasks import Sizes, Task, Turn, after
 
 
 def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> list[Turn]:
@@ -27,52 +28,48 @@ def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> lis
         stopped first and then started, and the turns that do not fit say so.
     """
     turns: list[Turn] = []
-    left = free
-    parts = components(tasks)
-    for part in parts:
-        here = {gpu for task in part for gpu in task.gpus}
+    regions = components(tasks, lambda task: task.gpus | task.reach)
+    for region in regions:
         moved = {each.task.model for each in turns}
-        near = [task for task in bystanders if task.gpus & here and task.model not in moved]
-        found = _ordered(part, near, left)
-        turns += found
-        left = after(found, left)
-    return _together(tasks, bystanders, free, turns, len(parts))
+        near = [task for task in bystanders if task.model not in moved]
+        turns += _ordered(region, near, after(turns, free), NODES // len(regions))
+    return turns
 
 
-def components(tasks: Iterable[Task]) -> list[list[Task]]:
+def components(tasks: Iterable[Task], gpus: Callable[[Task], AbstractSet[GpuId]]) -> list[list[Task]]:
     """The tasks in parts that share no GPU with one another, each in the order given."""
     parts: list[list[Task]] = []
     for task in tasks:
-        touching = [part for part in parts if any(task.gpus & other.gpus for other in part)]
+        touching = [part for part in parts if any(gpus(task) & gpus(other) for other in part)]
         merged = [other for part in touching for other in part]
         parts = [part for part in parts if part not in touching]
         parts.append([*merged, task])
     return parts
 
 
-def _ordered(part: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> list[Turn]:
-    """The turns of one part; a bystander has some only where there is no order without it."""
+def _ordered(region: Sequence[Task], bystanders: Sequence[Task], free: Sizes, nodes: int) -> list[Turn]:
+    """A quick order of each part that would do without temporary places, then a cheaper one of all together."""
+    quick: list[Turn] = []
+    for part in components(region, lambda task: task.gpus):
+        here = {gpu for task in part for gpu in task.gpus}
+        near = [task for task in bystanders if task.gpus & here and not _takes_part(task, quick)]
+        quick += _possible(part, near, after(quick, free), nodes)
+    if not all(each.fits for each in quick):
+        return quick
+    helpers = [task for task in bystanders if _takes_part(task, quick)]
+    return search(region, helpers, free, cost(quick), nodes) or quick
+
+
+def _possible(part: Sequence[Task], bystanders: Sequence[Task], free: Sizes, nodes: int) -> list[Turn]:
+    """An order of one part in which every start fits, where one is found; a bystander has turns only if need be."""
     quick = greedy(part, bystanders, free)
     proven = all(each.fits for each in quick)
-    helpers = [task for task in bystanders if _takes_part(task, quick)]
-    found = search(part, [], free, inf if helpers or not proven else cost(quick))
-    if found is None and not proven:
-        found = search(part, bystanders, free)
-    if found is None and helpers and proven:
-        found = search(part, helpers, free, cost(quick))
-    return found or quick
-
-
-def _together(
-    tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes, apart: list[Turn], parts: int
-) -> list[Turn]:
-    """A cheaper order of all parts at once, where one may find temporary places another leaves; else that of each."""
-    if parts < 2 or not downtime(apart) or not any(task.temporary for task in tasks):
-        return apart
-    if not all(each.fits for each in apart):
-        return apart
-    helpers = [task for task in bystanders if _takes_part(task, apart)]
-    return search(tasks, helpers, free, cost(apart)) or apart
+    if proven and not any(_takes_part(task, quick) for task in bystanders):
+        return quick
+    without = search(part, [], free, nodes=nodes)
+    if without or proven:
+        return without or quick
+    return search(part, bystanders, free, nodes=nodes) or quick
 
 
 def _takes_part(task: Task, turns: Iterable[Turn]) -> bool:

@@ -77,6 +77,11 @@ class Task:
         return frozenset().union(*(spot.gpus for spot in (self.now, self.goal) if spot))
 
     @property
+    def reach(self) -> frozenset[GpuId]:
+        """Every GPU it may serve from in between."""
+        return frozenset().union(*(spot.gpus for spot in self.temporary))
+
+    @property
     def damage(self) -> tuple[float, float]:
         """The smaller, the sooner it is stopped early."""
         return self.weight, self.load_seconds

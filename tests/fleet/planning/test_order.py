@@ -75,7 +75,7 @@ def test_a_start_that_can_never_fit_is_planned_and_says_so() -> None:
 
 def test_parts_that_share_no_gpu_are_ordered_apart() -> None:
     apart = [task("a", {A: 1}, {B: 1}), task("c", {C: 1}, {C: 1}), task("b", {B: 1}, {B: 1})]
-    assert [[each.model for each in part] for part in components(apart)] == [["c"], ["a", "b"]]
+    assert [[each.model for each in part] for part in components(apart, lambda each: each.gpus)] == [["c"], ["a", "b"]]
 
 
 sizes = st.dictionaries(st.sampled_from(GPUS), st.integers(1, 60), max_size=2)
