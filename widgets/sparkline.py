@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 LEVELS = "▁▂▃▄▅▆▇█"
 GAP = "·"
@@ -15,6 +16,8 @@ def sparkline(peaks: Sequence[float | None], top: float) -> str:
 
 
 def _level(value: float, top: float) -> str:
+    if value >= top > 0:
+        return LEVELS[-1]
     if value <= 0 or top <= 0:
         return LEVELS[0]
-    return LEVELS[min(len(LEVELS), -int(-value * len(LEVELS) // top)) - 1]
+    return LEVELS[ceil(value / top * len(LEVELS)) - 1]
