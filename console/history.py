@@ -15,7 +15,7 @@ from fleet.history.values import Entry, Event, EventKind, Frame, Kind, Sample, S
 from fleet.history.writer import Writer, WriterThread
 from fleet.inventory import Inventory
 from fleet.model import GpuId, Model
-from fleet.readings import HostSnapshot, Link
+from fleet.readings import HostSnapshot, Link, ServiceWord
 from fleet.state import FleetState, ModelState, model_state
 from fleet.text import clean
 
@@ -137,10 +137,21 @@ def events(at: int, snapshot: HostSnapshot, models: Iterable[ModelState]) -> Ite
     if snapshot.reading.boot_id:
         yield Event(at, EventKind.BOOT, snapshot.host, clean(snapshot.reading.boot_id, 64))
     for model in models:
-        if snapshot.services or model.model.service is None:
+        if _is_known(model.model, snapshot):
             yield Event(at, EventKind.STATE, model.name, str(model.word))
         place = model.model.place if model.model.enabled else None
         yield Event(at, EventKind.PLACE, model.name, str(place) if place else None)
+
+
+def _is_known(model: Model, snapshot: HostSnapshot) -> bool:
+    """Whether the model's state is its own: its host is there, and all who can tell of it were asked."""
+    service = snapshot.services.get(model.name)
+    answers = model.url is None or model.name in snapshot.engines
+    return (
+        snapshot.link in (Link.LIVE, Link.STALE)
+        and (service is not None or model.service is None)
+        and (answers or (service is not None and service.word is not ServiceWord.ACTIVE))
+    )
 
 
 def samples(snapshot: HostSnapshot, models: Iterable[ModelState]) -> Iterator[Sample]:

@@ -66,10 +66,8 @@ def summed_up(figure: Figure, series: Series) -> str:
     best = max(read, key=lambda bucket: bucket.peak)
     mean = sum(bucket.mean for bucket in read) / len(read)
     unit = f" {figure.unit}" if figure.unit else ""
-    return (
-        f"now {figure.text(read[-1].mean):>5}  mean {figure.text(mean):>5}  peak {figure.text(best.peak):>5}{unit}"
-        f" at {clock(best.at)}"
-    )
+    peak = f"peak {figure.text(best.peak):>5}{unit} at {clock(best.at)}"
+    return f"now {figure.text(read[-1].mean):>5}  {peak:<31}  mean {figure.text(mean):>5}"
 
 
 def clock(at: float) -> str:

@@ -151,8 +151,8 @@ def _overview(report: Report, kind: Kind) -> list[str]:
             sparks = drawn(figures[0], report.series(subject, figures[0].quantity))
             values = (peaks.get(figure.quantity) for figure in figures)
             cells = ("–" if peak is None else f.text(peak.value) for f, peak in zip(figures, values, strict=True))
-            rows.append(f"{subject.name:<22} {sparks} " + "".join(f"{cell:>14}" for cell in cells))
-    heads = "".join(f"{f'{figure.name} {figure.unit}'.strip():>14}" for figure in figures)
+            rows.append(f"{subject.name:<22} {sparks} " + "".join(f"{cell:>12}" for cell in cells))
+    heads = "".join(f"{f'{figure.name} {figure.unit}'.strip():>12}" for figure in figures)
     title = f"{kind:<22} {f'{figures[0].name}; peaks beside it':<{report.window.points}.{report.window.points}} {heads}"
     return ["", title, *rows] if rows else []
 

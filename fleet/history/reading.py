@@ -16,6 +16,8 @@ from fleet.history.values import HOUR, MINUTE, QUANTITIES, RAW, TIERS, Event, Ev
 
 _FRESH_SECONDS = 10
 """How much older than a moment a reading may be and still show that moment."""
+_PEAK_BUCKETS = 168
+"""Of which a peak is at least sought: minutes up to some days, the hours of a week."""
 _TIME = (1 << TIME_BITS) - 1
 _SUBJECT = (1 << SUBJECT_BITS) - 1
 
@@ -35,7 +37,7 @@ class Peak(NamedTuple):
 
     value: float
     at: int
-    """Unix seconds of the second, minute or hour it was in, by the age of the reading."""
+    """Unix seconds at which the minute began that it was in; over a week and more, the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class History:
         if id_ is None:
             return {}
         found = {}
-        tier = self._tier(subject.kind, id_, since, MINUTE.seconds)
+        tier = self._tier(subject.kind, id_, since, max(MINUTE.seconds, (until - since) / _PEAK_BUCKETS))
         for quantity in QUANTITIES[subject.kind]:
             rows = self._rows(subject.kind, id_, quantity.name, tier, int(since), int(until))
             best = max(rows, key=lambda row: row.peak, default=None)

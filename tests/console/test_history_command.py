@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,12 +25,10 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], utc: None) -> Run:
     """Runs the command at a fixed time and place; its standard output."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    monkeypatch.setattr("time.time", lambda: NOW)
+    monkeypatch.setattr("console.commands.history.time.time", lambda: NOW)
 
     def run(*words: str, code: int = 0) -> str:
         assert main(["history", "--fleet", str(DEMO_FLEET), *words]) == code

@@ -17,7 +17,7 @@ from fleet.history.values import EventKind, Kind, Subject
 from fleet.history.writer import Writer
 from fleet.inventory.changes import Move, apply
 from fleet.model import Place
-from fleet.readings import HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.readings import EngineReading, HostSnapshot, Link, ServiceReading, ServiceWord
 
 NOON = 1_800_000_000
 
@@ -121,6 +121,18 @@ def test_a_failed_model_a_reboot_and_a_move_are_events(recorded: Recorded, sessi
         assert (1 + FINDINGS_SECONDS, "devstral-small", "serving") in told(found, EventKind.STATE)
         assert (1, "gpu01", "another boot") in told(found, EventKind.BOOT)
         assert (1 + FINDINGS_SECONDS, "kb-whisper-large", "gpu01/7") in told(found, EventKind.PLACE)
+
+
+def test_a_model_has_no_state_before_its_endpoint_was_asked_nor_while_its_host_is_lost(recorded: Recorded) -> None:
+    snapshot = recorded_snapshot()
+    nothing: MappingProxyType[str, EngineReading] = MappingProxyType({})
+    recorded.publish(replace(snapshot, engines=nothing))
+    recorded.publish(snapshot)
+    recorded.publish(recorded_snapshot(Link.LOST, "gpu01 has given no reading for 10 s."))
+    recorded.publish(snapshot)
+    with recorded.read_back() as found:
+        states = [(at, value) for at, model, value in told(found, EventKind.STATE) if model == "llama-3.1-8b"]
+        assert states == [(1, "serving")]
 
 
 def test_what_cannot_be_recorded_does_not_reach_the_reader_of_hosts(session: RecordedSession, tmp_path: Path) -> None:
