@@ -11,8 +11,8 @@ from console.fleets import history_path, state_folder
 from console.session import Session
 from fleet.findings import Tense
 from fleet.findings.assess import Assessment
-from fleet.history.values import Entry, Event, EventKind, Frame, Kind, Sample, Standing, Subject
-from fleet.history.writer import Writer, WriterThread
+from fleet.history.values import Entry, Event, EventKind, Frame, Kind, Sample, Standing, Start, Subject
+from fleet.history.writer import Writer, WriterThread, record
 from fleet.inventory import Inventory
 from fleet.model import GpuId, Model
 from fleet.readings import HostSnapshot, Link, ServiceWord
@@ -85,7 +85,7 @@ class Recorder:
         return [model_state(model, self._assessed, {snapshot.host: snapshot}) for model in self._at_home[snapshot.host]]
 
 
-class Recording:
+class LiveRecording:
     """A session being recorded in its own file, by a thread of its own."""
 
     def __init__(self, session: Session) -> None:
@@ -106,23 +106,20 @@ class Recording:
 
 
 def record_rollout(session: Session, models: Iterable[str], outcome: str, message: str) -> Thread:
-    """Record how a rollout of these models ended, in a thread of its own."""
+    """Record how a rollout of these models ended."""
     said = clean(f"{outcome}: {message}" if message else outcome)
     at = int(time.time())
-    return record(session, *(Event(at, EventKind.ROLLOUT, model, said) for model in dict.fromkeys(models)))
+    return _record(session, *(Event(at, EventKind.ROLLOUT, model, said) for model in dict.fromkeys(models)))
 
 
-def record(session: Session, *entries: Entry) -> Thread:
+def record_start(session: Session, start: Start) -> Thread:
+    """Record how a start of an engine went; the same start recorded again replaces what was."""
+    return _record(session, start)
+
+
+def _record(session: Session, *entries: Entry) -> Thread:
     """Record what no reading brings, in a thread of its own; of trouble with the file nothing is heard."""
-
-    def write() -> None:
-        for entry in entries:
-            writer.add(entry)
-        writer.flush()
-        writer.close()
-
-    writer = Writer(path_of(session))
-    thread = Thread(target=write, name="history entry")
+    thread = Thread(target=record, args=(path_of(session), *entries), name="history entry")
     thread.start()
     return thread
 

@@ -17,7 +17,7 @@ from console.themes import DARK, default_theme
 from fleet.errors import GpudeckError
 
 if TYPE_CHECKING:
-    from console.history import Recording
+    from console.history import LiveRecording
 
 TICK_SECONDS = 0.5
 
@@ -50,7 +50,7 @@ class SessionApp(App[None]):
         self._live = live
         self._environment = os.environ if environment is None else environment
         self._failure: GpudeckError | None = None
-        self._recording: Recording | None = None
+        self._recording: LiveRecording | None = None
         self._recording_words = ""
         self._news = True
         self._shown_at = ""
@@ -89,9 +89,9 @@ class SessionApp(App[None]):
         self.session.board.subscribe(lambda _: self._mark_news())
         self.set_interval(TICK_SECONDS, self._tick)
         if self._live:
-            from console.history import Recording
+            from console.history import LiveRecording
 
-            self._recording = Recording(self.session)
+            self._recording = LiveRecording(self.session)
             self.run_worker(self._read_hosts(), group="watch")
         self._tick()
 

@@ -38,10 +38,8 @@ def run(options: argparse.Namespace) -> int:
     inventory = choose_fleet(options)
     with history(history_path(inventory, state_folder())) as found:
         report = report_of(found, inventory, options.subject, span, time.time())
-        if options.json:
-            print(json.dumps(document(report), indent=2, ensure_ascii=False))
-        else:
-            print("\n".join(lines(report)))
+        told = json.dumps(document(report), indent=2, ensure_ascii=False) if options.json else "\n".join(lines(report))
+    print(told)
     return Exit.DONE
 
 

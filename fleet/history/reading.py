@@ -199,10 +199,12 @@ class History:
             yield from self._rows(kind, id_, quantity, finer, max(at, since), min(at + tier.seconds, until))
 
     def _raw_rows(self, kind: Kind, id_: int, quantity: str, since: int, until: int) -> Iterator[_Row]:
+        """A look-up for each second: the readings of a thousand other subjects lie between any two of one."""
         rows = self._database.execute(
-            f"SELECT key >> {SUBJECT_BITS}, {quantity} FROM {table(kind, RAW)} "
-            f"WHERE key >= ? AND key < ? AND key & {_SUBJECT} = ? AND {quantity} IS NOT NULL",
-            (since << SUBJECT_BITS, until << SUBJECT_BITS, id_),
+            "WITH RECURSIVE second (at) AS (VALUES (:since) UNION ALL SELECT at + 1 FROM second WHERE at + 1 < :until) "
+            f"SELECT second.at, {quantity} FROM second CROSS JOIN {table(kind, RAW)} AS raw "
+            f"ON raw.key = second.at << {SUBJECT_BITS} | :id WHERE {quantity} IS NOT NULL AND second.at < :until",
+            {"since": since, "until": until, "id": id_},
         )
         return (_Row(at, 1, value, value, value) for at, value in rows)
 
@@ -246,14 +248,20 @@ def history(path: Path) -> Iterator[History]:
     """The history in that file; an empty one where there is none. Raises GpudeckError where it cannot be read."""
     try:
         database = open_file(path if path.exists() else None)
-        try:
-            yield History(database)
-        finally:
-            database.close()
     except (OSError, sqlite3.Error) as error:
-        raise GpudeckError(
-            f"The history {path} cannot be read: {error}.", "The next console that records will set it aside."
-        ) from None
+        raise _unreadable(path, error) from None
+    try:
+        yield History(database)
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from None
+    finally:
+        database.close()
+
+
+def _unreadable(path: Path, error: Exception) -> GpudeckError:
+    return GpudeckError(
+        f"The history {path} cannot be read: {error}.", "The next console that records will set it aside."
+    )
 
 
 def _scale(kind: Kind, quantity: str) -> int:

@@ -117,6 +117,16 @@ class WriterThread:
         self._writer.close()
 
 
+def record(path: Path, *entries: Entry) -> str:
+    """Record these entries now; why that was not possible, as a sentence, or nothing."""
+    writer = Writer(path)
+    for entry in entries:
+        writer.add(entry)
+    writer.flush()
+    writer.close()
+    return writer.trouble
+
+
 def _code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 where the error is our own."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -137,7 +137,7 @@ def main() -> None:
         folder = Path(name)
         share, writing = session_cost(folder)
         print(
-            f"recording 8 GPUs + 13 models at 1 Hz   {100 * share:8.3f} % of a core, {100 * writing:.3f} % of it writing"
+            f"recording 8 GPUs + 13 models at 1 Hz   {100 * share:8.3f} % of a core; {100 * writing:.3f} % is writing"
         )
         for gpus, models, seconds in ((8, 13, 7200), (256, 400, 120)):
             path = folder / f"{gpus}.history"

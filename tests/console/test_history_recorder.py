@@ -10,10 +10,12 @@ from types import MappingProxyType
 
 import pytest
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
+from svg_text import svg_text
 
-from console.history import FINDINGS_SECONDS, Recorder, path_of, record_rollout
+from console.app import GpudeckApp
+from console.history import FINDINGS_SECONDS, LiveRecording, Recorder, path_of, record_rollout, record_start
 from fleet.history.reading import History, history
-from fleet.history.values import EventKind, Kind, Subject
+from fleet.history.values import EventKind, Kind, Start, Subject
 from fleet.history.writer import Writer
 from fleet.inventory.changes import Move, apply
 from fleet.model import Place
@@ -150,3 +152,28 @@ def test_a_rollout_is_in_the_history_of_each_of_its_models(session: RecordedSess
     with history(path_of(session)) as found:
         told = [(event.subject, event.value) for event in found.events(0, 1 << 40)]
     assert told == [("llama-3.1-8b", "restored: It was refused."), ("devstral-small", "restored: It was refused.")]
+
+
+def test_a_start_is_recorded_as_reckoned_and_as_it_came(session: RecordedSession) -> None:
+    start = Start(
+        NOON, "llama-3.1-8b", "gpu01/0", "vllm 0.9.2", "3f2a", {"weights": 15}, {"weights": 16}, "started", 41
+    )
+    record_start(session, start).join()
+    with history(path_of(session)) as found:
+        assert found.starts("llama-3.1-8b") == (start,)
+
+
+async def test_while_nothing_can_be_recorded_the_console_says_why_and_goes_on(
+    console_app: GpudeckApp, session: RecordedSession, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    session.state_folder = tmp_path / "file" / "state"
+    recording = LiveRecording(session)
+    session.board.publish(replace(recorded_snapshot(), read_at=READ_AT + 1))
+    recording.close()
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.pause()
+        console_app._recording = recording
+        console_app._tick()
+        await pilot.pause()
+        assert "cannot be written" in svg_text(console_app.export_screenshot()).splitlines()[-1]

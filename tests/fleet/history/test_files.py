@@ -77,6 +77,54 @@ def test_a_process_killed_in_the_middle_of_writing_leaves_a_whole_file(path: Pat
     assert readings == list(range(1, flushed + 1))
 
 
+BESIDE = """
+import sys
+from pathlib import Path
+from fleet.history.values import Event, EventKind, Frame, Kind, Sample, Subject
+from fleet.history.writer import Writer
+at = 0
+writer = Writer(Path(sys.argv[1]), clock=lambda: {noon} + at)
+subjects = [Subject(Kind.GPU, f"gpu01/{{n}}") for n in range(8)]
+sys.stdin.readline()
+while at < 600:
+    for _ in range(5):
+        writer.add(Frame({noon} + at, tuple(Sample(s, s.name, (100, 1, 2, 3, 4)) for s in subjects)))
+        at += 1
+    word = "live" if at // 100 % 2 else "stale"
+    writer.add(Event({noon} + at, EventKind.LINK, "gpu01", word))
+    writer.flush()
+writer.flush()
+writer.close()
+print(writer.trouble, writer.notice)
+"""
+
+
+def test_two_consoles_at_once_record_every_second_once(path: Path) -> None:
+    code = BESIDE.format(noon=NOON)
+    consoles = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for _ in range(2)
+    ]
+    for console in consoles:
+        assert console.stdin is not None
+        console.stdin.write("go\n")
+        console.stdin.flush()
+    assert [console.communicate()[0].strip() for console in consoles] == ["", ""]
+    database = open_file(path)
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert database.execute("SELECT count(*), sum(used_bytes) FROM gpu_raw").fetchone() == (8 * 600, 8 * 600 * 100)
+    assert database.execute("SELECT count(*), max(used_bytes_n) FROM gpu_minute").fetchone() == (8 * 10, 60)
+    words = [word for (word,) in database.execute("SELECT value FROM event ORDER BY at, id")]
+    database.close()
+    assert words == ["stale", "live", "stale", "live", "stale", "live", "stale"]
+
+
 FULL = """
 import resource, sys
 from pathlib import Path
