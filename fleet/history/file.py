@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleet.errors import GpudeckError
-from fleet.history.values import HOUR, MINUTE, QUANTITIES, RAW, TIERS, Kind, Tier
+from fleet.history.values import QUANTITIES, RAW, TIERS, Kind, Tier
 
 APPLICATION = 0x67706463
 """Marks a SQLite file as a history of gpudeck."""
-VERSION = 1
 SUBJECT_BITS = 20
 TIME_BITS = 40
 _WAL_BYTES = 8 << 20
 _WAIT_SECONDS = 5.0
 
-_TABLES = """
+_STEPS = (
+    """
 CREATE TABLE subject (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, identity TEXT NOT NULL, name TEXT, UNIQUE (kind, identity)
 );
@@ -37,7 +37,10 @@ CREATE TABLE start (
     predicted TEXT NOT NULL, measured TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL,
     PRIMARY KEY (model, gpu, at)
 ) WITHOUT ROWID;
-"""
+""",
+)
+"""What makes each version of the file from the one before; a file's version is how many of them it has behind it.
+The tables of readings are not among them: they follow `QUANTITIES`."""
 
 
 class ForeignFileError(sqlite3.DatabaseError):
@@ -64,6 +67,8 @@ def open_file(path: Path | None) -> sqlite3.Connection:
     """
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            path.touch(mode=0o600)
     database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_WAIT_SECONDS)
     try:
         _prepare(database, path)
@@ -79,15 +84,15 @@ def _prepare(database: sqlite3.Connection, path: Path | None) -> None:
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION and tables:
         raise ForeignFileError("it is a database of another program")
-    if version > VERSION:
+    if version > len(_STEPS):
         raise GpudeckError(
-            f"The history {path} was written by a later gpudeck (version {version}, and this one knows {VERSION}).",
+            f"The history {path} was written by a later gpudeck (version {version}, and this one knows {len(_STEPS)}).",
             "It is left alone; update gpudeck to read and go on with it.",
         )
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
     database.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-    if version == VERSION and not _missing_columns(database):
+    if version == len(_STEPS) and not _missing_columns(database):
         return
     database.execute("BEGIN IMMEDIATE")
     try:
@@ -97,19 +102,19 @@ def _prepare(database: sqlite3.Connection, path: Path | None) -> None:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-    if path is not None:
-        path.chmod(0o600)
 
 
 def _bring_up_to_date(database: sqlite3.Connection) -> None:
     """Make what the file lacks. Another process may have done so meanwhile."""
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        tables = [f"CREATE TABLE {table(kind, tier)} (key INTEGER PRIMARY KEY)" for kind in Kind for tier in TIERS]
-        for statement in [*_TABLES.strip().rstrip(";").split(";\n"), *tables]:
+    for step in _STEPS[version:]:
+        for statement in step.strip().rstrip(";").split(";\n"):
             database.execute(statement)
-        database.execute(f"PRAGMA application_id = {APPLICATION}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
+    database.execute(f"PRAGMA application_id = {APPLICATION}")
+    database.execute(f"PRAGMA user_version = {len(_STEPS)}")
+    for kind in Kind:
+        for tier in TIERS:
+            database.execute(f"CREATE TABLE IF NOT EXISTS {table(kind, tier)} (key INTEGER PRIMARY KEY)")
     for name, column in _missing_columns(database):
         database.execute(f"ALTER TABLE {name} ADD COLUMN {column} INTEGER")
 
@@ -118,7 +123,7 @@ def _missing_columns(database: sqlite3.Connection) -> list[tuple[str, str]]:
     """Columns of quantities that the file does not know yet, with their tables."""
     missing = []
     for kind in Kind:
-        for tier in (RAW, MINUTE, HOUR):
+        for tier in TIERS:
             name = table(kind, tier)
             there = {column for _, column, *_ in database.execute(f"PRAGMA table_info({name})")}
             missing += [(name, column) for column in columns(kind, tier) if column not in there]

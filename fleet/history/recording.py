@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from fleet.history.file import SUBJECT_BITS, TIME_BITS, columns, table
 from fleet.history.values import (
@@ -30,9 +29,6 @@ from fleet.history.values import (
     Start,
     Tier,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LIMIT_BYTES = 2 << 30
 """What the file may take; beyond it, readings are taken away before their day is over."""

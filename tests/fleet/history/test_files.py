@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleet.errors import GpudeckError
-from fleet.history.file import open_file
+from fleet.history.file import _STEPS, open_file
 from fleet.history.reading import history
 from fleet.history.values import DAY, Event, EventKind, Frame, Kind, Sample, Subject
 from fleet.history.writer import Writer, WriterThread
@@ -285,6 +285,24 @@ def test_a_file_from_before_a_quantity_was_measured_gets_its_columns(path: Path,
         assert [bucket.peak for bucket in found.series(GPU, "power_w", NOON, NOON + 2, 2) if bucket] == [4]
 
 
+def test_a_file_of_an_earlier_version_is_brought_up_to_date_with_all_it_holds(
+    path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.add(frame(NOON))
+    writer.flush()
+    writer.close()
+    monkeypatch.setattr("fleet.history.file._STEPS", (*_STEPS, "CREATE TABLE note (at INTEGER, words TEXT)"))
+    writer.add(frame(NOON + 1))
+    writer.flush()
+    writer.close()
+    assert (writer.trouble, writer.notice) == ("", "")
+    assert recorded(path) == [100, 100]
+    database = open_file(path)
+    assert database.execute("PRAGMA user_version").fetchone() == (len(_STEPS) + 1,)
+    assert database.execute("SELECT count(*) FROM note").fetchone() == (0,)
+    database.close()
+
+
 def test_a_spoilt_file_is_said_by_readers_and_left_to_writers(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("no database at all, but long enough to be taken for one" * 100)
@@ -293,10 +311,12 @@ def test_a_spoilt_file_is_said_by_readers_and_left_to_writers(path: Path) -> Non
     assert path.exists()
 
 
-def test_only_its_owner_may_read_it(path: Path) -> None:
-    open_file(path).close()
-    assert path.stat().st_mode & 0o777 == 0o600
+def test_only_its_owner_may_read_it(path: Path, writer: Writer) -> None:
+    writer.add(frame(NOON))
+    writer.flush()
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
     assert path.parent.stat().st_mode & 0o777 == 0o700
+    writer.close()
 
 
 def test_what_waits_is_written_when_the_console_ends(path: Path) -> None:
