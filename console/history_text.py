@@ -36,8 +36,8 @@ FIGURES: Mapping[Kind, tuple[Figure, ...]] = {
     Kind.GPU: (
         Figure("used_bytes", "memory", "GiB", gib),
         Figure("busy_percent", "busy", "%", _whole, 100),
-        Figure("temperature_c", "junction", "°C", _whole),
-        Figure("memory_temperature_c", "HBM", "°C", _whole),
+        Figure("temperature_c", "junction", "°C", _whole, 100),
+        Figure("memory_temperature_c", "HBM", "°C", _whole, 100),
         Figure("power_w", "power", "W", _whole),
     ),
     Kind.MODEL: (
