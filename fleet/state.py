@@ -168,7 +168,7 @@ def totals(inventory: Inventory, snapshots: Mapping[str, HostSnapshot]) -> dict[
 def join(assessment: Assessment, snapshots: Mapping[str, HostSnapshot], now: float) -> FleetState:
     """The fleet at monotonic time ``now`` from what we reckon and the newest snapshot of each host."""
     inventory = assessment.inventory
-    models = tuple(_model_state(model, assessment, snapshots) for model in inventory.models)
+    models = tuple(model_state(model, assessment, snapshots) for model in inventory.models)
     hosts = tuple(_host_state(host, models, assessment, snapshots.get(host.name), now) for host in inventory.hosts)
     return FleetState(inventory.fleet, hosts, models, assessment.findings)
 
@@ -230,7 +230,8 @@ def _is_on(model: Model, gpu: GpuId) -> bool:
     return model.enabled and model.place is not None and gpu in model.place.gpu_ids
 
 
-def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, HostSnapshot]) -> ModelState:
+def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, HostSnapshot]) -> ModelState:
+    """One model, from what we reckon and the newest snapshot of each host that it may run on."""
     used: dict[GpuId, int] = {}
     measured = False
     word = ModelWord.UNKNOWN

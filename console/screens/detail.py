@@ -8,9 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 
+from console.history import path_of
 from console.keys import Where, bindings
 from console.screens.base import ConsoleScreen
+from console.screens.recorded import Recorded
 from fleet.estimate import GpuShare
+from fleet.history.values import Kind, Subject
 from fleet.model import GpuId
 from fleet.readings import GpuReading, HostReading
 from fleet.state import GpuState, ModelState
@@ -40,7 +43,8 @@ class DetailScreen(ConsoleScreen):
         """Header, sections, last line."""
         yield Header()
         with VerticalScroll():
-            yield Paragraphs()
+            yield Paragraphs(id="detail")
+            yield Recorded(path_of(self.session))
         yield Hints()
 
     def on_mount(self) -> None:
@@ -56,7 +60,11 @@ class DetailScreen(ConsoleScreen):
         snapshot = self.session.board.latest(self._gpu.host)
         reading = snapshot.reading if snapshot else None
         self.query_one(Header).show(state, self.console.time_of_day())
-        self.query_one(Paragraphs).show(lambda cells: detail_rows(gpu, reading, cells) + self._finding_rows(gpu, cells))
+        self.query_one("#detail", Paragraphs).show(
+            lambda cells: detail_rows(gpu, reading, cells) + self._finding_rows(gpu, cells)
+        )
+        models = (Subject(Kind.MODEL, model.name) for model in gpu.models)
+        self.query_one(Recorded).follow((Subject(Kind.GPU, str(gpu.gpu)), *models))
 
     def _finding_rows(self, gpu: GpuState, cells: int) -> list[Row]:
         names = {model.name for model in gpu.models}
@@ -68,6 +76,10 @@ class DetailScreen(ConsoleScreen):
                 f"  {sign} {finding.tense.upper()} {finding.code} {finding.message}", cells, style, "    "
             )
         return rows
+
+    def action_window(self) -> None:
+        """Show what was recorded over an hour, a day or a week."""
+        self.query_one(Recorded).next_window()
 
     def action_close(self) -> None:
         """Back to the deck."""
