@@ -23,6 +23,7 @@ from fleet.readings import (
     ServiceReading,
     ServiceWord,
 )
+from fleet.startup import ModelStart
 
 
 class ModelWord(StrEnum):
@@ -51,6 +52,8 @@ class ModelState:
     """None for a disabled model."""
     used_by_gpu: Mapping[GpuId, int]
     engine: EngineReading
+    start: ModelStart | None = None
+    """Its newest start that could be read."""
 
     @property
     def name(self) -> str:
@@ -233,6 +236,7 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
     measured = False
     word = ModelWord.UNKNOWN
     engine = EngineReading()
+    start = None
     for snapshot in snapshots.values():
         if snapshot.reading is None or not _may_run_on(model, snapshot.host):
             continue
@@ -242,6 +246,7 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
         held = snapshot.reading.held_by(owner) if owner else {}
         used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         here = snapshot.engines.get(model.name, EngineReading())
+        start = snapshot.starts.get(model.name, start)
         found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
             word, engine = found, here
@@ -256,6 +261,7 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
         estimate=assessment.estimates.get(model.name),
         used_by_gpu=used,
         engine=engine,
+        start=start,
     )
 
 
