@@ -98,6 +98,8 @@ class ModelStart:
     accelerator: str
     totals: tuple[int, ...] = ()
     """Bytes of each of its GPUs, ascending by index."""
+    invocation: str = ""
+    """The service manager's id of the run it began."""
     company: str = ""
     """Who else may have changed the memory of its GPUs while it started; empty: nobody, it was alone."""
 

@@ -53,7 +53,7 @@ class ModelState:
     used_by_gpu: Mapping[GpuId, int]
     engine: EngineReading
     start: ModelStart | None = None
-    """Its newest start that could be read."""
+    """The start of what runs now; None where it could not be read."""
 
     @property
     def name(self) -> str:
@@ -246,7 +246,8 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
         held = snapshot.reading.held_by(owner) if owner else {}
         used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         here = snapshot.engines.get(model.name, EngineReading())
-        start = snapshot.starts.get(model.name, start)
+        newest = snapshot.starts.get(model.name)
+        start = newest if newest and service and newest.invocation == service.invocation else start
         found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
             word, engine = found, here

@@ -23,6 +23,12 @@ class Occupant:
     """HIP indices."""
     owner: str
 
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """From when to when it started, in seconds since boot; None where its lines do not tell."""
+        began, ended = self.startup.began, self.startup.ended
+        return None if began is None or ended is None else (began, ended)
+
 
 def company(
     name: str, occupants: Mapping[str, Occupant], reading: HostReading | None, *, counts_neighbours: bool
@@ -31,36 +37,26 @@ def company(
 
     In the way is another start on one of its GPUs at the same time, and a process without a log that came shortly
     before it or meanwhile. What sits there unchanged is not, unless the version counts what others hold as its own
-    (``counts_neighbours``). A start whose lines carry no time overlaps with every other.
+    (``counts_neighbours``). Where its own lines carry no time, everybody is.
     """
     start = occupants[name]
-    for other, occupant in occupants.items():
-        if other != name and occupant.gpus & start.gpus:
-            if _overlap(start.startup, occupant.startup):
-                return f"{other} started at the same time"
-            if counts_neighbours and _before(occupant.startup, start.startup):
-                return f"{other} was there"
-    known = {occupant.owner for occupant in occupants.values()}
+    others = {other: occupant for other, occupant in occupants.items() if other != name and occupant.gpus & start.gpus}
+    timed = {other: occupant.span for other, occupant in others.items() if occupant.span}
+    for other, (came, settled) in timed.items():
+        if _in_the_way(start.span, came, settled, counts_neighbours):
+            return f"{other} was starting there" if not counts_neighbours else f"{other} was there"
+    known = {start.owner, *(others[other].owner for other in timed)}
     for owner, since in _processes(reading, start.gpus):
-        if owner not in known and _in_the_way(start.startup, since, counts_neighbours):
+        if owner not in known and _in_the_way(start.span, since, since + LOADING_SECONDS, counts_neighbours):
             return f"{owner or 'a process of no service'} was there"
     return ""
 
 
-def _overlap(one: Startup, other: Startup) -> bool:
-    if one.began is None or one.ended is None or other.began is None or other.ended is None:
+def _in_the_way(span: tuple[float, float] | None, came: float, settled: float, counts_neighbours: bool) -> bool:
+    if span is None:
         return True
-    return one.began <= other.ended and other.began <= one.ended
-
-
-def _before(one: Startup, other: Startup) -> bool:
-    return one.ended is not None and other.began is not None and one.ended < other.began
-
-
-def _in_the_way(start: Startup, since: float, counts_neighbours: bool) -> bool:
-    if start.began is None or start.ended is None:
-        return True
-    return since <= start.ended and (counts_neighbours or since >= start.began - LOADING_SECONDS)
+    began, ended = span
+    return came <= ended and (counts_neighbours or settled >= began)
 
 
 def _processes(reading: HostReading | None, gpus: frozenset[int]) -> Iterator[tuple[str | None, float]]:

@@ -57,7 +57,10 @@ def as_recorded(reckoned: Estimate, model: Model, recorded: ModelStart, room: Ro
     shares = [NOTHING] * len(reckoned.shares)
     for index, rank in zip(used, recorded.startup.ranks, strict=True):
         shares[index] = _share(reckoned.shares[index], rank, room.end)
-    return replace(reckoned, shares=tuple(shares), basis="calibrated")
+    tokens = recorded.startup.cache_tokens
+    origin = Origin.MEASURED if tokens else reckoned.cache_origin
+    tokens = tokens or reckoned.kv_cache_tokens
+    return replace(reckoned, shares=tuple(shares), basis="calibrated", kv_cache_tokens=tokens, cache_origin=origin)
 
 
 def changed(model: Model, recorded: ModelStart) -> bool:

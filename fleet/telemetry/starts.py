@@ -98,7 +98,12 @@ class Starts:
         held = host.held_by(owner) if host else {}
         gpus = tuple(sorted(held)) or model.place.gpus
         start = ModelStart(
-            startup, _kept(served.args), clean(served.source), self._host.accelerator.name, _totals(host, gpus)
+            startup,
+            _kept(served.args),
+            clean(served.source),
+            self._host.accelerator.name,
+            _totals(host, gpus),
+            reading.invocation,
         )
         read_ = _Read(model, start, Occupant(startup, frozenset(gpus), owner))
         (self._failed if startup.ending in (Ending.REFUSED, Ending.OOM) else self._came_up)[model.name] = read_
