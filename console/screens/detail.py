@@ -9,8 +9,10 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 
 from console.keys import Where, bindings
+from console.origins import LEGEND, MARKS, start_words
 from console.screens.base import ConsoleScreen
 from fleet.estimate import GpuShare
+from fleet.live.drift import differences
 from fleet.model import GpuId
 from fleet.readings import GpuReading, HostReading
 from fleet.state import GpuState, ModelState
@@ -79,7 +81,7 @@ def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[
     rows += _identity_rows(gpu.reading)
     if gpu.note:
         rows += paragraph(f"✎ {gpu.note}", cells, "dim")
-    rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span("   estimated, and live beside it", "dim"))]
+    rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span(f"   {LEGEND}  and live", "dim"))]
     rows += _memory_rows(gpu)
     for model in gpu.models:
         rows += [(), *_model_rows(model)]
@@ -134,17 +136,18 @@ def _sizes(share: GpuShare | None, used: int | None) -> Row:
     live = Span(f"{'–' if used is None else gib(used):>12}", "live")
     if share is None:
         return (Span(f"{'':>96}"), live)
+    of = share.origins
     kinds = (
-        (share.weights_bytes, "weights"),
-        (share.kv_cache_bytes, "kv-cache"),
-        (share.activations_bytes, "activations"),
-        (share.graphs_bytes, "context"),
-        (share.context_bytes, "context"),
-        (share.total_bytes, "strong"),
-        (share.low_bytes, "dim"),
-        (share.high_bytes, "dim"),
+        (share.weights_bytes, of.weights, "weights"),
+        (share.kv_cache_bytes, of.kv_cache, "kv-cache"),
+        (share.activations_bytes, of.activations, "activations"),
+        (share.graphs_bytes, of.graphs, "context"),
+        (share.context_bytes, of.context, "context"),
+        (share.total_bytes, of.total, "strong"),
+        (share.low_bytes, of.total, "dim"),
+        (share.high_bytes, of.total, "dim"),
     )
-    return (*(Span(f"{gib(size):>12}", style) for size, style in kinds), live)
+    return (*(Span(f"{gib(size):>10} {MARKS[origin]}", style) for size, origin, style in kinds), live)
 
 
 def _model_rows(model: ModelState) -> list[Row]:
@@ -153,17 +156,30 @@ def _model_rows(model: ModelState) -> list[Row]:
     ]
     estimate = model.estimate
     if estimate is not None and estimate.kv_cache_tokens is not None:
-        words = f"  KV cache holds {count(estimate.kv_cache_tokens)} tokens"
+        words = f"  KV cache holds {count(estimate.kv_cache_tokens)} tokens {MARKS[estimate.cache_origin]}"
         if estimate.max_concurrency is not None and estimate.max_model_len:
             words += f": {estimate.max_concurrency:.2f} sequences of {count(estimate.max_model_len)}"
         rows.append((Span(words),))
     if estimate is not None:
-        rows.append((Span(f"  numbers: {estimate.basis}", "dim"),))
+        words = start_words(model.start, estimate.basis) if model.start else "No start of it was read."
+        rows.append((Span(f"  numbers: {estimate.basis}. {words}", "dim"),))
         rows += [(Span(f"  {note}", "dim"),) for note in estimate.notes]
     args = "  ".join(f"{flag} {value}" for flag, value in model.model.args.items())
     rows += [(Span(f"  {args}", "dim"),)] if args else []
+    rows += _drift_rows(model)
     rows += [(Span(f"  {model.model.service}   {model.model.url or ''}", "dim"),)] if model.model.service else []
     rows += [(Span(f"  ✎ {model.model.note}", "dim"),)] if model.model.note else []
+    return rows
+
+
+def _drift_rows(model: ModelState) -> list[Row]:
+    """The fleet file against what runs, as a diff."""
+    rows: list[Row] = []
+    for each in differences(model.model, model.start) if model.start and model.model.enabled else ():
+        if each.in_file is not None:
+            rows.append((Span(f"  - {each.name} {each.in_file}", "error"), Span("   fleet file", "dim")))
+        if each.running is not None:
+            rows.append((Span(f"  + {each.name} {each.running}", "good"), Span("   running", "dim")))
     return rows
 
 
