@@ -118,7 +118,7 @@ def _memory_rows(gpu: GpuState) -> list[Row]:
         used = model.used_by_gpu.get(gpu.gpu)
         rows.append((Span("  "), Span(fit(model.name, 22), "strong"), *_sizes(share, used)))
     driver = gpu.outlook.driver_bytes
-    rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>12}{'':>24}", "dim")))
+    rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>10}{'':>26}", "dim")))
     for words, size in (
         ("strangers", sum(p.on(gpu.pci or "") for p in gpu.strangers)),
         ("no process", gpu.unheld_bytes),
@@ -127,7 +127,7 @@ def _memory_rows(gpu: GpuState) -> list[Row]:
         rows.append((Span("  "), Span(fit(words, 22), "dim"), Span(f"{'':>96}{held:>12}", "dim")))
     outlook, used = gpu.outlook, gpu.used_bytes
     live = "–" if used is None else gib(used)
-    sums = f"{'':>60}{gib(outlook.peak_bytes):>12}{'':>12}{gib(outlook.high_bytes):>12}{live:>12}"
+    sums = f"{'':>60}{gib(outlook.peak_bytes):>10}{'':>12}{gib(outlook.high_bytes):>12}{live:>14}"
     rows.append((Span("  "), Span(fit(f"of {gib(gpu.total_bytes)}", 22), "strong"), Span(sums, "strong")))
     return rows
 

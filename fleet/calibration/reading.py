@@ -27,6 +27,11 @@ _PLACE = re.compile(r"(DP|PP|TP|rank=)(\d{1,5})")
 _SUMS = {"peak": ("weights", "activations"), "consumed": ("weights", "non_torch")}
 
 
+def speaks(engine: str) -> bool:
+    """Whether the start-up lines of that engine are known."""
+    return engine in _DIALECTS
+
+
 def read_starts(engine: str, log: str | Iterable[str]) -> tuple[Startup, ...]:
     """Every start in a log, oldest first; empty for an engine whose lines are not known.
 

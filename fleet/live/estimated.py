@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from fleet.estimate import GpuShare
 from fleet.findings import Finding, Severity, Tense
+from fleet.live.drift import differences
 from fleet.model import GpuId
 from fleet.state import FleetState, ModelState, ModelWord
 from fleet.units import GiB, gib, gib_text
@@ -16,11 +17,15 @@ SLACK = GiB // 2
 
 
 def find(state: FleetState) -> Iterator[Finding]:
-    """Models that serve, whose estimate learned from their start, and that hold more or less than it allows."""
+    """Models that serve, whose estimate learned from their start, and that hold more or less than it allows.
+
+    What runs otherwise than the fleet file says is not what is estimated, and has a finding of its own.
+    """
     for model in state.models:
         estimate, place = model.estimate, model.model.place
-        serves = model.word is ModelWord.SERVING and model.start is not None
-        if not serves or place is None or estimate is None or estimate.basis != "calibrated":
+        if model.word is not ModelWord.SERVING or model.start is None or differences(model.model, model.start):
+            continue
+        if place is None or estimate is None or estimate.basis != "calibrated":
             continue
         for gpu, share in zip(place.gpu_ids, estimate.shares, strict=True):
             live = model.used_by_gpu.get(gpu)

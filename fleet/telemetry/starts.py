@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from fleet.calibration.company import HERTZ, LOADING_SECONDS, Occupant, company
-from fleet.calibration.reading import last_complete, read_starts
+from fleet.calibration.reading import last_complete, read_starts, speaks
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.estimate.estimating import charges_neighbours
 from fleet.inventory import Host
@@ -21,6 +21,8 @@ from fleet.ssh.probe_only import ProbeOnly
 from fleet.startup import Ending, ModelStart, Startup
 from fleet.text import clean
 
+_TRIES = 6
+"""How often a log that has not come to its end is read again; the last time after a minute or two."""
 _ARGUMENTS = 200
 _CHARACTERS = 400
 """What is kept of a command line, and of one argument's text."""
@@ -44,6 +46,9 @@ class Starts:
         self._seen: dict[str, str] = {}
         self._done: dict[str, str] = {}
         """The run of each model that was seen last, and the one that was read last, by name."""
+        self._tries: dict[str, int] = {}
+        """How often the log of a model's run was read and had not come to its end yet."""
+        self._looks = 0
         self._came_up: dict[str, _Read] = {}
         self._failed: dict[str, _Read] = {}
 
@@ -53,6 +58,7 @@ class Starts:
         One after the other, so that a host is not asked for many logs at once. Raises UnreachableError.
         """
         news = False
+        self._looks += 1
         for model in models:
             reading, service = seen.services.get(model.name), services.get(model.name)
             if reading is None or service is None or not reading.invocation:
@@ -61,7 +67,8 @@ class Starts:
             if former != reading.invocation and self._done.get(model.name) != former:
                 gone = ServiceReading(ServiceWord.FAILED, invocation=former)  # a crash that was restarted at once
                 news |= await self._read(model, service, gone, seen.reading)
-            if self._done.get(model.name) != reading.invocation and _has_ended(model, reading, seen):
+            unread = self._done.get(model.name) != reading.invocation
+            if unread and _has_ended(model, reading, seen) and self._looks % 2 ** self._tries.get(model.name, 0) == 0:
                 news |= await self._read(model, service, reading, seen.reading)
         return news
 
@@ -83,7 +90,10 @@ class Starts:
         return found
 
     async def _read(self, model: Model, service: Service, reading: ServiceReading, host: HostReading | None) -> bool:
-        """Read one run; it is not read again, whatever came of it. Raises UnreachableError."""
+        """Read one run; whether it tells anything. Raises UnreachableError.
+
+        A log that has not come to its end is read again, ever more seldom: an endpoint may answer for a former run.
+        """
         try:
             served = await self._served(service, reading)
             startup = await self._startup(model, service, reading)
@@ -91,6 +101,11 @@ class Starts:
             raise
         except GpudeckError:  # its unit, its log or its command line is nothing we can read
             served = None
+        tries = self._tries.get(model.name, 0)
+        if served and startup.ending is Ending.UNFINISHED and speaks(model.engine.name) and tries < _TRIES:
+            self._tries[model.name] = tries + 1
+            return False
+        self._tries.pop(model.name, None)
         self._done[model.name] = reading.invocation
         if served is None or model.place is None:
             return False
