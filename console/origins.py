@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleet.estimate import Origin
 from fleet.startup import ModelStart
-from fleet.units import duration
+from fleet.units import duration, gib_text
 
 MARKS = {Origin.MEASURED: "●", Origin.CALIBRATED: "◐", Origin.MODELLED: "○"}
 LEGEND = f"{MARKS[Origin.MEASURED]} measured  {MARKS[Origin.CALIBRATED]} calibrated  {MARKS[Origin.MODELLED]} modelled"
@@ -16,7 +16,9 @@ def start_words(start: ModelStart, basis: str) -> str:
     build = f" {start.startup.build}" if start.startup.build else ""
     came_up = f"{start.startup.engine}{build} came up{took}"
     if basis == "calibrated":
-        return f"{came_up}; its own lines are in these numbers."
+        planned = start.next_cache_bytes
+        plan = f" Its start-up plan gives the next one a cache of {gib_text(planned)}." if planned else ""
+        return f"{came_up}; its own lines are in these numbers.{plan}"
     if start.company:
         return f"{came_up}, but not alone: {start.company}. Its lines teach nothing."
     if not start.startup.ranks:

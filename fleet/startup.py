@@ -75,6 +75,8 @@ class Startup:
     """The same of the line that says it serves, or why not; of an unfinished one, of its last."""
     said_seconds: float | None = None
     """What the engine says loading, profiling and capturing took, in seconds."""
+    planned: bool = False
+    """Whether its cache has the size an earlier start planned, so that nothing was measured to size it."""
     plan_path: str = ""
     """Where vLLM keeps the size of its cache for the next start (``VLLM_ENABLE_STARTUP_PLAN``)."""
 
@@ -100,6 +102,8 @@ class ModelStart:
     """Bytes of each of its GPUs, ascending by index."""
     invocation: str = ""
     """The service manager's id of the run it began."""
+    next_cache_bytes: int | None = None
+    """The cache its start-up plan has for its next start with the same arguments; None without a plan."""
     company: str = ""
     """Who else may have changed the memory of its GPUs while it started; empty: nobody, it was alone."""
 

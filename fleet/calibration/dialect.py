@@ -33,7 +33,8 @@ class Dialect:
 
     of a rank ``weights``, ``activations``, ``non_torch``, ``graphs``, ``cache``, ``peak`` (weights and activations) and
     ``consumed`` (weights and what is beside the tensors), in ``unit``, or exact with ``_bytes`` behind the name; of
-    the start ``blocks``, ``tokens``, ``length``, ``concurrency``, ``seconds``, ``plan`` and, in ``begins``, ``build``.
+    the start ``blocks``, ``tokens``, ``length``, ``concurrency``, ``seconds``, ``plan``, ``planned`` and, in
+    ``begins``, ``build``.
     """
 
     engine: str

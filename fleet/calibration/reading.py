@@ -96,7 +96,7 @@ class _Draft:
         self._seconds: dict[Pattern[str], float] = {}
         """Of each kind of line that tells a time, the slowest rank's."""
         self._ending = Ending.UNFINISHED
-        self._disturbed = False
+        self._disturbed = self._planned = False
         self._times: list[float] = []
         """When it began, and when it ended or last said something that counts."""
 
@@ -141,6 +141,8 @@ class _Draft:
         match name:
             case "plan":
                 self._plan = text
+            case "planned":
+                self._planned = True
             case "seconds":
                 self._seconds[pattern] = max(float(text), self._seconds.get(pattern, 0.0))
             case "blocks" | "tokens" | "length" | "concurrency":
@@ -194,6 +196,7 @@ class _Draft:
             began=self._times[0] if self._times else None,
             ended=self._times[-1] if self._times else None,
             said_seconds=sum(self._seconds.values()) if self._seconds else None,
+            planned=self._planned,
             plan_path=self._plan,
         )
 

@@ -34,8 +34,8 @@ _FACTS = (
     r"Current kv cache memory in use is (?P<cache_bytes>\d{1,15}) bytes",
     rf"Graph capturing finished in {_N} secs?, took (?P<graphs>{_N}) GiB",
     rf"CUDA graph pool memory: (?P<graphs>{_N}) GiB \(actual\)",
-    # a start that takes its cache from the plan of an earlier one
-    r"Applying persisted startup plan .*?kv_cache_memory_bytes=(?P<cache_bytes>\d{1,15})\b",
+    # from 0.26, where it is told to: the cache of an earlier start's plan instead of a measured one
+    r"(?P<planned>Applying) persisted startup plan .*?kv_cache_memory_bytes=(?P<cache_bytes>\d{1,15})\b",
     r"Saved startup plan to (?P<plan>/\S{1,400}/startup_plan_[0-9a-f]{16}\.json)",
     r"# (?:GPU|CUDA|cuda|rocm|ROCm) blocks: (?P<blocks>\d{1,10})",
     r"\bnum_gpu_blocks is: (?P<blocks>\d{1,10})",

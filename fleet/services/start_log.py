@@ -1,7 +1,8 @@
-"""What a service printed since its newest start, and what runs in it: two commands that only read, and are bounded."""
+"""What a service printed since its newest start, what runs in it, and its plan: commands that read, and are bounded."""
 
 from __future__ import annotations
 
+import json
 import re
 
 from fleet.commands import Answer, Read
@@ -11,6 +12,8 @@ from fleet.services.systemd import Systemd
 LOG_BYTES = 256 * 1024
 """An engine's start takes a tenth of it; what is beyond is of requests."""
 COMMAND_BYTES = 64 * 1024
+PLAN_BYTES = 4096
+_PLAN = re.compile(r"/[\w./@+-]{1,400}/startup_plan_[0-9a-f]{16}\.json")
 _INVOCATION = re.compile(r"[0-9a-f]{32}")
 _LOG = f'journalctl "$@" | head -c {LOG_BYTES}'
 _COMMAND = f'head -c {COMMAND_BYTES} "${{PROBE_ROOT:-}}/proc/$1/cmdline"'
@@ -32,6 +35,21 @@ def start_log(service: Service, invocation: str) -> Read | None:
 def command_line(pid: int) -> Read:
     """The command that prints a process's command line."""
     return Read(("sh", "-c", _COMMAND, "sh", str(pid)))
+
+
+def plan_file(path: str) -> Read | None:
+    """The command that prints a start-up plan of vLLM; None where the path is not that of one."""
+    return Read(("head", "-c", str(PLAN_BYTES), "--", path)) if _PLAN.fullmatch(path) and "/../" not in path else None
+
+
+def parse_plan(answer: Answer) -> int | None:
+    """Bytes of the KV cache of the next start; None where the file holds no such plan, or is not ours to read."""
+    try:
+        plan = json.loads(answer.stdout) if answer.ok else None
+    except ValueError:
+        return None
+    size = plan.get("kv_cache_memory_bytes") if isinstance(plan, dict) and plan.get("schema") == 1 else None
+    return size if isinstance(size, int) and not isinstance(size, bool) and 0 < size < 1 << 50 else None
 
 
 def parse_command_line(answer: Answer) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from fleet.readings import HostReading, HostSnapshot, ServiceReading, ServiceWor
 from fleet.services import Service
 from fleet.services.arguments import is_secret
 from fleet.services.serve_line import Served, read
-from fleet.services.start_log import command_line, parse_command_line, start_log
+from fleet.services.start_log import command_line, parse_command_line, parse_plan, plan_file, start_log
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.startup import Ending, ModelStart, Startup
 from fleet.text import clean
@@ -97,6 +97,7 @@ class Starts:
         try:
             served = await self._served(service, reading)
             startup = await self._startup(model, service, reading)
+            next_cache = await self._next_cache(startup)
         except UnreachableError:
             raise
         except GpudeckError:  # its unit, its log or its command line is nothing we can read
@@ -119,6 +120,7 @@ class Starts:
             self._host.accelerator.name,
             _totals(host, gpus),
             reading.invocation,
+            next_cache,
         )
         read_ = _Read(model, start, Occupant(startup, frozenset(gpus), owner))
         (self._failed if startup.ending in (Ending.REFUSED, Ending.OOM) else self._came_up)[model.name] = read_
@@ -131,6 +133,10 @@ class Starts:
             return nothing
         starts = read_starts(model.engine.name, (await self._connection.read(command)).stdout)
         return last_complete(starts) or (starts[-1] if starts else nothing)
+
+    async def _next_cache(self, startup: Startup) -> int | None:
+        command = plan_file(startup.plan_path)
+        return parse_plan(await self._connection.read(command)) if command else None
 
     async def _served(self, service: Service, reading: ServiceReading) -> Served:
         """What its command line serves: of the process, and of the unit where that is gone or tells nothing.

@@ -147,26 +147,29 @@ def lesson(recorded: ModelStart, then: Settings, ranks: Sequence[Rank], era: Era
         era: Of its version.
         held: Bytes driver and context take of each GPU, which some versions count.
     """
-    blocks = recorded.startup.cache_blocks
-    return Lesson(then, tuple(_taught(said, then, rank, era, held, blocks) for rank, said in _paired(recorded, ranks)))
+    startup = recorded.startup
+    sized = startup.planned or then.cache_bytes or then.blocks
+    learned = []
+    for rank, said in _paired(recorded, ranks):
+        cache = _cache(said, rank, startup.cache_blocks)
+        printed = Taught(said.weights, said.activations, said.graphs, said.non_torch, cache)
+        learned.append(printed if cache is None or sized else _balanced(printed, cache, rank, era, held))
+    return Lesson(then, tuple(learned))
 
 
-def _taught(said: RankStart, then: Settings, rank: Rank, era: Era, held: int, blocks: int | None) -> Taught:
-    cache = _cache(said, rank, blocks)
-    printed = Taught(said.weights, said.activations, said.graphs, said.non_torch, cache)
-    if cache is None or then.cache_bytes or then.blocks:
-        return printed
+def _balanced(printed: Taught, cache: Size, rank: Rank, era: Era, held: int) -> Taught:
+    """What the budget of a start that measured its cache leaves for what it did not print."""
     demand = replace(printed.demand(rank.demand, End.CENTRAL), non_torch=0)
     rest = Size(cache_bytes(rank.requested, demand, era, held) - cache.bytes, cache.within)
     # what was not printed is the model's share of an exact sum, in which nothing is below zero
-    over = min(0, rest.bytes) if said.activations is None else 0
+    over = min(0, rest.bytes) if printed.activations is None else 0
     return Taught(
-        weights=said.weights or Size(demand.weights),
-        activations=said.activations or Size(demand.activations + over),
-        graphs=said.graphs or (Size(demand.graphs) if demand.counts_graphs else None),
+        weights=printed.weights or Size(demand.weights),
+        activations=printed.activations or Size(demand.activations + over),
+        graphs=printed.graphs or (Size(demand.graphs) if demand.counts_graphs else None),
         non_torch=replace(rest, bytes=rest.bytes - over),
         cache=cache,
-        summed=frozenset(part for part in ("weights", "activations", "graphs") if getattr(said, part) is None),
+        summed=frozenset(part for part in ("weights", "activations", "graphs") if getattr(printed, part) is None),
     )
 
 

@@ -115,6 +115,16 @@ def test_a_length_that_does_not_fit_is_refused_with_the_measured_cache() -> None
     assert found.longest_length == pytest.approx(413632, rel=2e-3)
 
 
+def test_a_cache_that_a_plan_sized_teaches_its_own_size_and_nothing_of_what_is_beside_it() -> None:
+    start = recorded(FP8)
+    planned = replace(start, startup=replace(start.startup, planned=True))
+    other = {**FP8, "second": {"args": {"gpu-memory-utilization": 0.5}}}
+    assert second(other, planned).shares[0].origins.context is CALIBRATED, "its own print of it still counts"
+    told_little = recorded(TOLD_LITTLE)
+    planned = replace(told_little, startup=replace(told_little.startup, planned=True))
+    assert second(TOLD_LITTLE, planned).shares[0].origins == Origins(MEASURED, MEASURED, MODELLED, MEASURED, MODELLED)
+
+
 def test_a_number_says_whether_it_was_measured_calibrated_or_modelled() -> None:
     same = {**V0, "second": V0["first"]}
     assert second(same, recorded(V0)).shares[0].origins == Origins(MEASURED, MEASURED, MEASURED, MODELLED, CALIBRATED)

@@ -171,6 +171,7 @@ def test_a_plan_of_an_earlier_start_is_exact_and_its_place_is_kept() -> None:
         f"(50.00 GiB), recorded free-memory baseline 78.00 GiB, current 78.10 GiB.\n{SERVES}",
     )
     assert start.ranks[0].cache == Size(50 * GiB)
+    assert start.planned
     assert start.plan_path == "/root/.cache/vllm/startup_plan/startup_plan_00112233445566ff.json"
 
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from fleet.commands import Answer
-from fleet.services.start_log import LOG_BYTES, command_line, parse_command_line, start_log
+from fleet.services.start_log import (
+    LOG_BYTES,
+    command_line,
+    parse_command_line,
+    parse_plan,
+    plan_file,
+    start_log,
+)
 from fleet.services.systemd import Systemd
 
 RUN = "0123456789abcdef" * 2
@@ -61,3 +68,31 @@ def test_a_command_line_is_read_word_by_word(tmp_path: Path) -> None:
 
 def test_a_process_that_is_gone_has_no_words(tmp_path: Path) -> None:
     assert parse_command_line(run(command_line(43).line, PROBE_ROOT=str(tmp_path))) == ()
+
+
+PLAN = "/root/.cache/vllm/startup_plan/startup_plan_00112233445566ff.json"
+
+
+def test_a_start_up_plan_tells_the_next_cache(tmp_path: Path) -> None:
+    path = tmp_path / PLAN.rpartition("/")[2]
+    path.write_text(
+        '{"schema": 1, "fingerprint": "x", "kv_cache_memory_bytes": 53687091200, "free_memory_baseline": 1}'
+    )
+    command = plan_file(str(path))
+    assert command is not None
+    assert parse_plan(run(command.line)) == 50 << 30
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/shadow", f"{PLAN}x", PLAN.replace("/root", "/root/../etc"), PLAN[1:], f"$(id){PLAN}"]
+)
+def test_no_other_file_is_read_for_a_plan(path: str) -> None:
+    assert plan_file(path) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"schema": 2, "kv_cache_memory_bytes": 5}', '{"schema": 1, "kv_cache_memory_bytes": -5}',
+             '{"schema": 1, "kv_cache_memory_bytes": true}', '{"schema": 1}'],
+)  # fmt: skip
+def test_what_is_no_plan_tells_nothing(text: str) -> None:
+    assert parse_plan(Answer(0, text, "")) is None
