@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from fleet.startup import ModelStart
+
 
 @dataclass(frozen=True, slots=True)
 class GpuIdentity:
@@ -110,6 +112,8 @@ class ServiceReading:
     restarts: int = 0
     result: str = ""
     """The manager's own word for how it ended: ``success``, ``exit-code``, ``signal`` …"""
+    invocation: str = ""
+    """The manager's own id of this run, another after every start; empty where it has none."""
     owner: str = ""
     """How its processes' control group names it, where that is not the service's own name: ``docker:ID``."""
 
@@ -207,3 +211,7 @@ class HostSnapshot:
     """By model name."""
     remarks: tuple[str, ...] = ()
     """What an operator should know though it is no failure, as sentences: a reboot, settings of ssh not obeyed."""
+    starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
+    """The newest start of each model that came up and could be read, by name."""
+    failures: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
+    """The newest that did not come up, by name."""

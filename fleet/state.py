@@ -24,6 +24,7 @@ from fleet.readings import (
     ServiceReading,
     ServiceWord,
 )
+from fleet.startup import ModelStart
 from fleet.telemetry.engines.document import engine_json
 
 
@@ -53,6 +54,8 @@ class ModelState:
     """None for a disabled model."""
     used_by_gpu: Mapping[GpuId, int]
     engine: EngineReading
+    start: ModelStart | None = None
+    """The start of what runs now; None where it could not be read."""
 
     @property
     def name(self) -> str:
@@ -236,6 +239,7 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
     measured = False
     word = ModelWord.UNKNOWN
     engine = EngineReading()
+    start = None
     for snapshot in snapshots.values():
         if snapshot.reading is None or not _may_run_on(model, snapshot.host):
             continue
@@ -245,6 +249,8 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
         held = snapshot.reading.held_by(owner) if owner else {}
         used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         here = snapshot.engines.get(model.name, EngineReading())
+        newest = snapshot.starts.get(model.name)
+        start = newest if newest and service and newest.invocation == service.invocation else start
         found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
             word, engine = found, here
@@ -259,6 +265,7 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
         estimate=assessment.estimates.get(model.name),
         used_by_gpu=used,
         engine=engine,
+        start=start,
     )
 
 

@@ -68,8 +68,8 @@ class _Planner:
         self.world = world
         self.after = apply(inventory, changes)
         totals = {gpu: reading.identity.total_bytes for gpu, reading in world.gpus.items()}
-        self.now = assess(inventory, totals=totals, with_fixes=False)
-        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals)
+        self.now = assess(inventory, totals=totals, starts=world.starts, with_fixes=False)
+        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts)
         names = dict.fromkeys(change.model for change in changes)
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]

@@ -21,6 +21,7 @@ from fleet.telemetry.backoff import backoff
 from fleet.telemetry.engines.rounds import Rounds
 from fleet.telemetry.frames import FrameReader, script
 from fleet.telemetry.join import join
+from fleet.telemetry.starts import Starts
 
 STALE_INTERVALS = 3
 LOST_INTERVALS = 10
@@ -65,6 +66,7 @@ class HostWatcher:
         self._clock = clock
         self._waits = waits
         self._snapshot = HostSnapshot(host.name, Link.CONNECTING)
+        self._starts = Starts(host, connection)
         self._frame_came = asyncio.Event()
         self._reboot = ""
         self._trouble = ""
@@ -151,10 +153,13 @@ class HostWatcher:
         return True
 
     async def _poll(self, tasks: asyncio.TaskGroup) -> None:
-        """Ask for services and then endpoints, again and again; a slow endpoint does not hold up the services."""
+        """Ask for services, then endpoints and logs of starts, again and again; the slow do not hold up the first."""
+        reading = None
         while True:
             await self._ask_services()
             tasks.create_task(self._ask_engines(tasks))
+            if reading is None or reading.done():
+                reading = tasks.create_task(self._read_starts())
             await asyncio.sleep(POLL_INTERVALS * self._interval)
 
     async def _ask_services(self) -> None:
@@ -184,6 +189,15 @@ class HostWatcher:
             return model.enabled
         state = self._snapshot.services.get(model.name)
         return state is not None and state.word is ServiceWord.ACTIVE
+
+    async def _read_starts(self) -> None:
+        try:
+            news = await self._starts.refresh(self._watched, self._services, self._snapshot)
+        except UnreachableError:  # the frames tell whether the host is lost
+            return
+        if news:
+            reading = self._snapshot.reading
+            self._show(starts=self._starts.came_up(reading), failures=self._starts.failed(reading))
 
     def _service(self, model: Model) -> Service | None:
         try:
