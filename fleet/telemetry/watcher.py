@@ -108,6 +108,7 @@ class HostWatcher:
             self._frame_came.clear()
             # what was asked before the host was lost may not be so any more
             self._snapshot = replace(self._snapshot, services={}, engines={})
+            self._rounds = Rounds(self._connection, CALM_INTERVALS * self._interval)
             tasks.create_task(self._pace(lines))
             tasks.create_task(self._poll(tasks))
             await self._read_frames(lines)
