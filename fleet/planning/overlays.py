@@ -78,7 +78,7 @@ def pins(gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Ac
 
 
 def _has_own_id(identity: GpuIdentity, identities: Sequence[GpuIdentity]) -> bool:
-    return bool(identity.unique_id) and sum(other.pci == identity.pci for other in identities) == 1
+    return bool(identity.unique_id) and sum(other.unique_id == identity.unique_id for other in identities) == 1
 
 
 def own_place(environment: Mapping[str, str], identities: Sequence[GpuIdentity]) -> tuple[int, ...] | None:

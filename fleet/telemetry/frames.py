@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 
+from fleet.telemetry.numbers import decimal
+from fleet.telemetry.slow import Slow, SlowSections
+
 FRAME_LIMIT = 4 << 20
 """What one frame may cost us, in bytes: its characters, and LINE_COST for each line."""
 LINE_COST = 200
@@ -17,7 +20,8 @@ TEXT_LIMIT = 4096
 Texts = Mapping[str, str]
 """Contents by file name. Raw: hostile until cleaned."""
 
-_HELD = re.compile(r"(\d{1,20})=(\d{1,18})")
+_HELD = re.compile(r"([0-9]{1,20})=([0-9]{1,18})")
+_WHO = frozenset({"stat", "cgroup", "comm", "cmdline"})
 
 
 def script() -> str:
@@ -52,6 +56,10 @@ class Frame:
     """Bytes by KFD's ``gpu_id``, by process; zeros left out, but no process that has the driver open."""
     who: Mapping[int, Texts]
     """``stat``, ``cgroup``, ``comm`` and ``cmdline`` by process, as far as they may be read."""
+    gone: frozenset[int] = frozenset()
+    """Processes that have the driver open and are not in ``/proc``."""
+    slow: Slow = field(default_factory=Slow)
+    """What was told after earlier frames."""
 
 
 @dataclass(slots=True)
@@ -63,6 +71,7 @@ class _Begun:
     polled: dict[str, dict[str, str]] = field(default_factory=dict)
     held: dict[int, dict[str, int]] = field(default_factory=dict)
     who: dict[int, dict[str, str]] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
 
 
 class FrameReader:
@@ -77,6 +86,7 @@ class FrameReader:
         self._describing = False
         self._begun: _Begun | None = None
         self._who: dict[int, dict[str, str]] = {}
+        self._slow = SlowSections()
         self._take: Callable[[str], None] = _ignore
         self._cost = 0
 
@@ -104,7 +114,7 @@ class FrameReader:
         self._take = _ignore
         match name:
             case "@host":
-                self._description, self._begun, self._who = Description(), None, {}
+                self._description, self._begun, self._who, self._slow = Description(), None, {}, SlowSections()
                 self._describing = True
                 self._take = self._host_line
             case "@kfd" if self._describing:
@@ -118,10 +128,12 @@ class FrameReader:
                 self._begin(rest)
             case "@who":
                 self._take = self._who_line
+            case "@state" | "@metrics" | "@rare":
+                self._take = self._slow.begin(name, rest)
 
     def _begin(self, rest: str) -> None:
         sequence, _, uptime = rest.partition(" ")
-        number, seconds = _integer(sequence), _decimal(uptime)
+        number, seconds = _integer(sequence), decimal(uptime)
         self._begun, self._describing = None, False
         if number is not None and seconds is not None:
             self._begun = _Begun(number, seconds)
@@ -129,6 +141,7 @@ class FrameReader:
 
     def _end(self, line: str) -> Frame | None:
         begun, self._begun, self._take, self._cost = self._begun, None, _ignore, 0
+        self._describing = False
         if begun is None or line != f"@end {begun.sequence}":
             return None
         self._who = {
@@ -136,7 +149,16 @@ class FrameReader:
             for pid in begun.held
             if pid in self._who or pid in begun.who
         }
-        return Frame(begun.sequence, begun.uptime_seconds, self._description, begun.polled, begun.held, self._who)
+        return Frame(
+            begun.sequence,
+            begun.uptime_seconds,
+            self._description,
+            begun.polled,
+            begun.held,
+            self._who,
+            frozenset(begun.gone),
+            self._slow.told,
+        )
 
     def _host_line(self, line: str) -> None:
         path, _, text = line.partition(":")
@@ -164,12 +186,14 @@ class FrameReader:
                     self._begun.polled[address] = {file: value for file, value in row if value != "-"}
             case ["pid", process, *held] if (pid := _integer(process)) is not None:
                 self._begun.held[pid] = _held(held)
+                if "gone" in held:
+                    self._begun.gone.add(pid)
 
     def _who_line(self, line: str) -> None:
         path, _, text = line.partition(":")
         process, _, file = path.partition("/")
         pid = _integer(process)
-        if self._begun is None or pid not in self._begun.held:
+        if self._begun is None or pid not in self._begun.held or file not in _WHO:
             return
         texts = self._begun.who.setdefault(pid, {})
         texts[file] = f"{texts[file]}\n{text}"[:TEXT_LIMIT] if file in texts else text[:TEXT_LIMIT]
@@ -185,10 +209,6 @@ def _held(words: list[str]) -> dict[str, int]:
 
 def _integer(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-def _decimal(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text) else None
 
 
 def _ignore(_line: str) -> None:

@@ -1,7 +1,7 @@
 # What a GPU host's kernel says about its GPUs and the processes on them. POSIX sh: dash, busybox ash, bash.
 #
-# Read-only: it writes no file, and opens neither /dev/kfd nor /dev/dri nor any vendor's tool. Files under /sys that
-# cost the driver something to answer (pcie_bw sleeps for a second) are not read.
+# Read-only: it writes no file, and opens neither /dev/kfd nor /dev/dri. Files under /sys that cost the driver
+# something to answer (pcie_bw sleeps for a second) are not read.
 #
 # It comes in on the standard input of `exec sh -s` and prints what does not change, then one frame, then one more
 # frame for each further line of input. It ends when its input does, so it cannot outlive its connection, and costs
@@ -12,15 +12,23 @@
 #   @host 1 GENERATION           version of this format; the kernel's count of changes to its GPU topology
 #   proc/...:TEXT                grep's lines: file and content
 #   @kfd                         N/gpu_id:... N/properties:KEY VALUE N/mem_banks/0/properties:KEY VALUE
-#   @devices                     PCI/FILE:TEXT
+#   @devices                     PCI/FILE:TEXT; of PCI/drm/card1: and the like, only that they are there
 #   @poll PCI FILE...            the columns of that GPU's row in each frame
 #   @frame N UPTIME
 #   gpu PCI VALUE...             - where the driver refused to say
-#   pid PID GPU_ID=BYTES...      every process that has the driver open; zeros left out
+#   pid PID GPU_ID=BYTES...      every process that has the driver open; zeros left out; a word `gone` where it is not
+#                                (or not to us) in /proc any more
 #   @who                         PID/stat:... PID/cgroup:... PID/comm:... PID/cmdline:..., for new processes
 #   @end N                       a frame without it is not whole
 #
-# Short files are read by the shell itself: starting a program costs more than all of them together.
+# What is slow to change, or slow to answer, follows a frame's end and belongs to the frames after it:
+#
+#   @state                       FILE:TEXT of processes' states and evictions, and of sensors that matter less
+#   @metrics BYTES               the first BYTES of each GPU's gpu_metrics under a heading of its name, as od's words
+#   @rare                        PCI/FILE:TEXT again, of what counts errors
+#
+# Short files are read by the shell itself: starting a program costs more than all of them together. Of a process
+# that holds memory, only what it held last is read, and everything again in one frame of eight.
 
 LC_ALL=C
 export LC_ALL
@@ -39,25 +47,35 @@ say() { # ends the probe when its reader is gone, even where SIGPIPE is ignored
 describe_host() {
     read -r generation <$kfd/topology/generation_id || generation=-
     say "@host 1 $generation"
-    grep -asH '' proc/sys/kernel/random/boot_id
+    grep -asH '' proc/sys/kernel/random/boot_id proc/sys/kernel/osrelease sys/module/amdgpu/version
     say @kfd
-    (cd $kfd/topology/nodes && grep -asHE '^[0-9]+$|^(domain|location_id|unique_id|size_in_bytes) ' \
+    (cd $kfd/topology/nodes && grep -asHE \
+        '^[0-9]+$|^(domain|location_id|unique_id|drm_render_minor|device_id|size_in_bytes) ' \
         */gpu_id */properties */mem_banks/0/properties)
     say @devices
-    (cd $pci && grep -asH '' */mem_info_vram_total */unique_id */product_name \
-        */hwmon/hwmon*/temp[123]_label */hwmon/hwmon*/power1_cap)
+    (cd $pci && grep -asH '' */mem_info_vram_total */unique_id */product_name */hwmon/hwmon*/temp[123]_label \
+        */hwmon/hwmon*/temp[123]_crit */hwmon/hwmon*/power1_cap */current_compute_partition \
+        */current_memory_partition)
+    for file in $pci/*/drm/card[0-9]* $pci/*/drm/renderD* $pci/*/ras/gpu_vram_bad_pages; do
+        [ -e "$file" ] && say "${file#$pci/}:"
+    done
     choose_polled
     known=' '
+    metrics_due=0
+    rare_due=0
+    who_due=0
 }
 
 choose_polled() {
     polled=
+    metrics=
     for total in $pci/*/mem_info_vram_total; do
         [ -e "$total" ] || continue # an unmatched pattern stays as it is
         device=${total%/*}
+        [ -e "$device/gpu_metrics" ] && metrics="$metrics $device/gpu_metrics"
         polled="$polled ${device##*/}:"
         columns=
-        for file in "$device"/mem_info_vram_used "$device"/gpu_busy_percent "$device"/hwmon/hwmon*/temp[123]_input \
+        for file in "$device"/mem_info_vram_used "$device"/gpu_busy_percent "$device"/hwmon/hwmon*/temp[12]_input \
             "$device"/hwmon/hwmon*/power1_input "$device"/hwmon/hwmon*/power1_average; do
             [ -e "$file" ] || continue
             polled="$polled $file"
@@ -65,6 +83,11 @@ choose_polled() {
         done
         say "@poll ${device##*/}$columns"
     done
+    # Formats 1.3 to 1.8 say all we want in their first 356 bytes; 1.9 is a list, to be read to its end.
+    case $(head -qc 4 $metrics </dev/null | od -An -v -tx4) in
+    *0901*) wanted=1408 ;;
+    *) wanted=356 ;;
+    esac
 }
 
 read_gpus() {
@@ -82,21 +105,41 @@ read_gpus() {
 read_processes() {
     pids=
     new=
+    turn=$count
     for directory in $kfd/proc/[0-9]*; do
-        [ -d "$directory" ] || continue
         pid=${directory##*/}
+        case $pid in *[!0-9]*) continue ;; esac
         pids="$pids $pid"
-        case $known in *" $pid "*) ;; *) new="$new $pid" ;; esac
+        case $known in *" $pid "*) eval "files=\$held_$pid" ;; *)
+            new="$new $pid"
+            files=
+            ;;
+        esac
+        turn=$((turn + 1))
+        if [ -z "$files" ] || [ $((turn % 8)) = 0 ]; then
+            files="$directory/vram_* $directory/context_*/vram_*"
+        fi
         frame="$frame${newline}pid $pid"
-        for file in "$directory"/vram_* "$directory"/context_*/vram_*; do
-            read -r value <"$file" && [ "$value" != 0 ] && frame="$frame ${file##*_}=$value"
+        [ -d "proc/$pid" ] || frame="$frame gone"
+        held=
+        for file in $files; do
+            read -r value <"$file" && [ "$value" != 0 ] || continue
+            frame="$frame ${file##*_}=$value"
+            held="$held $file"
         done
+        eval "held_$pid=\$held"
     done
-    [ $((count % 15)) = 0 ] && new=$pids # names change: servers retitle themselves once they are up
     known="$pids "
 }
 
-identify() {
+identify() { # names change: servers retitle themselves once they are up
+    if [ "$now" -ge "$who_due" ]; then
+        new=$pids
+        who_due=$((now + 60))
+    elif [ -n "$new" ] && [ "$who_due" -gt $((now + 10)) ]; then
+        who_due=$((now + 10))
+    fi
+    [ -n "$new" ] || return
     short=
     long=
     for pid in $new; do
@@ -109,18 +152,47 @@ identify() {
     say ''
 }
 
+read_slow() {
+    if [ "$now" -ge "$metrics_due" ]; then
+        metrics_due=$((now + 10))
+        files=
+        for pid in $pids; do
+            files="$files proc/$pid/status"
+            eval "held=\$held_$pid"
+            for file in $held; do
+                files="$files ${file%/*}/stats_${file##*_}/evicted_ms"
+            done
+        done
+        say @state
+        grep -asHE '^State:|^[0-9]+$' $files $pci/*/mem_info_gtt_used $pci/*/mem_busy_percent \
+            $pci/*/hwmon/hwmon*/temp3_input $pci/*/hwmon/hwmon*/freq1_input
+        if [ -n "$metrics" ]; then
+            say "@metrics $wanted"
+            head -vc $wanted $metrics | od -An -v -tx4
+        fi
+    fi
+    if [ "$now" -ge "$rare_due" ]; then
+        rare_due=$((now + 60))
+        say @rare
+        (cd $pci && grep -asH '' */ras/*_err_count */ras/gpu_vram_bad_pages */pcie_replay_count \
+            */hwmon/hwmon*/power1_cap)
+    fi
+}
+
 {
     count=0
     describe_host
     while :; do
-        read -r now <$kfd/topology/generation_id && [ "$now" != "$generation" ] && describe_host
+        read -r at <$kfd/topology/generation_id && [ "$at" != "$generation" ] && describe_host
         read -r uptime rest <proc/uptime
+        now=${uptime%%.*}
         frame="@frame $count $uptime"
         read_gpus
         read_processes
         say "$frame"
-        [ -z "$new" ] || identify
+        identify
         say "@end $count"
+        read_slow
         count=$((count + 1))
         read -r request || exit 0
     done
