@@ -9,11 +9,16 @@ from importlib.resources import files
 
 from fleet.telemetry.numbers import decimal
 from fleet.telemetry.slow import Slow, SlowSections
+from fleet.units import MiB
 
 FRAME_LIMIT = 4 << 20
 """What one frame may cost us, in bytes: its characters, and LINE_COST for each line."""
 LINE_COST = 200
 """About what holding one more short text costs."""
+NVIDIA_SECONDS = 10.0
+"""How long nvidia-smi's lines are believed when no newer ones come: it tells once a second while it lives."""
+FIELDS_LIMIT = 64
+"""Fields kept of nvidia-smi's lines."""
 TEXT_LIMIT = 4096
 """Characters kept of one text."""
 
@@ -41,6 +46,8 @@ class Description:
     """Files of PCI devices by address: ``mem_info_vram_total``, ``hwmon/hwmon3/temp2_label`` …"""
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By PCI address, the files whose contents each frame gives."""
+    nvidia: list[str] = field(default_factory=list)
+    """Fields of nvidia-smi's lines; none on other hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +60,15 @@ class Frame:
     polled: Mapping[str, Texts]
     """Files of PCI devices by address; what the driver refused to say is left out."""
     held: Mapping[int, Mapping[str, int]]
-    """Bytes by KFD's ``gpu_id``, by process; zeros left out, but no process that has the driver open."""
+    """Bytes by KFD's ``gpu_id`` or NVIDIA's UUID, by process: also processes that only have the driver open."""
     who: Mapping[int, Texts]
     """``stat``, ``cgroup``, ``comm`` and ``cmdline`` by process, as far as they may be read."""
     gone: frozenset[int] = frozenset()
     """Processes that have the driver open and are not in ``/proc``."""
     slow: Slow = field(default_factory=Slow)
     """What was told after earlier frames."""
+    nvidia: tuple[str, ...] = ()
+    """nvidia-smi's newest lines, one for each GPU."""
 
 
 @dataclass(slots=True)
@@ -72,6 +81,7 @@ class _Begun:
     held: dict[int, dict[str, int]] = field(default_factory=dict)
     who: dict[int, dict[str, str]] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
+    nvidia: list[str] = field(default_factory=list)
 
 
 class FrameReader:
@@ -87,6 +97,8 @@ class FrameReader:
         self._begun: _Begun | None = None
         self._who: dict[int, dict[str, str]] = {}
         self._slow = SlowSections()
+        self._nvidia: tuple[str, ...] = ()
+        self._nvidia_at = 0.0
         self._take: Callable[[str], None] = _ignore
         self._cost = 0
 
@@ -115,6 +127,7 @@ class FrameReader:
         match name:
             case "@host":
                 self._description, self._begun, self._who, self._slow = Description(), None, {}, SlowSections()
+                self._nvidia = ()
                 self._describing = True
                 self._take = self._host_line
             case "@kfd" if self._describing:
@@ -124,6 +137,8 @@ class FrameReader:
             case "@poll" if self._describing:
                 address, *columns = rest.split(" ")
                 self._description.columns[address] = tuple(columns)
+            case "@nvidia" if self._describing:
+                self._description.nvidia.extend(rest.split(",")[:FIELDS_LIMIT])
             case "@frame":
                 self._begin(rest)
             case "@who":
@@ -149,6 +164,10 @@ class FrameReader:
             for pid in begun.held
             if pid in self._who or pid in begun.who
         }
+        if begun.nvidia:
+            self._nvidia, self._nvidia_at = tuple(begun.nvidia), begun.uptime_seconds
+        elif begun.uptime_seconds - self._nvidia_at > NVIDIA_SECONDS:
+            self._nvidia = ()
         return Frame(
             begun.sequence,
             begun.uptime_seconds,
@@ -158,6 +177,7 @@ class FrameReader:
             self._who,
             frozenset(begun.gone),
             self._slow.told,
+            self._nvidia,
         )
 
     def _host_line(self, line: str) -> None:
@@ -188,6 +208,11 @@ class FrameReader:
                 self._begun.held[pid] = _held(held)
                 if "gone" in held:
                     self._begun.gone.add(pid)
+            case ["nv", *words]:
+                self._begun.nvidia.append(" ".join(words)[:TEXT_LIMIT])
+            case ["app", uuid, process, mebibytes] if (pid := _integer(process.rstrip(","))) is not None:
+                of_process = self._begun.held.setdefault(pid, {})
+                of_process[uuid.rstrip(",")] = (_integer(mebibytes) or 0) * MiB
 
     def _who_line(self, line: str) -> None:
         path, _, text = line.partition(":")

@@ -11,6 +11,7 @@ from fleet.telemetry.frames import Frame, Texts
 from fleet.telemetry.gpu_metrics import Metrics, throttling
 from fleet.telemetry.identity import identify
 from fleet.telemetry.numbers import whole
+from fleet.telemetry.nvidia import nvidia_gpus
 from fleet.telemetry.owners import owner
 from fleet.text import clean
 
@@ -25,14 +26,18 @@ _GONE = "X"
 
 def join(frame: Frame) -> HostReading:
     """The reading a frame amounts to. Never raises: what makes no sense is left out."""
-    identities = identify(frame.description)
-    pci_by_gpu_id = {identity.gpu_id: identity.pci for identity in identities}
+    if frame.description.nvidia:
+        gpus = nvidia_gpus(frame)
+        pci_by_gpu_id = {gpu.identity.uuid or "": gpu.identity.pci for gpu in gpus}
+    else:
+        gpus = _gpus(identify(frame.description), frame)
+        pci_by_gpu_id = {gpu.identity.gpu_id: gpu.identity.pci for gpu in gpus}
     processes = [_process(pid, held, frame, pci_by_gpu_id) for pid, held in frame.held.items()]
     return HostReading(
         clean(frame.description.host.get(BOOT_ID, "")),
         frame.sequence,
         frame.uptime_seconds,
-        _gpus(identities, frame),
+        gpus,
         tuple(process for process in processes if process.bytes_by_gpu),
         tuple(process for process in processes if not process.bytes_by_gpu),
     )

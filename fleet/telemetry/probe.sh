@@ -1,7 +1,8 @@
 # What a GPU host's kernel says about its GPUs and the processes on them. POSIX sh: dash, busybox ash, bash.
 #
 # Read-only: it writes no file, and opens neither /dev/kfd nor /dev/dri. Files under /sys that cost the driver
-# something to answer (pcie_bw sleeps for a second) are not read.
+# something to answer (pcie_bw sleeps for a second) are not read. Where there is no amdgpu but NVIDIA's driver, one
+# nvidia-smi runs for as long as the probe does and tells once a second.
 #
 # It comes in on the standard input of `exec sh -s` and prints what does not change, then one frame, then one more
 # frame for each further line of input. It ends when its input does, so it cannot outlive its connection, and costs
@@ -19,6 +20,9 @@
 #   pid PID GPU_ID=BYTES...      every process that has the driver open; zeros left out; a word `gone` where it is not
 #                                (or not to us) in /proc any more
 #   @who                         PID/stat:... PID/cgroup:... PID/comm:... PID/cmdline:..., for new processes
+#   @nvidia FIELD,...            after @poll: the columns of NVIDIA GPUs; their lines in each frame are
+#   nv VALUE, ...                nvidia-smi's own, none where it has told nothing since the last frame
+#   app UUID, PID, MIB           its compute applications, asked for every fifth second
 #   @end N                       a frame without it is not whole
 #
 # What is slow to change, or slow to answer, follows a frame's end and belongs to the frames after it:
@@ -179,9 +183,7 @@ read_slow() {
     fi
 }
 
-{
-    count=0
-    describe_host
+answer_requests() {
     while :; do
         read -r at <$kfd/topology/generation_id && [ "$at" != "$generation" ] && describe_host
         read -r uptime rest <proc/uptime
@@ -196,4 +198,78 @@ read_slow() {
         count=$((count + 1))
         read -r request || exit 0
     done
+}
+
+find_nvidia() { # and what to ask of it: one field that a driver does not know spoils a whole query
+    [ -z "$polled" ] && [ -e proc/driver/nvidia/version ] && [ -n "$(command -v nvidia-smi)" ] || return
+    core=index,uuid,pci.bus_id,name,memory.total,memory.used,memory.free,utilization.gpu,temperature.gpu,power.draw
+    more=power.limit,utilization.memory,temperature.memory,clocks.current.sm,clocks.current.memory,mig.mode.current
+    more=$more,ecc.errors.corrected.volatile.total,ecc.errors.uncorrected.volatile.total
+    for fields in $core,$more,clocks_event_reasons.active $core,$more,clocks_throttle_reasons.active $core; do
+        rows=$(ask_nvidia gpu "$fields") && break
+    done
+    say "@nvidia $fields"
+}
+
+ask_nvidia() { # what, its fields, and how often in seconds if more than once
+    exec nvidia-smi "--query-$1=$2" --format=csv,noheader,nounits ${3:+-l "$3"} </dev/null
+}
+
+follow_nvidia() {
+    {
+        printf '%s\n?\n' "$rows"
+        ask_nvidia gpu "$fields" 1 &
+        while read -r request && printf '?\n'; do :; done
+        kill $!
+    } | {
+        rows=
+        apps_due=0
+        while IFS= read -r line; do
+            if [ "$line" = '?' ]; then
+                tell_nvidia
+            elif [ -n "$line" ]; then
+                rows="$rows${newline}nv $line"
+            fi
+        done
+    }
+}
+
+tell_nvidia() {
+    read -r uptime rest <proc/uptime
+    now=${uptime%%.*}
+    new=
+    [ "$now" -lt "$apps_due" ] || list_applications
+    say "@frame $count $uptime$rows$apps"
+    rows=
+    identify
+    say "@end $count"
+    count=$((count + 1))
+}
+
+list_applications() {
+    apps_due=$((now + 5))
+    apps=
+    pids=
+    listed=$(ask_nvidia compute-apps gpu_uuid,pid,used_gpu_memory)
+    IFS=$newline
+    for line in $listed; do
+        pid=${line#*, }
+        pid=${pid%%,*}
+        case $pid in '' | *[!0-9]*) continue ;; esac
+        apps="$apps${newline}app $line"
+        case "$pids " in *" $pid "*) ;; *) pids="$pids $pid" ;; esac
+        case $known in *" $pid "*) ;; *) new="$new $pid" ;; esac
+    done
+    unset IFS
+    known="$pids "
+}
+
+{
+    count=0
+    describe_host
+    if find_nvidia; then
+        follow_nvidia
+    else
+        answer_requests
+    fi
 } 2>/dev/null

@@ -90,7 +90,7 @@ class SlowSections:
         headings = list(_HEADING.finditer(sent))
         ends = [heading.start() for heading in headings[1:]] + [len(sent)]
         newest: dict[str, tuple[Metrics, ...]] = {}
-        for heading, end in zip(headings, ends, strict=True):
+        for heading, end in zip(headings, ends, strict=False):  # garbage has no heading
             metrics = parse(sent[heading.end() : min(end, heading.end() + self._table_bytes)])
             if metrics is not None:
                 address = heading[1].decode()

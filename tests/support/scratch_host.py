@@ -71,6 +71,7 @@ class ScratchHost:
     def __init__(self, root: Path, gpus: Iterable[CapturedGpu], compute: str = "SPX", memory: str = "NPS1") -> None:
         self.root = root
         self.gpus = list(gpus)
+        self._folders: set[Path] = set()
         self.put("proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n")
         self.put(f"{KFD}/topology/generation_id", "2\n")
         self.put(f"{KFD}/topology/nodes/0/gpu_id", "0\n")
@@ -85,7 +86,9 @@ class ScratchHost:
     def put(self, path: str, content: str | bytes) -> None:
         """Write a file."""
         file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.parent not in self._folders:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.add(file.parent)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def pass_to(self, uptime: float) -> None:

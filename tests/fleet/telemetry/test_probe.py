@@ -40,14 +40,18 @@ def _root(demo: Demo) -> Path:
     return found
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> ScratchHost:
-    """Eight MI300X and twenty processes, each on a GPU of its own choice."""
-    host = ScratchHost(tmp_path / "root", captured("mi300x-8"))
-    for number in range(20):
+def eight_gpus(root: Path, processes: int) -> ScratchHost:
+    host = ScratchHost(root, captured("mi300x-8"))
+    for number in range(processes):
         gpu = host.gpus[number % 8]
         host.process(20_000 + number, {gpu.gpu_id: 64 * GiB + number}, word="x" * 200)
     return host
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> ScratchHost:
+    """Eight MI300X and three processes, each on a GPU of its own."""
+    return eight_gpus(tmp_path / "root", processes=3)
 
 
 @pytest.mark.parametrize("name", [name for name in SHELLS if name != "dash"])
@@ -78,7 +82,8 @@ def test_each_line_of_input_is_one_more_frame_and_its_end_is_the_end(tree: Path)
     assert all(len(reading.gpus) == 8 and len(reading.processes) >= 11 for reading in found)
 
 
-def test_a_frame_after_the_first_is_small(host: ScratchHost) -> None:
+def test_with_twenty_processes_a_frame_after_the_first_is_small(tmp_path: Path) -> None:
+    host = eight_gpus(tmp_path, processes=20)
     with running_probe(host.root) as probe:
         probe.frame()
         probe.ask().frame()
