@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 
+from fleet.readings import GpuIdentity
+from fleet.telemetry.identity import identify
 from fleet.telemetry.numbers import decimal
+from fleet.telemetry.processes import ProcessFacts, facts
 from fleet.telemetry.slow import Slow, SlowSections
 from fleet.units import MiB
 
@@ -34,7 +38,7 @@ def script() -> str:
     return files("fleet.telemetry").joinpath("probe.sh").read_text("utf-8")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Description:
     """What does not change while the host's GPU topology stays as it is; complete before the first frame."""
 
@@ -49,6 +53,11 @@ class Description:
     nvidia: list[str] = field(default_factory=list)
     """Fields of nvidia-smi's lines; none on other hosts."""
 
+    @cached_property
+    def identities(self) -> tuple[GpuIdentity, ...]:
+        """AMD's GPUs by HIP index; to be asked for once it is complete."""
+        return identify(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -61,8 +70,8 @@ class Frame:
     """Files of PCI devices by address; what the driver refused to say is left out."""
     held: Mapping[int, Mapping[str, int]]
     """Bytes by KFD's ``gpu_id`` or NVIDIA's UUID, by process: also processes that only have the driver open."""
-    who: Mapping[int, Texts]
-    """``stat``, ``cgroup``, ``comm`` and ``cmdline`` by process, as far as they may be read."""
+    who: Mapping[int, ProcessFacts]
+    """Of the processes of `held`, those that were ever named."""
     gone: frozenset[int] = frozenset()
     """Processes that have the driver open and are not in ``/proc``."""
     slow: Slow = field(default_factory=Slow)
@@ -95,7 +104,7 @@ class FrameReader:
         self._description = Description()
         self._describing = False
         self._begun: _Begun | None = None
-        self._who: dict[int, dict[str, str]] = {}
+        self._who: dict[int, ProcessFacts] = {}
         self._slow = SlowSections()
         self._nvidia: tuple[str, ...] = ()
         self._nvidia_at = 0.0
@@ -159,11 +168,8 @@ class FrameReader:
         self._describing = False
         if begun is None or line != f"@end {begun.sequence}":
             return None
-        self._who = {
-            pid: self._who.get(pid, {}) | begun.who.get(pid, {})
-            for pid in begun.held
-            if pid in self._who or pid in begun.who
-        }
+        named = {pid: facts(texts) for pid, texts in begun.who.items()}
+        self._who = {pid: who for pid in begun.held if (who := named.get(pid) or self._who.get(pid))}
         if begun.nvidia:
             self._nvidia, self._nvidia_at = tuple(begun.nvidia), begun.uptime_seconds
         elif begun.uptime_seconds - self._nvidia_at > NVIDIA_SECONDS:

@@ -11,11 +11,14 @@ import re
 from collections import Counter
 from dataclasses import replace
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from fleet.readings import GpuIdentity
-from fleet.telemetry.frames import Description, Texts
 from fleet.telemetry.numbers import whole
 from fleet.text import clean
+
+if TYPE_CHECKING:
+    from fleet.telemetry.frames import Description, Texts
 
 _CARD = re.compile(r"drm/card([0-9]{1,4})")
 _RENDER = re.compile(r"drm/renderD([0-9]{1,4})")

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from fleet.readings import GpuIdentity, GpuReading, HostReading, MemoryErrors, ProcessReading
+from fleet.readings import GpuIdentity, GpuReading, HostReading, ProcessReading
 from fleet.telemetry.frames import Frame, Texts
 from fleet.telemetry.gpu_metrics import Metrics, throttling
-from fleet.telemetry.identity import identify
 from fleet.telemetry.numbers import whole
 from fleet.telemetry.nvidia import nvidia_gpus
-from fleet.telemetry.owners import owner
+from fleet.telemetry.processes import ProcessFacts
 from fleet.text import clean
 
 BOOT_ID = "proc/sys/kernel/random/boot_id"
-_STAT = re.compile(r"\d+ \((?P<name>.*)\) (?P<state>\S) (?P<rest>.*)", re.DOTALL)
-_START_FIELD = 22 - 4
-"""Where the start time is among the fields of ``stat`` that follow the state; proc(5) numbers it 22."""
 _USED = "mem_info_vram_used"
-_ERROR_COUNT = re.compile(r"ras/[a-z_0-9]{1,40}_err_count")
 _GONE = "X"
 
 
@@ -30,7 +24,7 @@ def join(frame: Frame) -> HostReading:
         gpus = nvidia_gpus(frame)
         pci_by_gpu_id = {gpu.identity.uuid or "": gpu.identity.pci for gpu in gpus}
     else:
-        gpus = _gpus(identify(frame.description), frame)
+        gpus = _gpus(frame.description.identities, frame)
         pci_by_gpu_id = {gpu.identity.gpu_id: gpu.identity.pci for gpu in gpus}
     processes = [_process(pid, held, frame, pci_by_gpu_id) for pid, held in frame.held.items()]
     return HostReading(
@@ -84,7 +78,7 @@ def _gpu(identity: GpuIdentity, frame: Frame, first: bool) -> GpuReading:
         gtt_bytes=whole(sensors.get("mem_info_gtt_used")),
         resetting=resetting,
         throttling=throttling(*tables) if len(tables) == 2 else None,
-        errors=_errors(device) if rare else None,
+        errors=frame.slow.errors.get(identity.device),
     )
 
 
@@ -108,39 +102,19 @@ def _labelled(device: Texts, label: str) -> str | None:
     return None
 
 
-def _errors(device: Texts) -> MemoryErrors:
-    """Sums over a GPU's blocks, of what the driver gives a count of: ``ue: 0``; and its bad pages by their flags."""
-    counts: dict[str, int] = {}
-    for file, text in device.items():
-        if _ERROR_COUNT.fullmatch(file):
-            for kind, number in re.findall(r"(?m)^(ue|ce|de): ([0-9]{1,15})$", text):
-                counts[kind] = counts.get(kind, 0) + int(number)
-    pages = device.get("ras/gpu_vram_bad_pages")
-    flags = None if pages is None else re.findall(r"(?m)^0x[0-9a-f]+ : 0x[0-9a-f]+ : ([RPF])\s*$", pages)
-    return MemoryErrors(
-        counts.get("ce"),
-        counts.get("ue"),
-        counts.get("de"),
-        *((None, None, None) if flags is None else (flags.count("R"), flags.count("P"), flags.count("F"))),
-    )
-
-
 def _process(pid: int, held: Mapping[str, int], frame: Frame, pci_by_gpu_id: Mapping[str, str]) -> ProcessReading:
-    texts: Texts = frame.who.get(pid, {})
-    stat = _STAT.fullmatch(texts.get("stat", ""))
-    fields = stat["rest"].split() if stat else []
-    start = whole(fields[_START_FIELD]) if len(fields) > _START_FIELD else None
+    known = frame.who.get(pid, ProcessFacts())
     by_gpu: dict[str, int] = {}
     for gpu_id, size in held.items():
         if size and (pci := pci_by_gpu_id.get(gpu_id)):
             by_gpu[pci] = by_gpu.get(pci, 0) + size
     return ProcessReading(
         pid,
-        start_ticks=start or 0,
-        state=_state(pid, frame, stat["state"] if stat else None),
-        name=clean(texts.get("comm", "")) or f"pid {pid}",
-        command_line=clean(texts.get("cmdline", ""), limit=2000),
-        owner=owner(texts.get("cgroup", "")),
+        known.start_ticks,
+        _state(pid, frame, known.state),
+        known.name or f"pid {pid}",
+        known.command_line,
+        known.owner,
         bytes_by_gpu=tuple(by_gpu.items()),
         evicted_ms=frame.slow.evicted_ms.get(pid),
     )
@@ -150,7 +124,7 @@ def _state(pid: int, frame: Frame, at_first: str | None) -> str:
     """The newest that is known. One that never was in /proc is of another container, not gone."""
     if at_first is None:
         return "?"
-    return _GONE if pid in frame.gone else clean(frame.slow.letters.get(pid, at_first))
+    return _GONE if pid in frame.gone else frame.slow.letters.get(pid, at_first)
 
 
 def _scaled(text: str | None, unit: float) -> float | None:

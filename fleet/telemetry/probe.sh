@@ -60,7 +60,7 @@ describe_host() {
     (cd $pci && grep -asH '' */mem_info_vram_total */unique_id */product_name */hwmon/hwmon*/temp[123]_label \
         */hwmon/hwmon*/temp[123]_crit */hwmon/hwmon*/power1_cap */current_compute_partition \
         */current_memory_partition)
-    for file in $pci/*/drm/card[0-9]* $pci/*/drm/renderD* $pci/*/ras/gpu_vram_bad_pages; do
+    for file in $pci/*/drm/card[0-9]* $pci/*/drm/renderD*; do
         [ -e "$file" ] && say "${file#$pci/}:"
     done
     choose_polled
@@ -180,6 +180,9 @@ read_slow() {
         say @rare
         (cd $pci && grep -asH '' */ras/*_err_count */ras/gpu_vram_bad_pages */pcie_replay_count \
             */hwmon/hwmon*/power1_cap)
+        for file in $pci/*/ras/gpu_vram_bad_pages; do
+            [ -e "$file" ] && say "${file#$pci/}:" # of an empty file grep says nothing
+        done
     fi
 }
 

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from fleet.readings import MemoryErrors
 from fleet.telemetry.gpu_metrics import Metrics, parse
 
 TEXT_LIMIT = 1 << 16
@@ -16,6 +17,11 @@ _STATE = re.compile(r"proc/([0-9]{1,10})/status:State:\s*(\S).*")
 _EVICTED = re.compile(r".*/proc/([0-9]{1,10})/stats_[0-9]{1,20}/evicted_ms:([0-9]{1,15})")
 _SENSOR = re.compile(r"sys/bus/pci/devices/([0-9a-f:.]{7,40})/([^:]{1,60}):([0-9]{1,18})")
 _HEADING = re.compile(rb"\n?==> sys/bus/pci/devices/([0-9a-f:.]{7,40})/gpu_metrics <==\n")
+
+
+_ERROR_COUNT = re.compile(r"ras/[a-z_0-9]{1,40}_err_count")
+_COUNTED = re.compile(r"(?m)^(ue|ce|de): ([0-9]{1,15})$")
+_BAD_PAGE = re.compile(r"(?m)^0x[0-9a-f]+ : 0x[0-9a-f]+ : ([RPF])\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,8 @@ class Slow:
     """The newest firmware table by PCI address, after the one before it if there was one."""
     rare: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Files by PCI address and name, as `frames.Description` has them; the lines of one file joined."""
+    errors: Mapping[str, MemoryErrors] = field(default_factory=dict)
+    """By PCI address."""
 
 
 class SlowSections:
@@ -43,6 +51,7 @@ class SlowSections:
         self._sensors: dict[str, dict[str, str]] = {}
         self._metrics: dict[str, tuple[Metrics, ...]] = {}
         self._rare: dict[str, dict[str, str]] = {}
+        self._errors: dict[str, MemoryErrors] | None = {}
         self._words: list[str] = []
         self._table_bytes = 0
 
@@ -50,7 +59,9 @@ class SlowSections:
     def told(self) -> Slow:
         """Everything told so far."""
         self._read_tables()
-        return Slow(self._letters, self._evicted, self._sensors, self._metrics, self._rare)
+        if self._errors is None:
+            self._errors = {address: _errors(files) for address, files in self._rare.items()}
+        return Slow(self._letters, self._evicted, self._sensors, self._metrics, self._rare, self._errors)
 
     def begin(self, name: str, rest: str) -> Callable[[str], None]:
         """What takes the lines of a section; ``rest`` is what follows its name on its line."""
@@ -59,7 +70,7 @@ class SlowSections:
                 self._letters, self._evicted, self._sensors = {}, {}, {}
                 return self._state_line
             case "@rare":
-                self._rare = {}
+                self._rare, self._errors = {}, None
                 return self._rare_line
             case _:
                 self._words = []
@@ -96,6 +107,23 @@ class SlowSections:
                 address = heading[1].decode()
                 newest[address] = (*self._metrics.get(address, ())[-1:], metrics)
         self._metrics = newest
+
+
+def _errors(files: Mapping[str, str]) -> MemoryErrors:
+    """Sums over a GPU's blocks, of what the driver gives a count of: ``ue: 0``; and its bad pages by their flags."""
+    counts: dict[str, int] = {}
+    for file, text in files.items():
+        if _ERROR_COUNT.fullmatch(file):
+            for kind, number in _COUNTED.findall(text):
+                counts[kind] = counts.get(kind, 0) + int(number)
+    pages = files.get("ras/gpu_vram_bad_pages")
+    flags = None if pages is None else _BAD_PAGE.findall(pages)
+    return MemoryErrors(
+        counts.get("ce"),
+        counts.get("ue"),
+        counts.get("de"),
+        *((None, None, None) if flags is None else (flags.count("R"), flags.count("P"), flags.count("F"))),
+    )
 
 
 def _bytes(lines: list[str]) -> bytes:
