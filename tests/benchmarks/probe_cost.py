@@ -63,6 +63,7 @@ def measured(host: ScratchHost, shell: tuple[str, ...]) -> tuple[float, list[int
         before = processor_seconds(probe.process.pid)
         for second in range(1, FRAMES + 1):
             host.pass_to(100 + second)
+            host.work(second)
             told = probe.ask().frame()
             sizes.append(len(told))
             packed += len(packer.compress(told) + packer.flush(zlib.Z_SYNC_FLUSH))

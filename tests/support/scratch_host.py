@@ -95,6 +95,17 @@ class ScratchHost:
         """Let the clock stand at so many seconds since the host came up."""
         self.put("proc/uptime", f"{uptime:.2f} {uptime * 96:.2f}\n")
 
+    def work(self, second: int) -> None:
+        """Let every GPU's sensors and memory be a little different from what they were."""
+        for number, gpu in enumerate(self.gpus):
+            stir = (second * 7919 + number * 104_729) % 1009
+            folder = f"{PCI}/{gpu.device}"
+            self.put(f"{folder}/mem_info_vram_used", f"{150_000_000_000 + stir * 4096 * 1024}\n")
+            self.put(f"{folder}/gpu_busy_percent", f"{stir % 101}\n")
+            self.put(f"{folder}/hwmon/hwmon4/temp2_input", f"{50_000 + stir % 30 * 1000}\n")
+            self.put(f"{folder}/hwmon/hwmon4/power1_input", f"{400_000_000 + stir * 1_000_000 // 3}\n")
+            self.put(f"{folder}/gpu_metrics", metrics_1_6(second * 1000, second * 900 + stir, 1500 + stir % 600))
+
     def process(self, pid: int, held: Mapping[int, int], state: str = "S", word: str = "x") -> None:
         """A process that has the driver open and holds so many bytes by gpu_id."""
         for gpu in self.gpus:
