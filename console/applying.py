@@ -22,6 +22,9 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
     """Let a command carry out what it plans."""
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
+        "--take-over", default="", metavar="WHO", help="take the lock of that operator, who is changing a host"
+    )
+    parser.add_argument(
         "--allow-downtime",
         action="append",
         default=[],
@@ -61,13 +64,13 @@ async def _apply(session: Session, changes: tuple[Change, ...], made: Plan | Non
             return Exit.DONE
         print("\n".join(plan_lines(plan)), file=sys.stderr)
         _ask(plan, options)
-        return _told(session, plan, await _carry_out(session, plan))
+        return _told(session, plan, await _carry_out(session, plan, options.take_over))
 
 
-async def _carry_out(session: Session, plan: Plan) -> Result:
+async def _carry_out(session: Session, plan: Plan, take_over: str) -> Result:
     journal = open_journal(session)
     try:
-        return await rollout_of(session, plan, journal, print_event).run()
+        return await rollout_of(session, plan, journal, print_event, take_over=take_over).run()
     finally:
         journal.close()
 

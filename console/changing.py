@@ -40,14 +40,16 @@ def open_journal(session: Session) -> Journal:
     return Journal(journal_path(session.inventory, session.state_folder or state_folder()), time.time)
 
 
-def rollout_of(session: Session, plan: Plan, journal: Journal, on_event: Callable[[Event], None]) -> Rollout:
-    """A rollout of the plan over the session's own connections, not yet begun."""
+def rollout_of(
+    session: Session, plan: Plan, journal: Journal, on_event: Callable[[Event], None], *, take_over: str = ""
+) -> Rollout:
+    """A rollout of the plan over the session's own connections, not yet begun; it may take that operator's locks."""
     from fleet.rollout.executor import Rollout
     from fleet.ssh.operator import Operator
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    return Rollout(plan, operators, session.board, journal, on_event, operator=who)
+    return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over)
 
 
 def follow(session: Session, plan: Plan, result: Result) -> str:

@@ -23,6 +23,7 @@ COMMANDS = {
     "apply": "carry a change out",
     "restart": "restart models",
     "logs": "the last log lines of a model",
+    "audit": "who changed what",
 }
 """Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with
 ``read`` where not all its words are its own."""

@@ -13,12 +13,12 @@ from fleet.inventory import Inventory
 from fleet.rollout.events import Outcome, Phase
 
 
-def resume(inventory: Inventory, *, back: bool) -> int:
+def resume(inventory: Inventory, *, back: bool, take_over: str = "") -> int:
     """Carry the fleet's unfinished rollout on, or undo it; the exit code. Raises UsageError where there is none."""
-    return asyncio.run(_resume(Session(inventory), back=back))
+    return asyncio.run(_resume(Session(inventory), back=back, take_over=take_over))
 
 
-async def _resume(session: Session, *, back: bool) -> int:
+async def _resume(session: Session, *, back: bool, take_over: str) -> int:
     journal = open_journal(session)
     try:
         found = journal.unfinished()
@@ -26,7 +26,7 @@ async def _resume(session: Session, *, back: bool) -> int:
             raise UsageError("There is no unfinished rollout of this fleet.")
         async with session.watching():
             await session.first_readings()
-            rollout = rollout_of(session, found.plan, journal, print_event)
+            rollout = rollout_of(session, found.plan, journal, print_event, take_over=take_over)
             if back:
                 begun = [touch.n for touch in found.touches if touch.phase is Phase.PLAN]
                 result = await rollout.restore(found.id, begun)

@@ -218,3 +218,5 @@ class HostSnapshot:
     """By model name."""
     engines: Mapping[str, EngineReading] = field(default_factory=lambda: MappingProxyType({}))
     """By model name."""
+    remarks: tuple[str, ...] = ()
+    """What an operator should know though it is no failure, as sentences: a reboot, settings of ssh not obeyed."""

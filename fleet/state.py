@@ -112,6 +112,8 @@ class HostState:
     age_seconds: float | None
     """Age of the newest reading; None before the first."""
     gpus: tuple[GpuState, ...]
+    remarks: tuple[str, ...] = ()
+    """What an operator should know of it though it is no failure, as sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ def _host_state(
             )
         )
     age = None if snapshot.read_at is None else max(0.0, now - snapshot.read_at)
-    return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus))
+    return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks)
 
 
 def _owner(model: Model, service: ServiceReading | None) -> str | None:
@@ -292,6 +294,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "name": host.name,
                 "state": "unreachable" if host.link is Link.CONNECTING else str(host.link),
                 "reason": host.reason or None,
+                "remarks": list(host.remarks),
                 "age_seconds": None if host.age_seconds is None else round(host.age_seconds, 1),
                 "gpus": [_gpu_json(gpu) for gpu in host.gpus],
             }

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume or options.rollback:
         from console.resuming import resume
 
-        return resume(inventory, back=options.rollback)
+        return resume(inventory, back=options.rollback, take_over=options.take_over)
     changes = read_changes(options, inventory)
     if options.plan is not None:
         if changes:

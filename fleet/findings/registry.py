@@ -240,6 +240,15 @@ _ALL = (
         "memory of processes and of the GPU by its driver",
     ),
     Rule(
+        "LIVE008",
+        Severity.INFO,
+        "what is to be known of a host that answers",
+        "It was rebooted while it was watched, its services cannot be asked for, or the ssh configuration has lines "
+        "that ssh obeys and gpudeck does not. Host keys are always checked: StrictHostKeyChecking no changes nothing.",
+        "Read the sentence; take a line that does nothing out of the ssh configuration, or ignore the code.",
+        "the ssh configuration as it applies to the host, its boot id, its service manager's answer",
+    ),
+    Rule(
         "IGN001",
         Severity.INFO,
         "an ignore that ignores nothing",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
-from fleet.errors import UnreachableError
+from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Action, Plan, Step
+from fleet.rollout.audit import audit
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.journal import Journal
+from fleet.rollout.lock import Holder, HostLock, LockLostError
 from fleet.rollout.restoring import entangled, finished, restoring, stop
 from fleet.rollout.resuming import still_standing
 from fleet.rollout.stepping import OperatorConnection, StepError, Stepper, Watching
@@ -27,6 +32,8 @@ class Rollout:
         on_event: Callable[[Event], None],
         *,
         operator: str,
+        take_over: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """A rollout of a plan.
 
@@ -36,7 +43,9 @@ class Rollout:
             board: What is read of the hosts meanwhile.
             journal: Written before each touch.
             on_event: Told everything that happens.
-            operator: Who does it, for the journal.
+            operator: Who does it, for the journal and for the locks on the hosts.
+            take_over: Whose lock may be taken, where one is held.
+            clock: Unix seconds.
         """
         self.plan = plan
         self._operators = operators
@@ -44,6 +53,9 @@ class Rollout:
         self._journal = journal
         self._tell = on_event
         self._operator = operator
+        self._take_over = take_over
+        self._clock = clock
+        self._locks: Mapping[str, HostLock] = {}
         self._go_on = asyncio.Event()
         self._go_on.set()
         self._one_step = False
@@ -86,19 +98,29 @@ class Rollout:
         Raises GpudeckError only where the journal cannot be written, holds an unfinished rollout, or is claimed.
         """
         rollout = self._journal.begin(self.plan, self._operator)
+        try:
+            await self._lock(rollout)
+        except GpudeckError as error:
+            result = Result(Outcome.FAILED, f"Nothing was done: {error}")
+            self._journal.end(rollout, result.outcome, result.message)
+            self._tell(Event(Kind.ENDED, result.message))
+            return result
         return await self._finish(rollout, self._forward(rollout))
 
     async def go_on_from(self, rollout: int, done: Collection[int]) -> Result:
         """Carry on a rollout of the journal whose steps with these numbers are said to be done.
 
-        What does not stand on the host any more is done again. Raises GpudeckError as `run` does.
+        What does not stand on the host any more is done again.
+        Raises GpudeckError as `run` does, and LockedError where another operator has a host.
         """
         self._journal.claim()
+        await self._lock(rollout)
         return await self._finish(rollout, self._resumed(rollout, done))
 
     async def restore(self, rollout: int, begun: Collection[int]) -> Result:
-        """Undo a rollout of the journal whose steps with these numbers were begun. Raises as `run` does."""
+        """Undo a rollout of the journal whose steps with these numbers were begun. Raises as `go_on_from`."""
         self._journal.claim()
+        await self._lock(rollout)
         self._begun = set(begun)
         return await self._finish(rollout, self._roll_all_back(rollout))
 
@@ -108,10 +130,45 @@ class Rollout:
         except UnreachableError as lost:
             unknown = f"{lost.message} What the last step did is not known; look at the host, then resume or roll back."
             result = Result(Outcome.UNKNOWN, unknown, finished(self.plan, self._done))
+        except LockLostError as taken:
+            result = Result(Outcome.UNKNOWN, str(taken), finished(self.plan, self._done))
         else:
             self._journal.end(rollout, result.outcome, result.message)
+            await self._unlock(self._locks.values())
         self._tell(Event(Kind.ENDED, result.message))
         return result
+
+    async def _audit(self, rollout: int, step: Step) -> None:
+        formers = (f for f in self.plan.formers if (f.model, f.host) == (step.model, step.host))
+        command = audit(self._operator, self._journal.token(rollout), step, next(formers, None))
+        await self._operators[step.host].write(command)
+
+    async def _lock(self, rollout: int) -> None:
+        """Have every host of the plan to ourselves, or none. Raises GpudeckError."""
+        becomes = {former.host: former.become for former in self.plan.formers}
+        what = ", ".join(dict.fromkeys(step.model for step in self.plan.steps))
+        holder = Holder(self._journal.token(rollout), self._operator, what, self._clock(), steps=len(self.plan.steps))
+        self._locks = {
+            host: HostLock(host, self._operators[host], becomes[host], holder, partial(self._uptime, host))
+            for host in sorted(self.plan.hosts)
+        }
+        taken = []
+        try:
+            for lock in self._locks.values():
+                await lock.acquire(self._take_over)
+                taken.append(lock)
+        except GpudeckError:
+            await self._unlock(taken)
+            raise
+
+    async def _unlock(self, locks: Iterable[HostLock]) -> None:
+        for lock in locks:
+            with suppress(UnreachableError):  # it expires
+                await lock.release()
+
+    def _uptime(self, host: str) -> float:
+        snapshot = self._board.latest(host)
+        return snapshot.reading.uptime_seconds if snapshot and snapshot.reading else 0.0
 
     async def _resumed(self, rollout: int, done: Collection[int]) -> Result:
         self._begun = set(done)
@@ -192,6 +249,11 @@ class Rollout:
     # one step
 
     async def _take(self, rollout: int, phase: Phase, step: Step) -> None:
+        lock, steps = self._locks[step.host], len(self.plan.steps)
+        renew = partial(lock.renew, step.n, steps, touching=bool(step.commands))
+        await renew()
+        if step.commands:
+            await self._audit(rollout, step)
         touch = self._journal.touch(rollout, phase, step)
         self._tell(Event(Kind.STARTED, phase=phase, step=step))
 
@@ -199,7 +261,8 @@ class Rollout:
             self._tell(Event(Kind.PROGRESS, what, phase, step))
 
         try:
-            message = await self._stepper.take(step, waiting_for, lambda: self._back and phase is Phase.PLAN)
+            async with _repeated(renew):
+                message = await self._stepper.take(step, waiting_for, lambda: self._back and phase is Phase.PLAN)
         except StepError as error:
             self._journal.touched(touch, "failed", str(error))
             self._tell(Event(Kind.FAILED, str(error), phase, step))
@@ -210,3 +273,24 @@ class Rollout:
             raise
         self._journal.touched(touch, "done", message)
         self._tell(Event(Kind.DONE, message, phase, step))
+
+
+RENEW_SECONDS = 60.0
+
+
+@asynccontextmanager
+async def _repeated(renew: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Renew a lock now and then inside the block. Where that fails, the next step finds out."""
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            with suppress(GpudeckError):
+                await renew()
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

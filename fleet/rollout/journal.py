@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from fleet.errors import GpudeckError
@@ -61,6 +62,22 @@ class Unfinished:
     def interrupted(self) -> Touch | None:
         """The step it was in the middle of."""
         return next((t for t in reversed(self.touches) if t.outcome is None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A rollout, as it went."""
+
+    token: str
+    begun: float
+    """Unix seconds, as ``ended``."""
+    ended: float | None
+    operator: str
+    plan: Plan
+    outcome: str | None
+    """None while it is unfinished."""
+    message: str
+    touches: tuple[Touch, ...]
 
 
 class Journal:
@@ -132,6 +149,11 @@ class Journal:
             json.dumps(plan_json(plan), ensure_ascii=False),
         )
 
+    def token(self, rollout: int) -> str:
+        """What tells this rollout from every other, of any operator; the same as long as there is a journal."""
+        row = self._database.execute("SELECT id, begun, operator FROM rollout WHERE id = ?", (rollout,)).fetchone()
+        return sha256(repr(row).encode()).hexdigest()[:16]
+
     def touch(self, rollout: int, phase: Phase, step: Step) -> int:
         """Write down a step about to be taken; its id."""
         return self._write(
@@ -169,11 +191,26 @@ class Journal:
         ).fetchone()
         if row is None:
             return None
-        touches = self._database.execute(
-            "SELECT phase, n, action, model, host, outcome, message FROM touch WHERE rollout = ? ORDER BY id", row[:1]
+        return Unfinished(row[0], row[1], row[2], plan_from_json(row[3]), self._touches(row[0]))
+
+    def rollouts(self, last: int, model: str | None = None) -> tuple[Past, ...]:
+        """The newest ``last`` rollouts, oldest first; with ``model``, of those that touched it."""
+        touching = "WHERE id IN (SELECT rollout FROM touch WHERE model = ?)" if model else ""
+        columns = "id, begun, ended, operator, plan, outcome, message"
+        rows = self._database.execute(
+            f"SELECT {columns} FROM rollout {touching} ORDER BY id DESC LIMIT ?", (*([model] if model else []), last)
+        ).fetchall()
+        return tuple(
+            Past(self.token(id), begun, ended, who, plan_from_json(plan), outcome, message or "", self._touches(id))
+            for id, begun, ended, who, plan, outcome, message in reversed(rows)
         )
-        found = tuple(Touch(Phase(phase), *rest) for phase, *rest in touches)
-        return Unfinished(row[0], row[1], row[2], plan_from_json(row[3]), found)
+
+    def _touches(self, rollout: int) -> tuple[Touch, ...]:
+        rows = self._database.execute(
+            "SELECT phase, n, action, model, host, outcome, message FROM touch WHERE rollout = ? ORDER BY id",
+            (rollout,),
+        )
+        return tuple(Touch(Phase(phase), *rest) for phase, *rest in rows)
 
     def _write(self, statement: str, *values: object) -> int:
         try:

@@ -1,4 +1,4 @@
-"""The few commands by which root changes files of a simulated host, kept below its root folder."""
+"""The few commands about files and lines of log that a simulated host knows, kept below its root folder."""
 
 from __future__ import annotations
 
@@ -117,6 +117,8 @@ def _rm(argv: Sequence[str], caller: Caller) -> int:
 def _cat(argv: Sequence[str], caller: Caller) -> int:
     given = options(argv, (), ())
     status = 0
+    if not given.words:
+        caller.write(1, caller.stdin)
     for path in given.words:
         place = _inside(caller, path)
         if place.is_file():
@@ -126,6 +128,14 @@ def _cat(argv: Sequence[str], caller: Caller) -> int:
             caller.err(f"cat: {path}: {reason}")
             status = 1
     return status
+
+
+def _logger(argv: Sequence[str], caller: Caller) -> int:
+    given = options(argv, ("t", "tag"), ())
+    tag = next(iter(given.values("t", "tag")), "logger")
+    machine = caller.host.machine
+    machine.journal.write(machine.now, "", tag, 1, " ".join(given.words))
+    return 0
 
 
 def _true(argv: Sequence[str], caller: Caller) -> int:
@@ -138,5 +148,6 @@ _COMMANDS: dict[str, Callable[[Sequence[str], Caller], int]] = {
     "mv": _mv,
     "rm": _rm,
     "cat": _cat,
+    "logger": _logger,
     "true": _true,
 }

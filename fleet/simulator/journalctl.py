@@ -10,7 +10,7 @@ from fleet.simulator.commands import Caller, Options, UnknownOptionError, option
 from fleet.simulator.journal import FORMATS, Entry, Journal
 
 _FOLLOWED_LINES = 10
-_WITH_VALUE = ("u", "unit", "n", "lines", "o", "output", "S", "since", "g", "grep", "p", "priority")
+_WITH_VALUE = ("u", "unit", "n", "lines", "o", "output", "S", "since", "g", "grep", "p", "priority", "t", "identifier")
 _SWITCHES = (
     "f",
     "follow",
@@ -45,7 +45,12 @@ async def journalctl(argv: Sequence[str], caller: Caller) -> int:
         return 1
     units = frozenset(unit_named(name) for name in given.values("u", "unit"))
     follow = given.has("f", "follow")
-    entries = [entry for entry in caller.host.machine.journal.of(units) if entry.at >= since]
+    tags = given.values("t", "identifier")
+    entries = [
+        entry
+        for entry in caller.host.machine.journal.of(units)
+        if entry.at >= since and (not tags or entry.identifier in tags)
+    ]
     entries = entries[len(entries) - min(_lines(given, follow), len(entries)) :]
     if given.has("r", "reverse"):
         entries.reverse()

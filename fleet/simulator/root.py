@@ -11,7 +11,7 @@ from fleet.simulator.journalctl import journalctl
 from fleet.simulator.running import RunningMachine
 from fleet.simulator.systemctl import systemctl
 
-NAMES = ("sudo", "systemctl", "journalctl")
+NAMES = ("sudo", "systemctl", "journalctl", "cat", "logger")
 """The commands a session finds before the machine's own."""
 _SUDO_SWITCHES = ("-n", "-E", "-H", "--non-interactive")
 

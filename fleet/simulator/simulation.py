@@ -51,6 +51,7 @@ class SimulatedHost:
         self.root, self.home, self.bin = folder / "root", folder / "home", folder / "bin"
         models = models_of(inventory, host)
         self.home.mkdir(parents=True)
+        (self.root / "run").mkdir(parents=True)
         write_shims(self.bin, folder)
         write_units(self.root, models)
         now, number = clock(), inventory.hosts.index(host)

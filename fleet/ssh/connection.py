@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fleet.errors import UnreachableError
+from fleet.ssh.login_shell import line_for
+from fleet.ssh.sessions import Sessions, is_loss
 from fleet.text import clean
 
 if TYPE_CHECKING:
-    from asyncssh import ChannelOpenError, SSHClientConnection
+    from asyncssh import SSHClientConnection, SSHClientProcess
 
+    from fleet.ssh.configuration import Disobeyed
     from fleet.ssh.host_keys import Client
 
 CLOSE_SECONDS = 1.0
@@ -38,6 +41,13 @@ class HostConnection:
         self._opening: asyncio.Task[SSHClientConnection] | None = None
         self._connection: SSHClientConnection | None = None
         self._client: Client | None = None
+        self._sessions = Sessions()
+        self._disobeyed: dict[Disobeyed, None] = {}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the operator should know of how this host is reached, as sentences; known once it was tried."""
+        return tuple(map(str, self._disobeyed))
 
     async def opened(self) -> SSHClientConnection:
         """The open connection. Raises UnreachableError with the reason; the next call tries again."""
@@ -60,6 +70,22 @@ class HostConnection:
                     await connection.wait_closed()
             connection.abort()
 
+    @asynccontextmanager
+    async def session(
+        self, command: str, *, lasting: bool = False, **options: Any
+    ) -> AsyncIterator[SSHClientProcess[bytes]]:
+        """A session that runs a command, its output after the mark of `fleet.ssh.login_shell`.
+
+        `fleet.ssh.sessions.Sessions.session` describes the arguments. Raises UnreachableError where there is no
+        connection, or where the host starts no more sessions.
+        """
+        opened = await self.opened()
+        session = self._sessions.session(opened, line_for(command), lasting=lasting, **options)
+        async with AsyncExitStack() as stack:
+            with self.telling():
+                process = await stack.enter_async_context(session)
+            yield process
+
     @contextmanager
     def telling(self) -> Iterator[None]:
         """What asyncssh raises in this block, over an open connection, is raised as UnreachableError."""
@@ -77,22 +103,29 @@ class HostConnection:
         except (asyncssh.Error, ConnectionError) as error:
             raise self.lost() from error
 
+    def no_shell(self, words: str) -> UnreachableError:
+        """The error to raise where the login shell ended, with these last words, before it ran our command."""
+        said = f": {words}" if words else " and said nothing"
+        return UnreachableError(
+            f"The login shell on {self.name} ended before it ran anything{said}.",
+            f"See what `ssh {self.address} true` prints, and the account's profile there.",
+        )
+
     def lost(self) -> UnreachableError:
         """The error to raise where something broke off because the connection ended."""
         reason = clean(self._client.lost) if self._client else ""
         return UnreachableError(f"The connection to {self.name} was lost{': ' + reason if reason else ''}.")
 
+    def _tell(self, line: Disobeyed) -> None:
+        self._disobeyed[line] = None
+
     async def _open(self) -> SSHClientConnection:
+        self._disobeyed.clear()
         try:
             await asyncio.to_thread(import_module, "asyncssh")  # the screen need not wait for it
             from fleet.ssh.opening import open_connection
 
-            self._connection, self._client = await open_connection(self.name, self.address, self.ssh_config)
+            self._connection, self._client = await open_connection(self.name, self.address, self.ssh_config, self._tell)
             return self._connection
         finally:
             self._opening = None
-
-
-def is_loss(error: ChannelOpenError) -> bool:
-    """Whether a channel did not open for want of a connection, rather than by the host's will."""
-    return error.reason == "SSH connection closed"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import asyncssh
+from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from fleet.errors import UnreachableError
+from fleet.text import clean
 
 USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_FILES = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -16,15 +19,30 @@ GLOBAL_FILES = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 
 @dataclass(frozen=True, slots=True)
+class KnownLine:
+    """One line of a known_hosts file."""
+
+    path: Path
+    number: int
+    marker: str
+    """``@cert-authority``, ``@revoked``, or empty for a host's own key."""
+    key: str
+    """Its key as ``ssh-ed25519 SHA256:...``; empty where it cannot be read."""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedKey:
-    """A host key that known_hosts does not vouch for."""
+    """A host key, or the key of a certificate's authority, that known_hosts does not vouch for."""
 
     host: str
     """As known_hosts writes it: ``gpu01`` or ``[gpu01]:2222``."""
-    algorithm: str
-    fingerprint: str
-    changed: bool
-    """Whether another key is known for this host; else none is."""
+    key: str
+    """``ssh-ed25519 SHA256:...``"""
+    authority: bool
+    """Whether it is the key that signed the certificate the host shows."""
 
 
 class KnownHosts:
@@ -39,25 +57,23 @@ class KnownHosts:
                 f"There is no known_hosts file to check host keys against: looked for {_listed(wanted)}.",
                 "Log in once with ssh, which writes it, or name one with UserKnownHostsFile.",
             )
-        self.entries = asyncssh.SSHKnownHosts()
-        for path in self.files:
-            try:
-                self.entries.load(path.read_text("utf-8", "replace"))
-            except (OSError, ValueError) as error:
-                raise UnreachableError(
-                    f"Host keys cannot be checked, because {path} cannot be read: {error}.",
-                    "Correct or remove that line.",
-                ) from error
+        self.entries = _loaded(tuple((path, _version(path)) for path in self.files))
 
-    def judge(self, host: str, address: str, port: int, key: asyncssh.SSHKey) -> RefusedKey:
-        """What to say of a key that none of the entries accepts."""
+    def algorithms(self, host: str, address: str, port: int) -> tuple[str, ...]:
+        """The kinds of host key to ask a host for: those it is known by, then all others.
+
+        asyncssh asks for the known kinds alone, and a host that was installed anew with another kind of key would
+        end the conversation instead of showing it.
+        """
         keys, authorities, *_ = self.entries.match(host, address, None if port == 22 else port)
-        return RefusedKey(
-            host if port == 22 else f"[{host}]:{port}",
-            key.get_algorithm(),
-            key.get_fingerprint(),
-            changed=bool(keys or authorities),
-        )
+        known = [algorithm for key in keys for algorithm in key.sig_algorithms]
+        certified, plain = get_default_certificate_algs(), get_default_public_key_algs()
+        wanted = [*certified, *known, *plain] if authorities else [*known, *plain]
+        return tuple(dict.fromkeys(algorithm.decode() for algorithm in wanted))
+
+    def about(self, host: str, address: str, port: int) -> list[KnownLine]:
+        """The lines that speak of a host, whatever they say of it."""
+        return [line for path in self.files for line in _lines_about(path, host, address, port)]
 
 
 class Client(asyncssh.SSHClient):
@@ -71,12 +87,12 @@ class Client(asyncssh.SSHClient):
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Asked by asyncssh only for keys that known_hosts does not hold."""
-        self.refused = self.known_hosts.judge(host, addr, port, key)
+        self.refused = RefusedKey(place(host, port), described(key), authority=False)
         return False
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Asked by asyncssh only for certificate authorities that known_hosts does not hold."""
-        self.refused = self.known_hosts.judge(host, addr, port, key)
+        self.refused = RefusedKey(place(host, port), described(key), authority=True)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,6 +107,62 @@ def files_to_read(configured: object) -> tuple[str, ...]:
     """
     named = tuple(str(name) for name in configured) if isinstance(configured, list | tuple) else ()
     return (named or USER_FILES) + GLOBAL_FILES
+
+
+def place(host: str, port: int) -> str:
+    """A host as known_hosts writes it."""
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+def described(key: asyncssh.SSHKey) -> str:
+    """A key as people compare it: its kind and its fingerprint."""
+    return f"{key.get_algorithm()} {key.get_fingerprint()}"
+
+
+_Version = tuple[int, int]
+
+
+def _version(path: Path) -> _Version:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=8)  # a fleet's hosts share their files, which may be long
+def _loaded(files: tuple[tuple[Path, _Version], ...]) -> asyncssh.SSHKnownHosts:
+    entries = asyncssh.SSHKnownHosts()
+    for path, _ in files:
+        for number, text in enumerate(_texts(path), 1):
+            try:
+                entries.load(text)
+            except ValueError as error:
+                raise _unreadable(f"{path}:{number}", error) from error
+    return entries
+
+
+def _unreadable(where: str, error: Exception) -> UnreachableError:
+    return UnreachableError(
+        f"Host keys cannot be checked, because {where} cannot be read: {clean(str(error))}.",
+        "Correct or remove it.",
+    )
+
+
+def _lines_about(path: Path, host: str, address: str, port: int) -> Iterator[KnownLine]:
+    for number, text in enumerate(_texts(path), 1):
+        if any(asyncssh.SSHKnownHosts(text).match(host, address, None if port == 22 else port)):
+            words = text.split()
+            marker = words.pop(0) if text.startswith("@") else ""
+            try:
+                key = described(asyncssh.import_public_key(" ".join(words[1:3])))
+            except asyncssh.KeyImportError:
+                key = ""
+            yield KnownLine(path, number, marker, key)
+
+
+def _texts(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text("utf-8", "replace").split("\n")]
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
 
 
 def _listed(paths: Sequence[Path]) -> str:

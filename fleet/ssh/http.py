@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from fleet.errors import EndpointError
-from fleet.ssh.connection import HostConnection, is_loss
+from fleet.ssh.connection import HostConnection
+from fleet.ssh.sessions import is_loss
 from fleet.text import clean
 
 if TYPE_CHECKING:

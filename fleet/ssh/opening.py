@@ -7,14 +7,16 @@ host key checking on to the jump host.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import asyncssh
+from asyncssh.config import SSHConfig
 
 from fleet.errors import UnreachableError
 from fleet.ssh.address import Address
+from fleet.ssh.configuration import Disobeyed, read_configuration
 from fleet.ssh.host_keys import Client, KnownHosts, files_to_read
 from fleet.ssh.refusals import Target, refusal
 from fleet.text import clean
@@ -31,23 +33,33 @@ class _Route:
     """What the ssh configuration says of one address."""
 
     target: Target
+    options: asyncssh.SSHClientConnectionOptions
     known_hosts: KnownHosts
     jumps: tuple[str, ...]
     identities: tuple[str, ...] | None
     """The key files it names and that exist; None = it names none, the usual ones are tried."""
+    agent_keys: tuple[str, ...]
+    """Public halves of the only keys the agent is to be asked for; empty = any it holds."""
+    host_key_algorithms: tuple[str, ...]
+    """What kinds of host key to ask for, best first; empty = as the configuration says."""
+    disobeyed: tuple[Disobeyed, ...]
 
 
 async def open_connection(
-    name: str, address: str, ssh_config: Path | None
+    name: str, address: str, ssh_config: Path | None, tell: Callable[[Disobeyed], None]
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
-    """Connect and log in. Raises UnreachableError, with a sentence for each way it can fail."""
-    return await _open(name, address, ssh_config, None, ())
+    """Connect and log in; lines of the configuration that are not obeyed on the way are told.
+
+    Raises UnreachableError, with a sentence for each way it can fail.
+    """
+    return await _open(name, address, ssh_config, tell, None, ())
 
 
 async def _open(
     name: str,
     address: str,
     ssh_config: Path | None,
+    tell: Callable[[Disobeyed], None],
     tunnel: asyncssh.SSHClientConnection | None,
     trail: tuple[str, ...],
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
@@ -58,9 +70,11 @@ async def _open(
                 "Correct ProxyJump in the ssh configuration.",
             )
         route = await asyncio.to_thread(_route, name, address, ssh_config)
+        for line in route.disobeyed:
+            tell(line)
         if tunnel is None:
             for jump in route.jumps:
-                tunnel, _ = await _open(f"jump host {jump}", jump, ssh_config, tunnel, (*trail, address))
+                tunnel, _ = await _open(f"jump host {jump}", jump, ssh_config, tell, tunnel, (*trail, address))
         client = Client(route.known_hosts)
         connection = await _log_in(route, client, tunnel)
     except BaseException:
@@ -79,12 +93,13 @@ def _route(name: str, address: str, ssh_config: Path | None) -> _Route:
         )
     try:
         parsed = Address.parse(address)
-        options = asyncssh.SSHClientConnectionOptions(client_keys=None, **_asked(parsed, ssh_config))
+        configuration = read_configuration(parsed, ssh_config)
     except (OSError, ValueError, asyncssh.Error) as error:
         raise UnreachableError(
             f"{name} cannot be reached: {clean(str(error))}.",
             "Correct its address in the fleet file, or the ssh configuration.",
         ) from error
+    options = configuration.options
     target = Target(
         name,
         address,
@@ -93,24 +108,34 @@ def _route(name: str, address: str, ssh_config: Path | None) -> _Route:
         options.port,
         ssh_config,
         options.connect_timeout or CONNECT_SECONDS,
+        options.host_key_alias,
     )
-    named = cast("list[str] | None", options.config.get("IdentityFile"))
+    known_hosts = KnownHosts(files_to_read(options.known_hosts))
     return _Route(
         target,
-        KnownHosts(files_to_read(options.known_hosts)),
+        options,
+        known_hosts,
         _jumps(options.tunnel, parsed),
-        None if named is None else tuple(file for file in named if Path(file).expanduser().is_file()),
+        identities=_existing(options.config.get("IdentityFile")),
+        agent_keys=_agent_keys(options.config),
+        host_key_algorithms=() if options.config.get("HostKeyAlgorithms") else known_hosts.algorithms(*target.known_as),
+        disobeyed=configuration.disobeyed,
     )
 
 
-def _asked(address: Address, ssh_config: Path | None) -> dict[str, object]:
-    asked = {
-        "host": address.host,
-        "username": address.user,
-        "port": address.port,
-        "config": None if ssh_config is None else [str(ssh_config)],
-    }
-    return {key: value for key, value in asked.items() if value is not None}
+def _existing(named: object) -> tuple[str, ...] | None:
+    if not isinstance(named, list):
+        return None
+    return tuple(str(file) for file in named if Path(file).expanduser().is_file())
+
+
+def _agent_keys(config: SSHConfig) -> tuple[str, ...]:
+    """Where only the named keys may be used, a key with a passphrase is known to the agent by its public half."""
+    named = _existing(config.get("IdentityFile")) or ()
+    if not config.get("IdentitiesOnly"):
+        return ()
+    halves = (Path(f"{file.removesuffix('.pub')}{end}").expanduser() for file in named for end in (".pub", "-cert.pub"))
+    return tuple(str(path) for path in halves if path.is_file())
 
 
 def _jumps(configured: object, own: Address) -> tuple[str, ...]:
@@ -123,14 +148,19 @@ async def _log_in(
     route: _Route, client: Client, tunnel: asyncssh.SSHClientConnection | None
 ) -> asyncssh.SSHClientConnection:
     target = route.target
-    named = {} if route.identities is None else {"client_keys": list(route.identities), "ignore_encrypted": True}
+    named = () if route.identities is None else list(route.identities)
     try:
         return await asyncssh.connect(
-            **_asked(Address.parse(target.address), target.ssh_config),
-            **named,
+            route.options.orig_host,
+            options=route.options,
+            config=None,
             tunnel=tunnel,
             known_hosts=client.known_hosts.entries,
+            server_host_key_algs=route.host_key_algorithms,
             client_factory=lambda: client,
+            client_keys=named,
+            ignore_encrypted=True,
+            agent_identities=route.agent_keys,
             agent_forwarding=False,
             connect_timeout=target.timeout,
             login_timeout=target.timeout,

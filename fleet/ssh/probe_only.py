@@ -22,6 +22,11 @@ class ProbeOnly:
         """The host's name in the fleet file."""
         return self._connection.name
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the operator should know of how the host is reached, as sentences."""
+        return self._connection.remarks
+
     async def read(self, command: Read, timeout: float = 10.0) -> Answer:
         """Run a command that changes nothing, to its end; `fleet.ssh.running.run` says what can go wrong.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncssh
 
 from fleet.errors import UnreachableError
-from fleet.ssh.host_keys import Client, RefusedKey
+from fleet.ssh.host_keys import Client, KnownLine, RefusedKey
 from fleet.text import clean
 
 
@@ -28,6 +28,13 @@ class Target:
     ssh_config: Path | None
     timeout: float
     """Seconds allowed for connecting and logging in."""
+    key_alias: str | None = None
+    """What known_hosts calls it, where the configuration says so (HostKeyAlias)."""
+
+    @property
+    def known_as(self) -> tuple[str, str, int]:
+        """Host, address and port that known_hosts is asked for."""
+        return self.key_alias or self.host, "", self.port
 
     @property
     def ssh_line(self) -> str:
@@ -41,7 +48,7 @@ class Target:
 def refusal(target: Target, client: Client, error: BaseException) -> UnreachableError:
     """The sentence for what went wrong while connecting to a target or logging in there."""
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return _host_key_refusal(target, client, error)
+        return _host_key_refusal(target, client, error.reason)
     if isinstance(error, asyncssh.PermissionDenied):
         return UnreachableError(
             f"{target} refused the user {target.user}: it takes none of our keys.",
@@ -67,29 +74,52 @@ def refusal(target: Target, client: Client, error: BaseException) -> Unreachable
     return UnreachableError(f"{target} could not be logged in to: {clean(str(error))}.", f"Try {target.ssh_line}.")
 
 
-def _host_key_refusal(target: Target, client: Client, error: asyncssh.HostKeyNotVerifiable) -> UnreachableError:
-    key = client.refused
+def _host_key_refusal(target: Target, client: Client, reason: str) -> UnreachableError:
+    """What known_hosts has against a host, each case with its own way out."""
+    known = client.known_hosts.about(*target.known_as)
+    revoked = [line for line in known if line.marker == "@revoked"]
+    if "revoked" in reason and revoked:
+        return UnreachableError(
+            f"{target} shows a key that is revoked: {_listed(revoked)} withdraws {_keys(revoked)}.",
+            "Do not log in there before whoever runs the host says why.",
+        )
+    if client.refused is None:
+        return UnreachableError(
+            f"{target} shows a host certificate that cannot be accepted: {clean(reason)}.",
+            "Ask whoever runs the host for a certificate that is valid now and names it as we call it.",
+        )
+    return _unvouched(target, client, client.refused, known)
+
+
+def _unvouched(target: Target, client: Client, shown: RefusedKey, known: list[KnownLine]) -> UnreachableError:
+    own = [line for line in known if not line.marker]
+    authorities = [line for line in known if line.marker == "@cert-authority"]
+    what = f"a certificate signed by {shown.key}" if shown.authority else f"the key {shown.key}"
+    if others := own or authorities:
+        return UnreachableError(
+            f"{target} shows another host key than the one known, so it has changed: it shows {what}, and "
+            f"{_listed(others)} has {_keys(others)}. Someone may be between us and the host, or it was installed anew.",
+            f"Only if it was: {_forget(target, shown, others)}, then log in once with {target.ssh_line}.",
+        )
     files = " and ".join(str(path) for path in client.known_hosts.files)
-    if key is None:
-        return UnreachableError(
-            f"{target} shows a host key that {files} does not accept: {clean(error.reason)}.",
-            "It is revoked, expired or unreadable; ask whoever runs the host.",
-        )
-    if key.changed:
-        return UnreachableError(
-            f"{target} shows another host key than the one known: {_described(key)} is not in {files}. "
-            "Someone may be between us and the host, or it was installed anew.",
-            f"Only if it was: ssh-keygen -R '{key.host}' -f {client.known_hosts.files[0]}, "
-            f"then log in once with {target.ssh_line}.",
-        )
     return UnreachableError(
-        f"{target} is not known yet: it shows {_described(key)}, and {files} has no key for it.",
+        f"{target} is not known yet: it shows {what}, and {files} has no key for it.",
         f"Check the fingerprint with whoever runs the host, then log in once with {target.ssh_line}.",
     )
 
 
-def _described(key: RefusedKey) -> str:
-    return f"the {key.algorithm} key {key.fingerprint}"
+def _forget(target: Target, shown: RefusedKey, lines: list[KnownLine]) -> str:
+    if any(line.marker for line in lines):
+        return f"correct {_listed(lines)}"
+    return f"ssh-keygen -R '{shown.host}' -f {lines[0].path}"
+
+
+def _listed(lines: list[KnownLine]) -> str:
+    return ", ".join(str(line) for line in lines)
+
+
+def _keys(lines: list[KnownLine]) -> str:
+    return ", ".join(clean(line.key) or "a key that cannot be read" for line in lines)
 
 
 def _network_refusal(target: Target, error: OSError) -> UnreachableError:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
 from fleet.commands import Read
+from fleet.errors import UnreachableError
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.lines import LineSplitter
+from fleet.ssh.login_shell import Silencer
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientProcess
 
 WINDOW = 1 << 18
 """Bytes a host may send ahead of what we have read."""
+START_SECONDS = 15.0
+"""Time for a host we are logged in to to start a session."""
 _CHUNK = 1 << 16
 
 FOLLOW = """\
@@ -39,6 +44,7 @@ class Lines:
         self._connection = connection
         self._process = process
         self._splitter = LineSplitter()
+        self._silencer = Silencer()
         self._ready: deque[str] = deque()
 
     def __aiter__(self) -> Self:
@@ -54,8 +60,12 @@ class Lines:
             if not chunk:
                 if self._process.returncode is None:
                     raise self._connection.lost()
+                if not self._silencer.begun:
+                    raise self._connection.no_shell(self._silencer.last_words)
                 raise StopAsyncIteration
-            self._ready.extend(self._splitter.feed(chunk))
+            self._ready.extend(self._splitter.feed(self._silencer.feed(chunk)))
+            if self._silencer.flooded:
+                raise self._connection.no_shell("it prints without end")
         return self._ready.popleft()
 
     def send(self, line: str = "") -> None:
@@ -78,14 +88,18 @@ async def stream(connection: HostConnection, script: str, *arguments: str) -> As
 
     Raises UnreachableError where there is no connection.
     """
-    command = Read(("exec", "sh", "-s", "--", *arguments))
-    opened = await connection.opened()
-    with connection.telling():
-        process: SSHClientProcess[bytes] = await opened.create_process(
-            command.line, encoding=None, request_pty=False, stderr=subprocess.DEVNULL, window=WINDOW
-        )
-        process.stdin.write(script.encode())
-    try:
+    command = Read(("sh", "-s", "--", *arguments))
+    options = {"stderr": subprocess.DEVNULL, "window": WINDOW}
+    await connection.opened()
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                session = connection.session(command.line, lasting=True, **options)
+                process = await stack.enter_async_context(session)
+        except TimeoutError:
+            raise UnreachableError(
+                f"{connection.name} is logged in to, but starts no program within {START_SECONDS:g} s."
+            ) from None
+        with connection.telling():
+            process.stdin.write(script.encode())
         yield Lines(connection, process)
-    finally:
-        process.close()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-_WHOLE = re.compile(r"[0-9]{1,20}")
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
 def whole(text: str | None) -> int | None:
     """A whole number of at most 20 digits, what 64 bits hold; None for anything else."""
-    return int(text) if text and _WHOLE.fullmatch(text) else None
+    return int(text) if text and len(text) <= 20 and text.isascii() and text.isdigit() else None
 
 
 def decimal(text: str | None) -> float | None:

@@ -64,6 +64,9 @@ class HostWatcher:
         self._waits = waits
         self._snapshot = HostSnapshot(host.name, Link.CONNECTING)
         self._frame_came = asyncio.Event()
+        self._reboot = ""
+        self._trouble = ""
+        """What keeps us from asking for services, as a sentence."""
         self._watched: tuple[Model, ...] = ()
         self._services: dict[str, Service] = {}
         self.watch(models)
@@ -81,22 +84,25 @@ class HostWatcher:
     async def run(self) -> None:
         """Watch for ever. Whatever the host does is published as its link and a reason; nothing of it is raised."""
         self._show()
-        waits = self._waits()
+        waits, wait = self._waits(), 0.0
         while True:
-            read_before = self._snapshot.read_at
+            came = self._clock()
             try:
                 await self._visit()
             except* UnreachableError as lost:
                 link = Link.UNREACHABLE if self._snapshot.reading is None else Link.LOST
                 self._show(link=link, reason=str(lost.exceptions[0]))
-            if self._snapshot.read_at != read_before:
+            if (self._snapshot.read_at or came) - came > wait:  # it was worth coming back
                 waits = self._waits()
-            await asyncio.sleep(next(waits))
+            wait = next(waits)
+            await asyncio.sleep(wait)
 
     async def _visit(self) -> None:
         """Watch until the host is lost. Always ends with UnreachableError."""
         async with self._connection.stream(script()) as lines, asyncio.TaskGroup() as tasks:
             self._frame_came.clear()
+            # what was asked before the host was lost may not be so any more
+            self._snapshot = replace(self._snapshot, services={}, engines={})
             tasks.create_task(self._pace(lines))
             tasks.create_task(self._poll(tasks))
             await self._read_frames(lines)
@@ -111,6 +117,9 @@ class HostWatcher:
         raise UnreachableError(f"The probe on {self._host.name} ended with status {lines.exit_status}.")
 
     def _take(self, reading: HostReading) -> None:
+        before = self._snapshot.reading
+        if before is not None and before.boot_id != reading.boot_id:
+            self._reboot = f"{self._host.name} was rebooted while it was watched."
         self._show(link=Link.LIVE, reason="", read_at=self._clock(), reading=reading)
         self._frame_came.set()
 
@@ -154,8 +163,10 @@ class HostWatcher:
         wanted = tuple(services.values())
         try:
             states = parse_states(wanted, await self._connection.read(states_command(wanted)))
-        except GpudeckError:  # the host is alive as long as its frames come; its services are unknown
+            self._trouble = ""
+        except GpudeckError as error:  # the host is alive as long as its frames come; its services are unknown
             states = {}
+            self._trouble = f"The services of {self._host.name} are not known: {error}"
         self._show(
             services={name: states[service.name] for name, service in self._services.items() if service.name in states}
         )
@@ -187,5 +198,6 @@ class HostWatcher:
 
     def _show(self, **news: Any) -> None:
         """Publish what is known with this news in it."""
-        self._snapshot = replace(self._snapshot, **news)
+        told = (self._reboot, self._trouble, *self._connection.remarks)
+        self._snapshot = replace(self._snapshot, remarks=tuple(filter(None, told)), **news)
         self._publish(self._snapshot)

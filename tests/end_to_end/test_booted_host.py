@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 @pytest.fixture(scope="module")
 def only_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedHost]:
-    with booted(tmp_path_factory.mktemp("booted"), 1) as (host,):
+    with booted(tmp_path_factory.mktemp("booted")) as host:
         yield host
 
 
@@ -119,13 +119,15 @@ def test_a_change_of_arguments_is_a_drop_in_and_a_restart(host: BootedHost, flee
     assert "--gpu-memory-utilization 0.3" in overlay_of(host, "a")
     assert "gpu-memory-utilization: 0.3" in fleet.read_text()
     assert host.sh("cat /etc/systemd/system/vllm-a.service").count("0.4") == 1
+    assert "done  a.gpu-memory-utilization=0.3" in gpudeck(fleet, "audit", str(fleet)).stdout
+    told = gpudeck(fleet, "audit", str(fleet), "--host", host.name, "-n", "3").stdout
+    assert [line.partition("rollout ")[2].split()[1] for line in told.splitlines()] == ["stop", "write", "start"]
 
 
 def test_a_move_is_seen_on_the_gpu_it_was_meant_for(host: BootedHost, fleet: Path) -> None:
     done = apply(fleet, "--move", f"b={host.name}/2")
     assert done.returncode == 0, done.stderr
-    gpus = {gpu["id"]: gpu["models"] for gpu in status(fleet)["hosts"][0]["gpus"]}
-    assert gpus == {"gpu1/0": ["a"], "gpu1/1": ["c"], "gpu1/2": ["b"], "gpu1/3": []}
+    assert [gpu["models"] for gpu in status(fleet)["hosts"][0]["gpus"]] == [["a"], ["c"], ["b"], []]
     assert "UnsetEnvironment=HIP_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES" in overlay_of(host, "b")
 
 
@@ -172,6 +174,20 @@ def test_a_line_cut_while_a_model_loads_is_waited_for(host: BootedHost, fleet: P
     host.link("up")
     assert process.wait(PATIENCE) == 0
     assert models(fleet)["a"] == ("serving", 57)
+
+
+def test_of_two_consoles_that_apply_at_once_one_proceeds(host: BootedHost, fleet: Path, tmp_path: Path) -> None:
+    host.fault("a", "linger")
+    first = begun(fleet, "1 stop", "--set", "a.gpu-memory-utilization=0.3")
+    elsewhere = tmp_path / "another machine"
+    elsewhere.mkdir()
+    second = apply(host.fleet(elsewhere / "fleet.yaml"), "--set", "b.gpu-memory-utilization=0.3")
+    assert second.returncode == 1
+    assert f"Nothing was done: {host.name} is being changed by" in second.stderr
+    assert " of 4: a), last heard of " in second.stderr or "in the middle of a step" in second.stderr
+    assert first.wait(PATIENCE) == 0
+    assert models(fleet) == {**SERVING, "a": ("serving", 57)}
+    assert host.sh("ls -d /run/gpudeck* || true") == ""
 
 
 @pytest.mark.parametrize("step", ["1 stop", "2 write", "3 start", "4 wait"])

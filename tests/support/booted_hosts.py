@@ -24,7 +24,7 @@ MODELS = {"a": (0, 0.4), "b": (0, 0.4), "c": (1, 0.6)}
 """Every host's models: GPU (HIP index) and share of it."""
 _PORTS = {"a": 8001, "b": 8002, "c": 8003}
 _RESET = """
-rm -rf /srv/faults /etc/systemd/system/vllm-*.service.d
+rm -rf /srv/faults /etc/systemd/system/vllm-*.service.d /run/gpudeck*
 systemctl daemon-reload
 systemctl stop vllm-a vllm-b vllm-c
 systemctl reset-failed vllm-a vllm-b vllm-c
@@ -90,26 +90,29 @@ class BootedHost:
 
     def reboot(self) -> None:
         """It goes down and comes up again."""
-        self.sh("systemctl --no-block reboot")
+        self.sh("systemd-run --quiet --on-active=0.2 systemctl reboot")
 
     def reset(self) -> None:
         """All its models serve as their own units say, and nothing is wrong."""
+        _hosts(self.directory, "up", str(self.number))
         self.sh(_RESET)
 
 
 @contextmanager
-def booted(directory: Path, *numbers: int) -> Iterator[tuple[BootedHost, ...]]:
-    """Hosts that run inside the block; skips the test, with the reason, where this machine cannot have them."""
+def booted(directory: Path) -> Iterator[BootedHost]:
+    """A host that runs inside the block; skips the test, with the reason, where this machine cannot have one.
+
+    Its number is its address, and so the machine's: by ours, another run of the tests has another.
+    """
+    host = BootedHost(os.getpid() % 200 + 1, directory)
     files = directory / "files"
     _write_files(files)
     try:
-        _hosts(directory, "up", *map(str, numbers), FILES=str(files))
-        hosts = tuple(BootedHost(number, directory) for number in numbers)
-        for host in hosts:
-            host.reset()
-        yield hosts
+        _hosts(directory, "up", str(host.number), FILES=str(files))
+        host.reset()
+        yield host
     finally:
-        _hosts(directory, "down", *map(str, numbers))
+        _hosts(directory, "down", str(host.number))
 
 
 def _hosts(directory: Path, *words: str, **environment: str) -> None:

@@ -75,6 +75,31 @@ class Unit:
         return (self.size if self.age >= LOAD_TICKS else self.size // 2) if self.gpus else 0
 
 
+class LockFolders:
+    """Folders of one file each, as far as locks need them."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+
+    def do(self, command: Write) -> Answer:
+        match command.words[3:]:
+            case ("mkdir", path) if path not in self.held:
+                self.held[path] = ""
+            case ("tee", path) if path.removesuffix("/holder") in self.held:
+                self.held[path.removesuffix("/holder")] = command.stdin.decode()
+            case ("mv", "-T", source, target) if source in self.held and target not in self.held:
+                self.held[target] = self.held.pop(source)
+            case ("rm", "-rf", path):
+                self.held.pop(path, None)
+            case _:
+                return Answer(1, "", f"{command.words[3]}: Directory not empty")
+        return Answer(0, "", "")
+
+    def cat(self, path: str) -> Answer:
+        text = self.held.get(path.removesuffix("/holder"))
+        return Answer(1, "", "No such file or directory") if text is None else Answer(0, text, "")
+
+
 class FakeHost:
     """One host in memory, its connection and the board over it. Time passes only where somebody waits."""
 
@@ -98,6 +123,8 @@ class FakeHost:
         self.fault: tuple[int, bool, BaseException] | None = None
         """At the write of that number, before or after it is done, this happens once."""
         self.lost = False
+        self.lock = LockFolders()
+        self.audit: list[str] = []
         self._files: dict[str, str] = {}
         self._snapshot = self._publish()
 
@@ -115,6 +142,8 @@ class FakeHost:
 
     async def read(self, command: Read, timeout: float = 0) -> Answer:
         self._reach()
+        if command.words[0] == "cat":
+            return self.lock.cat(command.words[1])
         unit = self.units[next(word for word in command.words if word.endswith(".service"))]
         if "journalctl" in command.words:
             return Answer(0, "\n".join(unit.log), "")
@@ -122,6 +151,11 @@ class FakeHost:
 
     async def write(self, command: Write, timeout: float = 0) -> Answer:
         self._reach()
+        if "gpudeck-rollout" in command.line:
+            return self.lock.do(command)
+        if command.words[0] == "logger":
+            self.audit.append(command.words[-1])
+            return Answer(0, "", "")
         number, after, fault = self.fault or (-1, False, _GONE)
         hit = number == len(self.commands)
         if hit:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+from fleet.commands import Read
+from fleet.errors import UnreachableError
+from fleet.ssh.connection import HostConnection
+from fleet.ssh.probe_only import ProbeOnly
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 MISSING = "" if SSHD and shutil.which("ssh-keygen") else "there is no OpenSSH server on this machine"
 
 
-@dataclass(frozen=True, slots=True)
 class SshServer:
     """Where it listens and what a client needs; ``host`` is what its ssh configuration calls it."""
 
-    folder: Path
-    port: int
-    process: subprocess.Popen[bytes]
-    host: str = "gpu01"
+    host = "gpu01"
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self.process = self._started()
 
     @property
     def ssh_config(self) -> Path:
@@ -38,17 +46,72 @@ class SshServer:
         listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
         return [int(pid) for pid in listed.stdout.split()]
 
+    def signal_sessions(self, number: signal.Signals) -> None:
+        """Send a signal to every process of sshd that serves a client, not to what runs there."""
+        for pid in self.sessions():
+            os.kill(pid, number)
 
-def new_key(path: Path) -> str:
+    def kill(self) -> None:
+        """End it as a power cut would: no session says goodbye."""
+        for pid in self.sessions():
+            subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
+            subprocess.run(["kill", "-KILL", str(pid)], check=False, stderr=subprocess.DEVNULL)
+        self.process.kill()
+        self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def start_again(self) -> None:
+        """Listen where it listened before it was killed."""
+        self.process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        assert SSHD
+        process = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", self.folder / "sshd_config"], stderr=subprocess.PIPE, start_new_session=True
+        )
+        assert process.stderr is not None
+        while b"listening" not in (line := process.stderr.readline()):
+            assert line, "sshd ended before it listened"
+        return process
+
+
+def new_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
     """Make a key; its public line without the comment."""
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", path], check=True)
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+def certify(authority: Path, key: Path, *options: str) -> Path:
+    """Sign the public half of a key; ``options`` as ssh-keygen takes them. The certificate's path."""
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "test", *options, f"{key}.pub"], check=True)
+    return key.with_name(f"{key.name}-cert.pub")
+
+
+def client_config(server: SshServer, folder: Path, **changes: str) -> Path:
+    """The client's configuration, in a file of its own, with some of its keywords given another value or added."""
+    lines = []
+    for line in server.ssh_config.read_text().splitlines():
+        keyword = line.split()[0]
+        lines.append(f"  {keyword} {changes.pop(keyword)}" if keyword in changes else line)
+    lines += [f"  {keyword} {value}" for keyword, value in changes.items()]
+    path = folder / "ssh_config"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+async def refusal(ssh_config: Path, address: str = "gpu01") -> str:
+    """What is said of a host that cannot be reached that way."""
+    probe = ProbeOnly(HostConnection("gpu01", address, ssh_config))
+    with pytest.raises(UnreachableError) as raised:
+        await probe.read(Read(("true",)))
+    await probe.close()
+    return str(raised.value)
 
 
 @contextmanager
 def openssh_server(folder: Path, *options: str) -> Iterator[SshServer]:
     """Serve until the end of the block; ``options`` are lines of its configuration."""
-    assert SSHD
     folder.mkdir(parents=True, exist_ok=True)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
@@ -67,20 +130,8 @@ def openssh_server(folder: Path, *options: str) -> Iterator[SshServer]:
         f"Host gpu01\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
         f"  IdentityFile {folder}/key\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known_hosts\n"
     )
-    process = subprocess.Popen(
-        [SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.PIPE, start_new_session=True
-    )
-    server = SshServer(folder, port, process)
+    server = SshServer(folder, port)
     try:
-        assert process.stderr is not None
-        while b"listening" not in (line := process.stderr.readline()):
-            assert line, "sshd ended before it listened"
         yield server
     finally:
-        for pid in server.sessions():
-            subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
-            subprocess.run(["kill", "-KILL", str(pid)], check=False, stderr=subprocess.DEVNULL)
-        process.kill()
-        process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
+        server.kill()

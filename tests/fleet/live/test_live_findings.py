@@ -132,3 +132,12 @@ def test_the_fleet_file_may_ignore_what_is_live_and_no_ignore_of_it_is_idle() ->
     quiet = replace(INVENTORY, preferences=Preferences(ignore=("LIVE002",)))
     assert found(WHISPER, process(9, "slurm:1", 5), inventory=quiet) == ()
     assert [finding.code for finding in assess(quiet, with_advice=True).findings if finding.code == "IGN001"] == []
+
+
+def test_what_is_remarked_of_many_hosts_is_told_once() -> None:
+    remark = "ssh_config:3: ControlMaster auto is not obeyed."
+    hosts = tuple(Host(name, f"ops@{name}", "MI300X", 2) for name in ("gpu01", "gpu02"))
+    inventory = Inventory("test", hosts, ())
+    snapshots = {host.name: HostSnapshot(host.name, Link.LIVE, remarks=(remark,)) for host in hosts}
+    (told,) = live_findings(join(assess(inventory), snapshots, 1.0), inventory)
+    assert (told.code, told.severity, told.message, told.subject) == ("LIVE008", Severity.INFO, remark, "gpu01")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Callable
 
@@ -241,3 +242,12 @@ async def _until(true: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("it never became true")
+
+
+async def test_the_hosts_own_log_says_who_touched_it_and_how(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 90)
+    await bench.run(Move("a", Place.parse("gpu01/1")))
+    stop, write, start = bench.host.audit
+    assert stop.startswith("ops@here rollout ") and stop.endswith(": stop a (systemd:a.service)")
+    assert re.search(r": write a \(systemd:a\.service\), overlay none -> sha256:[0-9a-f]{12}$", write)
+    assert start.endswith(": start a (systemd:a.service)")

@@ -79,3 +79,22 @@ def test_a_journal_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(GpudeckError, match="version 99"):
         Journal(tmp_path / "fleet.sqlite", lambda: 0)
+
+
+async def test_rollouts_are_told_as_they_went_and_by_model(bench: Bench) -> None:
+    bench.add("b", "gpu01/2", 100)
+    plan = await a_plan(bench)
+    journal = bench.journal()
+    first = journal.begin(plan, "ops@here")
+    journal.touched(journal.touch(first, Phase.PLAN, plan.steps[0]), "done")
+    journal.end(first, Outcome.DONE, "Every step is done.")
+    journal.begin(plan, "anna@there")
+    told = journal.rollouts(10)
+    assert [(past.operator, past.outcome, len(past.touches)) for past in told] == [
+        ("ops@here", "done", 1),
+        ("anna@there", None, 0),
+    ]
+    assert len({past.token for past in told}) == 2
+    assert [past.operator for past in journal.rollouts(10, "a")] == ["ops@here"]
+    assert journal.rollouts(10, "b") == ()
+    assert [past.operator for past in journal.rollouts(1)] == ["anna@there"]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from openssh import MISSING, SshServer, new_key, openssh_server
+from openssh import MISSING, SshServer, openssh_server
 
 from fleet.commands import Read, Write
 from fleet.errors import EndpointError, UnreachableError
@@ -31,26 +31,6 @@ async def operator(server: SshServer) -> AsyncIterator[Operator]:
     operator = Operator(HostConnection("gpu01", "gpu01", server.ssh_config))
     yield operator
     await operator.close()
-
-
-def config(server: SshServer, folder: Path, **changes: str) -> Path:
-    """The client configuration with some of its keywords given another value."""
-    lines = []
-    for line in server.ssh_config.read_text().splitlines():
-        keyword = line.split()[0]
-        lines.append(f"  {keyword} {changes.pop(keyword)}" if keyword in changes else line)
-    lines += [f"  {keyword} {value}" for keyword, value in changes.items()]
-    path = folder / "ssh_config"
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-async def refusal(ssh_config: Path, address: str = "gpu01") -> str:
-    probe = ProbeOnly(HostConnection("gpu01", address, ssh_config))
-    with pytest.raises(UnreachableError) as raised:
-        await probe.read(Read(("true",)))
-    await probe.close()
-    return str(raised.value)
 
 
 async def test_a_command_gives_its_output_and_its_status(operator: Operator) -> None:
@@ -136,32 +116,3 @@ async def test_an_endpoint_behind_the_host_is_asked_without_an_open_port(operato
 async def test_a_url_that_cannot_be_asked_says_so(operator: Operator, url: str) -> None:
     with pytest.raises(EndpointError, match="not a URL"):
         await operator.get(url)
-
-
-async def test_an_unknown_host_key_is_not_a_changed_one(server: SshServer, tmp_path: Path) -> None:
-    known = tmp_path / "known_hosts"
-    other = new_key(tmp_path / "other")
-    known.write_text(f"elsewhere {other}\n")
-    unknown = await refusal(config(server, tmp_path, UserKnownHostsFile=str(known)))
-    known.write_text(f"[127.0.0.1]:{server.port} {other}\n")
-    changed = await refusal(config(server, tmp_path, UserKnownHostsFile=str(known)))
-    assert "SHA256:" in unknown
-    assert "changed" not in unknown.lower()
-    assert "changed" in changed.lower() or "another" in changed.lower() or "different" in changed.lower()
-
-
-async def test_not_checking_host_keys_is_not_obeyed(server: SshServer, tmp_path: Path) -> None:
-    known = tmp_path / "known_hosts"
-    known.write_text(f"elsewhere {new_key(tmp_path / 'other')}\n")
-    path = config(server, tmp_path, UserKnownHostsFile=str(known), StrictHostKeyChecking="no")
-    assert "SHA256:" in await refusal(path)
-
-
-async def test_every_other_way_to_fail_has_its_own_sentence(server: SshServer, tmp_path: Path) -> None:
-    new_key(tmp_path / "stranger")
-    assert "takes none of our keys" in await refusal(config(server, tmp_path, IdentityFile=str(tmp_path / "stranger")))
-    assert "refused" in await refusal(config(server, tmp_path, Port="1"))
-    assert "known_hosts" in await refusal(config(server, tmp_path, UserKnownHostsFile=str(tmp_path / "none")))
-    assert "no ssh configuration" in await refusal(tmp_path / "absent")
-    assert "is not an address" in await refusal(server.ssh_config, "-oX=y")
-    assert "nowhere.invalid" in await refusal(config(server, tmp_path, HostName="nowhere.invalid"))

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from itertools import repeat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from openssh import MISSING, SshServer, openssh_server
+from watching import is_, watched
 
 from fleet.inventory import Host
 from fleet.model import Engine, Model, Place
 from fleet.readings import HostSnapshot, Link
 from fleet.ssh.connection import HostConnection
-from fleet.ssh.probe_only import ProbeOnly
 from fleet.telemetry.board import Board
-from fleet.telemetry.watcher import HostWatcher
 
 HOST = Host("gpu01", "gpu01", "MI300X", 8)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -52,27 +47,6 @@ class TestBoard:
             await Board().until("a", lambda _: True, 0)
 
 
-@asynccontextmanager
-async def watched(
-    connection: HostConnection, *models: Model, interval: float = 0.05, wait: float = 0.02
-) -> AsyncIterator[Board]:
-    board = Board()
-    watcher = HostWatcher(
-        HOST, models, ProbeOnly(connection), board.publish, interval=interval, waits=lambda: repeat(wait)
-    )
-    task = asyncio.create_task(watcher.run())
-    try:
-        yield board
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await connection.close()
-
-
-def is_(link: Link) -> Callable[[HostSnapshot], bool]:
-    return lambda snapshot: snapshot.link is link
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
     with openssh_server(tmp_path_factory.mktemp("sshd")) as running:
@@ -92,32 +66,6 @@ async def test_a_real_host_is_live_and_its_frames_go_on(server: SshServer) -> No
         later = await board.until("gpu01", lambda seen: bool(seen.reading and seen.reading.sequence >= 3), 20)
         assert later.reading is not None
         assert later.reading.boot_id == BOOT_ID
-
-
-@openssh
-async def test_a_frozen_host_is_stale_then_lost_and_comes_back(server: SshServer) -> None:
-    async with watched(connection(server)) as board:
-        await board.until("gpu01", is_(Link.LIVE), 20)
-        frozen = server.sessions()
-        for pid in frozen:
-            os.kill(pid, signal.SIGSTOP)
-        stale = await board.until("gpu01", is_(Link.STALE), 20)
-        assert "slow to answer" in stale.reason
-        lost = await board.until("gpu01", is_(Link.LOST), 20)
-        assert lost.reading is not None, "what was read last is still shown"
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
-        assert (await board.until("gpu01", is_(Link.LIVE), 20)).reason == ""
-
-
-@openssh
-async def test_a_killed_session_is_lost_and_opened_again(server: SshServer) -> None:
-    async with watched(connection(server)) as board:
-        await board.until("gpu01", is_(Link.LIVE), 20)
-        for pid in server.sessions():
-            os.kill(pid, signal.SIGKILL)
-        assert "lost" in (await board.until("gpu01", is_(Link.LOST), 20)).reason
-        await board.until("gpu01", is_(Link.LIVE), 20)
 
 
 async def test_a_host_that_was_never_there_is_unreachable_with_its_reason(tmp_path: Path) -> None:

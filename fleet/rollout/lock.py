@@ -1,0 +1,207 @@
+"""One operator at a time: a folder on each host that only one rollout can have, and in it who has it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+from fleet.commands import Answer, Read, Write
+from fleet.errors import GpudeckError
+from fleet.text import clean
+from fleet.units import duration
+
+EXPIRES_SECONDS = 900.0
+"""Age at which a lock that nobody renews is anybody's."""
+STEP_SECONDS = 180.0
+"""How long a command of a step may still be at work on the host after its console was last heard of."""
+
+
+class LockedError(GpudeckError):
+    """Another operator is changing the host."""
+
+    title = "Host is being changed"
+
+
+class LockLostError(GpudeckError):
+    """The lock is no longer ours."""
+
+    title = "Host was taken over"
+
+
+class Connection(Protocol):
+    """A connection that may change its host."""
+
+    async def read(self, command: Read, timeout: float = ...) -> Answer:
+        """Run a command that changes nothing. Raises UnreachableError."""
+
+    async def write(self, command: Write, timeout: float = ...) -> Answer:
+        """Run a command that changes the host. Raises UnreachableError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who is changing a host."""
+
+    token: str
+    """Of the rollout; the same where it is resumed."""
+    who: str
+    """``user@machine``."""
+    what: str
+    """The changes, in a line."""
+    begun: float
+    """Unix seconds by the holder's clock."""
+    step: int = 0
+    steps: int = 0
+    touching: bool = False
+    """Whether a step's command may be at work on the host."""
+    uptime: float = 0.0
+    """The host's own uptime when this was written, in seconds: no clock that is set can mislead it."""
+
+    @property
+    def words(self) -> str:
+        """For people: who, and how far."""
+        return f"{self.who} (step {self.step} of {self.steps}: {self.what})"
+
+    def age(self, uptime: float) -> float:
+        """Seconds since it was written; endless where the host was booted since."""
+        return uptime - self.uptime if uptime >= self.uptime else math.inf
+
+
+def parse_holder(text: str) -> Holder | None:
+    """The holder a file names; None for anything else. What it says is another's word: cleaned, and bounded."""
+    try:
+        said = json.loads(text[:4000])
+        return Holder(
+            token=clean(str(said["token"]), limit=200),
+            who=clean(str(said["who"]), limit=200),
+            what=clean(str(said["what"]), limit=200),
+            begun=float(said["begun"]),
+            step=int(said["step"]),
+            steps=int(said["steps"]),
+            touching=said["touching"] is True,
+            uptime=float(said["uptime"]),
+        )
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None
+
+
+def folder(become: str) -> str:
+    """Where the lock is: below /run, which a reboot empties, or in the home folder of whoever cannot become root."""
+    return ".gpudeck-rollout" if become == "none" else "/run/gpudeck-rollout"
+
+
+def who_holds(become: str) -> Read:
+    """The command that prints the holder; it needs no privilege."""
+    return Read(("cat", f"{folder(become)}/holder"))
+
+
+class HostLock:
+    """The lock of one host, for one rollout."""
+
+    def __init__(
+        self, host: str, connection: Connection, become: str, holder: Holder, uptime: Callable[[], float]
+    ) -> None:
+        """Nothing is locked yet; ``uptime`` is the host's newest, in seconds."""
+        self.host = host
+        self._connection = connection
+        self._become = become
+        self._holder = holder
+        self._uptime = uptime
+        self._folder = folder(become)
+        self._own = f"{self._folder}.{holder.token}"
+
+    async def acquire(self, take_over: str = "") -> None:
+        """Have the host to ourselves.
+
+        A folder made beside it and full already is renamed to the lock's name, which fails where that is taken: so of
+        two that try, one succeeds, and a lock always says whose it is.
+
+        Raises:
+            LockedError: Another has it, and it is neither expired nor held by ``take_over``.
+            GpudeckError: It cannot be made.
+            UnreachableError: The host is lost.
+        """
+        await self._stage()
+        try:
+            for _ in range(2):
+                refused = await self._do("mv", "-T", self._own, self._folder)
+                if refused is None:
+                    return
+                other = await self._read(self._folder)
+                if other is None:
+                    raise GpudeckError(
+                        f"{self.host} cannot be locked: {refused}.",
+                        f"If nobody is changing it, remove {self._folder} there.",
+                    )
+                if other.token == self._holder.token:
+                    await self._write(self._folder)
+                    return
+                self._check(other, take_over)
+                await self._evict(other)
+            raise LockedError(f"{self.host} was locked by another at the same moment.", "Try again.")
+        finally:
+            await self._do("rm", "-rf", self._own)
+
+    async def renew(self, step: int, steps: int, *, touching: bool) -> None:
+        """Say how far we are, and that we live. Raises LockLostError, UnreachableError."""
+        other = await self._read(self._folder)
+        if other is None or other.token != self._holder.token:
+            whose = f" by {other.who}" if other else ""
+            raise LockLostError(
+                f"{self.host} was taken over{whose}; nothing more is done to it.", "See how it stands, then resume."
+            )
+        self._holder = replace(self._holder, step=step, steps=steps, touching=touching)
+        await self._write(self._folder)
+
+    async def release(self) -> None:
+        """Leave the host to others, if it is still ours. Raises UnreachableError."""
+        other = await self._read(self._folder)
+        if other is not None and other.token == self._holder.token:
+            await self._do("rm", "-rf", self._folder)
+
+    def _check(self, other: Holder, take_over: str) -> None:
+        """Raises LockedError where the other's lock may not be taken."""
+        age = other.age(self._uptime())
+        if other.touching and age < STEP_SECONDS:
+            raise LockedError(
+                f"{self.host} is being changed by {other.words}, in the middle of a step.", "Wait until it has ended."
+            )
+        if age < EXPIRES_SECONDS and take_over != other.who:
+            raise LockedError(
+                f"{self.host} is being changed by {other.words}, last heard of {duration(age)} ago.",
+                f"Wait, or take it over with --take-over {other.who}.",
+            )
+
+    async def _evict(self, other: Holder) -> None:
+        """Of several who try at once, one succeeds in renaming it; what turns out to be another's is put back."""
+        taken = f"{self._own}.taken"
+        if await self._do("mv", "-T", self._folder, taken) is not None:
+            return
+        found = await self._read(taken)
+        if found is None or found.token == other.token:
+            await self._do("rm", "-rf", taken)
+        else:
+            await self._do("mv", "-T", taken, self._folder)
+
+    async def _stage(self) -> None:
+        await self._do("rm", "-rf", self._own)
+        refused = await self._do("mkdir", self._own) or await self._write(self._own)
+        if refused:
+            raise GpudeckError(f"{self.host} cannot be locked: {refused}.")
+
+    async def _write(self, place: str) -> str | None:
+        self._holder = replace(self._holder, uptime=self._uptime())
+        text = json.dumps(asdict(self._holder), ensure_ascii=False)
+        return await self._do("tee", f"{place}/holder", stdin=f"{text}\n".encode())
+
+    async def _read(self, place: str) -> Holder | None:
+        answer = await self._connection.read(Read(("cat", f"{place}/holder")))
+        return parse_holder(answer.stdout) if answer.ok else None
+
+    async def _do(self, *words: str, stdin: bytes = b"") -> str | None:
+        """Why the host refused; None where it did it."""
+        answer = await self._connection.write(Write(words, stdin).as_root(self._become))
+        return None if answer.ok else clean(answer.stderr).rstrip(".") or f"status {answer.exit_status}"

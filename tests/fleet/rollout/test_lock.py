@@ -1,0 +1,170 @@
+"""One operator at a time on a host, whoever tries, in whatever order, and whoever comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from fake_host import Bench, LockFolders
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.commands import Answer, Read, Write
+from fleet.inventory.changes import Restart
+from fleet.rollout.events import Outcome
+from fleet.rollout.lock import (
+    EXPIRES_SECONDS,
+    STEP_SECONDS,
+    Holder,
+    HostLock,
+    LockedError,
+    LockLostError,
+    folder,
+    parse_holder,
+    who_holds,
+)
+
+FOLDER = folder("sudo")
+ANNA = Holder("1a", "anna@desk", "a", begun=0.0, steps=4)
+BOB = Holder("2b", "bob@laptop", "b", begun=0.0, steps=2)
+
+
+class SlowHost(LockFolders):
+    """A host that lets others in between any two commands, in an order of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uptime = 1000.0
+
+    async def read(self, command: Read, timeout: float = 0) -> Answer:
+        await asyncio.sleep(0)
+        return self.cat(command.words[1])
+
+    async def write(self, command: Write, timeout: float = 0) -> Answer:
+        await asyncio.sleep(0)
+        return self.do(command)
+
+    def lock(self, holder: Holder) -> HostLock:
+        return HostLock("gpu01", self, "sudo", holder, lambda: self.uptime)
+
+    @property
+    def holder(self) -> Holder | None:
+        return parse_holder(self.held.get(FOLDER, ""))
+
+
+@pytest.fixture
+def host() -> SlowHost:
+    return SlowHost()
+
+
+async def test_whoever_has_it_is_told_to_everyone(host: SlowHost) -> None:
+    lock = host.lock(ANNA)
+    await lock.acquire()
+    await lock.renew(2, 4, touching=True)
+    said = parse_holder((await host.read(who_holds("sudo"))).stdout)
+    assert said == replace(ANNA, step=2, touching=True, uptime=1000.0)
+    assert said.words == "anna@desk (step 2 of 4: a)"
+    await lock.release()
+    assert host.held == {}
+
+
+@pytest.mark.parametrize("order", list(permutations([ANNA, BOB, replace(BOB, token="3c", who="eve")])))
+async def test_of_several_who_try_at_once_one_has_it(host: SlowHost, order: tuple[Holder, ...]) -> None:
+    results = await asyncio.gather(*(host.lock(holder).acquire() for holder in order), return_exceptions=True)
+    assert [type(result) for result in results].count(type(None)) == 1
+    (winner,) = [holder for holder, result in zip(order, results, strict=True) if result is None]
+    assert host.holder and host.holder.token == winner.token
+    assert set(host.held) == {FOLDER}
+
+
+async def test_another_is_refused_with_who_and_since_when(host: SlowHost) -> None:
+    await host.lock(ANNA).acquire()
+    host.uptime += 200
+    with pytest.raises(LockedError, match=r"anna@desk \(step 0 of 4: a\), last heard of 3 min 20 s ago") as error:
+        await host.lock(BOB).acquire()
+    assert "--take-over anna@desk" in error.value.way_out
+
+
+async def test_by_the_name_of_its_holder_it_is_taken_over_and_the_holder_finds_out(host: SlowHost) -> None:
+    anna, bob = host.lock(ANNA), host.lock(BOB)
+    await anna.acquire()
+    with pytest.raises(LockedError):
+        await bob.acquire(take_over="anna")
+    await bob.acquire(take_over="anna@desk")
+    with pytest.raises(LockLostError, match="taken over by bob@laptop"):
+        await anna.renew(1, 4, touching=True)
+    await anna.release()
+    assert host.holder and host.holder.who == "bob@laptop"
+
+
+async def test_in_the_middle_of_a_step_nobody_takes_it_over(host: SlowHost) -> None:
+    anna = host.lock(ANNA)
+    await anna.acquire()
+    await anna.renew(1, 4, touching=True)
+    host.uptime += STEP_SECONDS - 1
+    with pytest.raises(LockedError, match="in the middle of a step"):
+        await host.lock(BOB).acquire(take_over="anna@desk")
+    host.uptime += 2
+    await host.lock(BOB).acquire(take_over="anna@desk")
+
+
+@pytest.mark.parametrize("passes", [EXPIRES_SECONDS + 1, -900.0])
+async def test_one_that_expired_or_is_of_before_a_reboot_is_anybodys(host: SlowHost, passes: float) -> None:
+    await host.lock(ANNA).acquire()
+    host.uptime += passes
+    await host.lock(BOB).acquire()
+    assert host.holder and host.holder.who == "bob@laptop"
+
+
+async def test_the_same_rollout_has_it_again_when_it_is_resumed(host: SlowHost) -> None:
+    await host.lock(ANNA).acquire()
+    await host.lock(replace(ANNA, steps=7)).acquire()
+    assert host.holder and host.holder.steps == 7
+
+
+async def test_two_who_take_over_at_once_are_one(host: SlowHost) -> None:
+    await host.lock(ANNA).acquire()
+    host.uptime += EXPIRES_SECONDS + 1
+    eve = replace(BOB, token="3c", who="eve")
+    results = await asyncio.gather(host.lock(BOB).acquire(), host.lock(eve).acquire(), return_exceptions=True)
+    assert [type(result) for result in results].count(type(None)) == 1
+
+
+@given(st.text(max_size=300))
+def test_no_file_breaks_the_reader(text: str) -> None:
+    parse_holder(text)
+    parse_holder(
+        '{"token": "a", "who": "b", "what": "c", "begun": 1, "step": 1, "steps": 1, "touching": 1, "uptime":' + text
+    )
+
+
+async def test_a_rollout_that_finds_a_host_locked_does_nothing(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 90)
+    lock = HostLock("gpu01", bench.host, "sudo", BOB, lambda: 0.0)
+    await lock.acquire()
+    result = await bench.run(Restart("a"))
+    assert result.outcome is Outcome.FAILED
+    assert result.message.startswith("Nothing was done: gpu01 is being changed by bob@laptop")
+    assert (bench.host.commands, bench.unfinished()) == ([], None)
+    await lock.release()
+    assert (await bench.run(Restart("a"))).outcome is Outcome.DONE
+    assert bench.host.lock.held == {}
+
+
+async def test_a_rollout_whose_lock_is_taken_touches_nothing_more(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 90)
+
+    def taken(line: str) -> None:
+        if "systemctl stop" in line:
+            bench.host.lock.held[FOLDER] = (
+                bench.host.lock.held[FOLDER].replace("ops@here", "bob").replace('"token": "', '"token": "x')
+            )
+
+    bench.host.before_write = taken
+    result = await bench.run(Restart("a"))
+    assert result.outcome is Outcome.UNKNOWN
+    assert "gpu01 was taken over by bob" in result.message
+    assert len(bench.host.commands) == 1
+    assert bench.unfinished() is not None
