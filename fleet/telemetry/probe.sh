@@ -15,14 +15,14 @@
 #   @kfd                         N/gpu_id:... N/properties:KEY VALUE N/mem_banks/0/properties:KEY VALUE
 #   @devices                     PCI/FILE:TEXT; of PCI/drm/card1: and the like, only that they are there
 #   @poll PCI FILE...            the columns of that GPU's row in each frame
+#   @nvidia FIELD,...            of NVIDIA's GPUs, where nvidia-smi tells of them
 #   @frame N UPTIME
 #   gpu PCI VALUE...             - where the driver refused to say
 #   pid PID GPU_ID=BYTES...      every process that has the driver open; zeros left out; a word `gone` where it is not
 #                                (or not to us) in /proc any more
-#   @who                         PID/stat:... PID/cgroup:... PID/comm:... PID/cmdline:..., for new processes
-#   @nvidia FIELD,...            after @poll: the columns of NVIDIA GPUs; their lines in each frame are
-#   nv VALUE, ...                nvidia-smi's own, none where it has told nothing since the last frame
+#   nv VALUE, ...                nvidia-smi's own lines, none where it has told nothing since the last frame
 #   app UUID, PID, MIB           its compute applications, asked for every fifth second
+#   @who                         PID/stat:... PID/cgroup:... PID/comm:... PID/cmdline:..., for new processes
 #   @end N                       a frame without it is not whole
 #
 # What is slow to change, or slow to answer, follows a frame's end and belongs to the frames after it:
@@ -56,42 +56,62 @@ describe_host() {
     (cd $kfd/topology/nodes && grep -asHE \
         '^[0-9]+$|^(domain|location_id|unique_id|drm_render_minor|device_id|size_in_bytes) ' \
         */gpu_id */properties */mem_banks/0/properties)
+    list_gpus
     say @devices
-    (cd $pci && grep -asH '' */mem_info_vram_total */unique_id */product_name */hwmon/hwmon*/temp[123]_label \
-        */hwmon/hwmon*/temp[123]_crit */hwmon/hwmon*/power1_cap */current_compute_partition \
-        */current_memory_partition)
+    [ -z "$described" ] || (cd $pci && grep -asH '' $described)
     for file in $pci/*/drm/card[0-9]* $pci/*/drm/renderD*; do
         [ -e "$file" ] && say "${file#$pci/}:"
     done
-    choose_polled
+    for gpu in $gpus; do
+        list_columns
+    done
+    for pid in $known; do
+        unset "held_$pid"
+    done
     known=' '
-    metrics_due=0
+    slow_due=0
     rare_due=0
     who_due=0
 }
 
-choose_polled() {
+list_gpus() { # and their files, as patterns; other devices may be slow to answer for files of the same names
+    gpus=
+    described=
     polled=
+    slow=
     metrics=
-    for total in $pci/*/mem_info_vram_total; do
-        [ -e "$total" ] || continue # an unmatched pattern stays as it is
-        device=${total%/*}
-        [ -e "$device/gpu_metrics" ] && metrics="$metrics $device/gpu_metrics"
-        polled="$polled ${device##*/}:"
-        columns=
-        for file in "$device"/mem_info_vram_used "$device"/gpu_busy_percent "$device"/hwmon/hwmon*/temp[12]_input \
-            "$device"/hwmon/hwmon*/power1_input "$device"/hwmon/hwmon*/power1_average; do
-            [ -e "$file" ] || continue
-            polled="$polled $file"
-            columns="$columns ${file#"$device"/}"
-        done
-        say "@poll ${device##*/}$columns"
+    rare=
+    for file in $pci/*/mem_info_vram_total; do
+        [ -e "$file" ] || continue # an unmatched pattern stays as it is
+        gpu=${file%/*}
+        gpu=${gpu##*/}
+        gpus="$gpus $gpu"
+        described="$described $gpu/mem_info_vram_total $gpu/unique_id $gpu/product_name $gpu/current_*_partition"
+        described="$described $gpu/hwmon/hwmon*/temp[123]_label $gpu/hwmon/hwmon*/temp[123]_crit"
+        described="$described $gpu/hwmon/hwmon*/power1_cap"
+        slow="$slow $pci/$gpu/mem_info_gtt_used $pci/$gpu/mem_busy_percent $pci/$gpu/hwmon/hwmon*/temp3_input"
+        slow="$slow $pci/$gpu/hwmon/hwmon*/freq1_input"
+        rare="$rare $gpu/ras/umc_err_count $gpu/ras/gfx_err_count $gpu/ras/sdma_err_count $gpu/ras/mmhub_err_count"
+        rare="$rare $gpu/ras/xgmi_wafl_err_count $gpu/ras/gpu_vram_bad_pages $gpu/hwmon/hwmon*/power1_cap"
+        [ -e "$pci/$gpu/gpu_metrics" ] && metrics="$metrics $pci/$gpu/gpu_metrics"
     done
     # Formats 1.3 to 1.8 say all we want in their first 356 bytes; 1.9 is a list, to be read to its end.
     case $(head -qc 4 $metrics </dev/null | od -An -v -tx4) in
-    *0901*) wanted=1408 ;;
-    *) wanted=356 ;;
+    *0901*) table_bytes=1408 ;;
+    *) table_bytes=356 ;;
     esac
+}
+
+list_columns() {
+    polled="$polled $gpu:"
+    columns=
+    for file in $pci/$gpu/mem_info_vram_used $pci/$gpu/gpu_busy_percent $pci/$gpu/hwmon/hwmon*/temp[12]_input \
+        $pci/$gpu/hwmon/hwmon*/power1_input $pci/$gpu/hwmon/hwmon*/power1_average; do
+        [ -e "$file" ] || continue
+        polled="$polled $file"
+        columns="$columns ${file#$pci/$gpu/}"
+    done
+    say "@poll $gpu$columns"
 }
 
 read_gpus() {
@@ -133,7 +153,14 @@ read_processes() {
         done
         eval "held_$pid=\$held"
     done
+    [ "$known" = "$pids " ] || forget_processes
     known="$pids "
+}
+
+forget_processes() {
+    for pid in $known; do
+        case "$pids " in *" $pid "*) ;; *) unset "held_$pid" ;; esac
+    done
 }
 
 identify() { # names change: servers retitle themselves once they are up
@@ -157,8 +184,8 @@ identify() { # names change: servers retitle themselves once they are up
 }
 
 read_slow() {
-    if [ "$now" -ge "$metrics_due" ]; then
-        metrics_due=$((now + 10))
+    if [ "$now" -ge "$slow_due" ]; then
+        slow_due=$((now + 10))
         files=
         for pid in $pids; do
             files="$files proc/$pid/status"
@@ -168,18 +195,16 @@ read_slow() {
             done
         done
         say @state
-        grep -asHE '^State:|^[0-9]+$' $files $pci/*/mem_info_gtt_used $pci/*/mem_busy_percent \
-            $pci/*/hwmon/hwmon*/temp3_input $pci/*/hwmon/hwmon*/freq1_input
+        [ -z "$files$slow" ] || grep -asHE '^State:|^[0-9]+$' $files $slow
         if [ -n "$metrics" ]; then
-            say "@metrics $wanted"
-            head -vc $wanted $metrics | od -An -v -tx4
+            say "@metrics $table_bytes"
+            head -vc $table_bytes $metrics | od -An -v -tx4
         fi
     fi
-    if [ "$now" -ge "$rare_due" ]; then
+    if [ "$now" -ge "$rare_due" ] && [ -n "$rare" ]; then
         rare_due=$((now + 60))
         say @rare
-        (cd $pci && grep -asH '' */ras/*_err_count */ras/gpu_vram_bad_pages */pcie_replay_count \
-            */hwmon/hwmon*/power1_cap)
+        (cd $pci && grep -asH '' $rare)
         for file in $pci/*/ras/gpu_vram_bad_pages; do
             [ -e "$file" ] && say "${file#$pci/}:" # of an empty file grep says nothing
         done
@@ -269,6 +294,7 @@ list_applications() {
 
 {
     count=0
+    known=
     describe_host
     if find_nvidia; then
         follow_nvidia

@@ -146,7 +146,6 @@ class ScratchHost:
             "product_name": "AMD Instinct",
             "current_compute_partition": compute,
             "current_memory_partition": memory,
-            "pcie_replay_count": 0,
             "hwmon/hwmon4/temp2_label": "junction",
             "hwmon/hwmon4/temp3_label": "mem",
             "hwmon/hwmon4/temp2_crit": 110_000,

@@ -253,8 +253,11 @@ def test_it_opens_no_device_and_nothing_that_the_driver_is_slow_to_answer(host: 
     """A pipe nobody writes to stands where it must not look: whoever opens it waits for ever."""
     traps = ["dev/kfd", "dev/dri/card0", "dev/dri/renderD128"]
     for gpu in host.gpus:
-        traps += [f"{PCI}/{gpu.pci}/pcie_bw", f"{PCI}/{gpu.pci}/ras/features"]
+        traps += [f"{PCI}/{gpu.pci}/pcie_bw", f"{PCI}/{gpu.pci}/ras/features", f"{PCI}/{gpu.pci}/ras/df_err_count"]
         traps += [f"{KFD}/proc/20000/sdma_{gpu.gpu_id}", f"{KFD}/proc/20000/stats_{gpu.gpu_id}/cu_occupancy"]
+    traps += [
+        f"{PCI}/0000:01:00.0/{name}" for name in ("hwmon/hwmon1/temp2_crit", "hwmon/hwmon1/temp3_input", "unique_id")
+    ]
     for trap in traps:
         (host.root / trap).parent.mkdir(parents=True, exist_ok=True)
         os.mkfifo(host.root / trap)
