@@ -38,6 +38,8 @@ class GpuIdentity:
     """SPX, DPX, QPX, CPX …"""
     memory_partition: str | None = None
     """NPS1, NPS2, NPS4 …"""
+    is_partition: bool = False
+    """Whether it is one of several that a GPU is divided into, also where no other can be seen from here."""
 
     @property
     def device(self) -> str:

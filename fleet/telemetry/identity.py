@@ -76,6 +76,7 @@ def _of_node(index: int, number: int, node: Texts, description: Description, nod
         uuid=unique_id and f"GPU-{unique_id}",
         compute_partition=compute,
         memory_partition=_mode(device, "current_memory_partition"),
+        is_partition=partitioned,
     )
 
 

@@ -56,8 +56,7 @@ def _gpu(identity: GpuIdentity, frame: Frame, first: bool) -> GpuReading:
     resetting = used is not None and len(polled) == 1 and len(frame.description.columns[identity.device]) > 1
     newest = tables[-1] if tables and not resetting else Metrics()
     sensors: Texts = polled if resetting else {**frame.slow.sensors.get(identity.device, {}), **polled}
-    partitioned = identity.partition > 0 or identity.compute_partition not in (None, "SPX")
-    held = sum(sizes.get(identity.gpu_id, 0) for sizes in frame.held.values()) if partitioned else used
+    held = sum(sizes.get(identity.gpu_id, 0) for sizes in frame.held.values()) if identity.is_partition else used
     power = _sensor(polled, "power1_input") or _sensor(polled, "power1_average")
     junction = _labelled(device, "junction") or _labelled(device, "edge")
     memory = _labelled(device, "mem")

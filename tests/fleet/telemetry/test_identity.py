@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from running_probe import frames_of, readings
-from scratch_host import KFD, CapturedGpu, ScratchHost, captured
+from scratch_host import KFD, PCI, CapturedGpu, ScratchHost, captured
 
 from fleet.hardware import accelerator
 from fleet.planning.overlays import own_place, pins
@@ -75,6 +75,15 @@ def test_a_partition_has_its_own_memory_and_shares_its_devices_sensors(tmp_path:
     assert reading.gpus[1].identity.memory_partition == "NPS4"
     assert dict(reading.processes[0].bytes_by_gpu) == {gpus[1].pci: 7 * GiB, gpus[6].pci: GiB}
     assert reading.held_by("systemd:vllm-400.service") == {1: 7 * GiB, 6: GiB}
+
+
+def test_a_container_given_one_partition_has_that_ones_memory(tmp_path: Path) -> None:
+    gpus = captured("mi308x-cpx-nps4")
+    host = ScratchHost(tmp_path, gpus[:1], compute="CPX", memory="NPS4")
+    host.put(f"{PCI}/{gpus[0].pci}/mem_info_vram_total", f"{4 * gpus[0].total}\n")
+    host.process(400, {gpus[0].gpu_id: 7 * GiB})
+    (gpu,) = read(host).gpus
+    assert (gpu.identity.is_partition, gpu.identity.total_bytes, gpu.used_bytes) == (True, gpus[0].total, 7 * GiB)
 
 
 def test_a_container_counts_the_gpus_it_may_see(tmp_path: Path) -> None:
