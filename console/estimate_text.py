@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from console.estimate_subject import Subject
+from console.origins import LEGEND, MARKS
 from fleet.estimate import Estimate, GpuShare, Outcome
 from fleet.estimate.filling import Filling
 from fleet.estimate.fitting import Fit
@@ -23,6 +24,7 @@ def estimate_lines(subject: Subject, ways: Sequence[WayOut] = ()) -> Iterator[st
     yield f"{estimate.model} on {gpus}, {engine}; sizes in GiB"
     yield ""
     yield from table(subject.gpus, trial.totals, estimate.shares)
+    yield LEGEND
     yield ""
     yield from _cache(estimate)
     yield from _outcome(engine.name, estimate, subject.worst.estimate(End.HIGH))
@@ -77,15 +79,17 @@ def filling_lines(gpu: str, total: int, filling: Filling) -> Iterator[str]:
 
 
 def _row(gpu: str, total: int, share: GpuShare) -> tuple[str, ...]:
+    of = share.origins
     sizes = (
-        share.weights_bytes,
-        share.kv_cache_bytes,
-        share.activations_bytes,
-        share.graphs_bytes,
-        share.context_bytes,
-        share.total_bytes,
+        (share.weights_bytes, of.weights),
+        (share.kv_cache_bytes, of.kv_cache),
+        (share.activations_bytes, of.activations),
+        (share.graphs_bytes, of.graphs),
+        (share.context_bytes, of.context),
+        (share.total_bytes, of.total),
     )
-    return gpu, *map(gib, sizes), f"{gib(share.low_bytes)} to {gib(share.high_bytes)}", gib(total)
+    cells = (f"{gib(size)} {MARKS[origin]}" for size, origin in sizes)
+    return gpu, *cells, f"{gib(share.low_bytes)} to {gib(share.high_bytes)}", gib(total)
 
 
 def _cache(estimate: Estimate) -> Iterator[str]:

@@ -44,7 +44,7 @@ def config_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """The user's state folder: journals."""
+    """The user's state folder: journals and histories."""
     from platformdirs import user_state_path
 
     return user_state_path("gpudeck", appauthor=False)
@@ -52,5 +52,14 @@ def state_folder() -> Path:
 
 def journal_path(inventory: Inventory, folder: Path) -> Path:
     """The journal of the fleet of that file, in that folder."""
+    return folder / f"{_stem(inventory)}.journal"
+
+
+def history_path(inventory: Inventory, folder: Path) -> Path:
+    """What was read from the fleet of that file, in that folder."""
+    return folder / f"{_stem(inventory)}.history"
+
+
+def _stem(inventory: Inventory) -> str:
     where = str(inventory.path.resolve()) if inventory.path else inventory.fleet
-    return folder / f"{inventory.fleet}-{hashlib.sha256(where.encode()).hexdigest()[:12]}.journal"
+    return f"{inventory.fleet}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"

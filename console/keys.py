@@ -112,6 +112,7 @@ KEYS: tuple[Key, ...] = (
     Key(Where.EDIT, "down", "go(1)", "next", "next argument", hint=False),
     Key(Where.EDIT, "escape", "close", "back", "back without staging what is being typed"),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
+    Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
     Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),
     Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),
     Key(P, "y", "copy", "copy commands", "copy the commands to the clipboard"),

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from fleet.calibration.known import known_starts
 from fleet.errors import UnreachableError
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import Assessment, assess
@@ -24,6 +25,7 @@ from fleet.planning.draft import Draft
 from fleet.readings import HostSnapshot, Link
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.probe_only import ProbeOnly
+from fleet.startup import ModelStart
 from fleet.state import FleetState, join, totals
 from fleet.telemetry.board import Board
 from fleet.telemetry.watcher import HostWatcher
@@ -48,6 +50,7 @@ class Session:
         self._now: Assessment | None = None
         self._after: Assessment | None = None
         self._totals: dict[GpuId, int] = {}
+        self._starts: dict[str, ModelStart] = {}
 
     def connection(self, host: str) -> HostConnection:
         """The one connection to that host, shared by all who talk to it."""
@@ -113,28 +116,35 @@ class Session:
 
     def now(self) -> Assessment:
         """What we reckon of the running placement."""
-        self._refresh_totals()
+        self._refresh_measured()
         if self._now is None:
-            self._now = assess(self.inventory, tense=Tense.NOW, totals=self._totals)
+            self._now = assess(self.inventory, tense=Tense.NOW, totals=self._totals, starts=self._starts)
         return self._now
 
     def after(self) -> Assessment | None:
         """What we reckon of the placement after the draft; None without a draft."""
-        self._refresh_totals()
+        self._refresh_measured()
         if self._after is None and self.changes:
-            self._after = assess(self.draft.after(self.inventory), tense=Tense.DRAFT, totals=self._totals)
+            drafted = self.draft.after(self.inventory)
+            self._after = assess(drafted, tense=Tense.DRAFT, totals=self._totals, starts=self._starts)
         return self._after
 
-    def _refresh_totals(self) -> None:
-        found = totals(self.inventory, self.board.snapshots)
-        if found != self._totals:
-            self._totals, self._now, self._after = found, None, None
+    def _refresh_measured(self) -> None:
+        found = totals(self.inventory, self.board.snapshots), known_starts(self.inventory, self.board.snapshots)
+        if found != (self._totals, self._starts):
+            (self._totals, self._starts), self._now, self._after = found, None, None
 
     @property
     def totals(self) -> dict[GpuId, int]:
         """Measured memory of each GPU that was read."""
-        self._refresh_totals()
+        self._refresh_measured()
         return self._totals
+
+    @property
+    def starts(self) -> dict[str, ModelStart]:
+        """What the newest start of each model measured, where it was read."""
+        self._refresh_measured()
+        return self._starts
 
     def state(self, now: float | None = None) -> FleetState:
         """The fleet at this moment, with the findings of the draft behind those of the running placement."""
@@ -181,7 +191,7 @@ class Session:
 
     def what_if(self, *changes: Change) -> Assessment:
         """What we would reckon of the draft with these changes more. Raises UsageError where one makes no sense."""
-        return assess(apply(self.drafted(), changes), tense=Tense.DRAFT, totals=self.totals)
+        return assess(apply(self.drafted(), changes), tense=Tense.DRAFT, totals=self.totals, starts=self.starts)
 
     # the draft
 

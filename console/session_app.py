@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
@@ -15,6 +15,9 @@ from console.session import Session
 from console.textual_private import output_backlog
 from console.themes import DARK, default_theme
 from fleet.errors import GpudeckError
+
+if TYPE_CHECKING:
+    from console.history import LiveRecording
 
 TICK_SECONDS = 0.5
 
@@ -47,6 +50,8 @@ class SessionApp(App[None]):
         self._live = live
         self._environment = os.environ if environment is None else environment
         self._failure: GpudeckError | None = None
+        self._recording: LiveRecording | None = None
+        self._recording_words = ""
         self._news = True
         self._shown_at = ""
 
@@ -58,9 +63,16 @@ class SessionApp(App[None]):
         """Show the session's newest state."""
         raise NotImplementedError
 
+    def tell(self, message: str, style: str = "text") -> None:
+        """Tell the operator something. A wallboard has nobody to tell."""
+
     def start(self) -> None:
         """Run until the operator leaves. Raises GpudeckError where the hosts could not even be prepared."""
-        self.run(mouse=False)
+        try:
+            self.run(mouse=False)
+        finally:
+            if self._recording is not None:
+                self._recording.close()
         if self._failure is not None:
             raise self._failure
 
@@ -77,6 +89,9 @@ class SessionApp(App[None]):
         self.session.board.subscribe(lambda _: self._mark_news())
         self.set_interval(TICK_SECONDS, self._tick)
         if self._live:
+            from console.history import LiveRecording
+
+            self._recording = LiveRecording(self.session)
             self.run_worker(self._read_hosts(), group="watch")
         self._tick()
 
@@ -94,10 +109,17 @@ class SessionApp(App[None]):
         """Show what is new, unless the terminal has not taken the last frame yet."""
         if output_backlog(self) > 0:
             return
+        self._tell_of_recording()
         now = self.time_of_day()
         if self._news or self.session.is_late or now != self._shown_at:
             self._news, self._shown_at = False, now
             self.show_state()
+
+    def _tell_of_recording(self) -> None:
+        words = self._recording.words if self._recording else ""
+        if words != self._recording_words:
+            self._recording_words = words
+            self.tell(words or "Readings are recorded again.", "warning" if words else "text")
 
 
 def _hours_and_minutes() -> str:

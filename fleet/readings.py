@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from fleet.startup import ModelStart
+
 
 @dataclass(frozen=True, slots=True)
 class GpuIdentity:
@@ -180,19 +182,76 @@ class ServiceReading:
     restarts: int = 0
     result: str = ""
     """The manager's own word for how it ended: ``success``, ``exit-code``, ``signal`` …"""
+    invocation: str = ""
+    """The manager's own id of this run, another after every start; empty where it has none."""
     owner: str = ""
     """How its processes' control group names it, where that is not the service's own name: ``docker:ID``."""
 
 
+class EngineWord(StrEnum):
+    """What an engine's endpoint shows of its engine."""
+
+    READY = "ready"
+    LOADING = "loading"
+    BUSY = "busy"
+    """It answered a moment ago and has no time to now."""
+    DEAD = "dead"
+    """The server answers for an engine that is no more."""
+
+
+class Sleep(StrEnum):
+    """Whether an engine has put its model away. What memory came back of it, only the driver's count tells."""
+
+    AWAKE = "awake"
+    WEIGHTS_OFFLOADED = "weights offloaded"
+    ALL_DISCARDED = "all discarded"
+    ASLEEP = "asleep"
+    """Asleep or paused; how deeply is not said."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineReading:
-    """What a model's own endpoint says. None = not asked, or no such figure."""
+    """What a model's own endpoint says, of all its engines together. None = not asked, or no such figure.
+
+    Rates are of the last ten seconds or so, latencies of the last minute; None before a second look, and latencies
+    also where nothing happened in that time.
+    """
 
     healthy: bool | None = None
+    """Whether it takes requests, now or as soon as it has time."""
     kv_usage: float | None = None
-    """Share of the KV cache in use, 0..1."""
+    """Share of the KV cache in use in the fullest engine, 0..1."""
     running: int | None = None
     waiting: int | None = None
+    word: EngineWord | None = None
+    """None where nothing answers."""
+    sleep: Sleep | None = None
+    loaded_models: tuple[str, ...] = ()
+    """Of a router that loads models as they are asked for: those it holds now."""
+    tokens_per_second: float | None = None
+    """Generated."""
+    prompt_tokens_per_second: float | None = None
+    requests_per_second: float | None = None
+    """Finished, well or not."""
+    errors: int | None = None
+    """Requests that failed since the engine started."""
+    preemptions: int | None = None
+    """Requests that lost their place in the KV cache and were begun anew, since the engine started."""
+    ttft_p50_seconds: float | None = None
+    """From a request's arrival to its first token."""
+    ttft_p95_seconds: float | None = None
+    inter_token_p50_seconds: float | None = None
+    inter_token_p95_seconds: float | None = None
+    end_to_end_p50_seconds: float | None = None
+    end_to_end_p95_seconds: float | None = None
+    cache_block_size: int | None = None
+    """Tokens of one block of the KV cache."""
+    cache_blocks: int | None = None
+    """Blocks of one engine. For models with several kinds of layers, blocks times their size are not its tokens."""
+    cache_tokens: int | None = None
+    """Tokens the KV cache of one engine holds, by its own count."""
+    cache_dtype: str | None = None
+    """The engine's own word: ``auto``, ``fp8`` …"""
 
 
 class Link(StrEnum):
@@ -222,3 +281,7 @@ class HostSnapshot:
     """By model name."""
     remarks: tuple[str, ...] = ()
     """What an operator should know though it is no failure, as sentences: a reboot, settings of ssh not obeyed."""
+    starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
+    """The newest start of each model that came up and could be read, by name."""
+    failures: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
+    """The newest that did not come up, by name."""

@@ -15,6 +15,7 @@ from fleet.inventory import Host, Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import (
     EngineReading,
+    EngineWord,
     GpuReading,
     HostReading,
     HostSnapshot,
@@ -23,6 +24,8 @@ from fleet.readings import (
     ServiceReading,
     ServiceWord,
 )
+from fleet.startup import ModelStart
+from fleet.telemetry.engines.document import engine_json
 
 
 class ModelWord(StrEnum):
@@ -51,6 +54,8 @@ class ModelState:
     """None for a disabled model."""
     used_by_gpu: Mapping[GpuId, int]
     engine: EngineReading
+    start: ModelStart | None = None
+    """The start of what runs now; None where it could not be read."""
 
     @property
     def name(self) -> str:
@@ -166,7 +171,7 @@ def totals(inventory: Inventory, snapshots: Mapping[str, HostSnapshot]) -> dict[
 def join(assessment: Assessment, snapshots: Mapping[str, HostSnapshot], now: float) -> FleetState:
     """The fleet at monotonic time ``now`` from what we reckon and the newest snapshot of each host."""
     inventory = assessment.inventory
-    models = tuple(_model_state(model, assessment, snapshots) for model in inventory.models)
+    models = tuple(model_state(model, assessment, snapshots) for model in inventory.models)
     hosts = tuple(_host_state(host, models, assessment, snapshots.get(host.name), now) for host in inventory.hosts)
     return FleetState(inventory.fleet, hosts, models, assessment.findings)
 
@@ -228,11 +233,13 @@ def _is_on(model: Model, gpu: GpuId) -> bool:
     return model.enabled and model.place is not None and gpu in model.place.gpu_ids
 
 
-def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, HostSnapshot]) -> ModelState:
+def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, HostSnapshot]) -> ModelState:
+    """One model, from what we reckon and the newest snapshot of each host that it may run on."""
     used: dict[GpuId, int] = {}
     measured = False
     word = ModelWord.UNKNOWN
     engine = EngineReading()
+    start = None
     for snapshot in snapshots.values():
         if snapshot.reading is None or not _may_run_on(model, snapshot.host):
             continue
@@ -242,6 +249,8 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
         held = snapshot.reading.held_by(owner) if owner else {}
         used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         here = snapshot.engines.get(model.name, EngineReading())
+        newest = snapshot.starts.get(model.name)
+        start = newest if newest and service and newest.invocation == service.invocation else start
         found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
             word, engine = found, here
@@ -256,6 +265,7 @@ def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, H
         estimate=assessment.estimates.get(model.name),
         used_by_gpu=used,
         engine=engine,
+        start=start,
     )
 
 
@@ -278,6 +288,8 @@ def _word(model: Model, service: ServiceReading | None, engine: EngineReading, h
         case ServiceWord.STARTING:
             return ModelWord.STARTING
         case ServiceWord.ACTIVE:
+            if engine.word is EngineWord.DEAD:
+                return ModelWord.FAILED
             if engine.healthy or (model.url is None and held_bytes):
                 return ModelWord.SERVING
             return ModelWord.LOADING if held_bytes else ModelWord.STARTING
@@ -310,6 +322,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "kv_usage": model.engine.kv_usage,
                 "running": model.engine.running,
                 "waiting": model.engine.waiting,
+                **engine_json(model.engine),
             }
             for model in state.models
         ],

@@ -10,6 +10,8 @@ KiB, MiB, GiB, TiB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 _UNITS = {
     "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "KIB": KiB, "MIB": MiB, "GIB": GiB, "TIB": TiB,
 }  # fmt: skip
+_SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
@@ -23,6 +25,18 @@ def parse_size(text: str) -> int:
     if match is None or unit is None:
         raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 1.5 GB or 800 MiB")
     return round(float(match[1]) * unit)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a time span written with its unit: ``90 s``, ``15m``, ``1h``, ``2d``, ``1w``.
+
+    Raises ValueError, with a sentence, for anything else.
+    """
+    match = _SPAN.fullmatch(text)
+    unit = _SECONDS.get(match[2]) if match else None
+    if match is None or unit is None:
+        raise ValueError(f"{text!r} is not a time span; write a number and s, min, h, d or w, such as 15min or 1h")
+    return float(match[1]) * unit
 
 
 def gib(size: int | float) -> str:

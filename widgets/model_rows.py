@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fleet.estimate import Estimate, GpuShare
 from fleet.model import Arguments
+from fleet.readings import EngineReading
 from fleet.state import ModelState, ModelWord
 from fleet.telemetry.owners import owner_text
 from fleet.units import GiB, count, gib
+from widgets.endpoint import pace
 from widgets.pane_view import PaneView
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span, ends
@@ -40,7 +42,7 @@ def model_rows(view: PaneView, cells: int, room: int) -> list[Row]:
     entries = [_entry(view, model, cells) for model in view.gpu.models]
     entries += _coming(view, cells)
     entries += _strangers(view, cells)
-    depth = max((d for d in range(1, 5) if _height(entries, d) <= room), default=1)
+    depth = max((d for d in range(1, 6) if _height(entries, d) <= room), default=1)
     spaced = _height(entries, depth) + len(entries) - 1 <= room - 1 and depth > 1
     rows: list[Row] = []
     for entry in entries:
@@ -70,7 +72,7 @@ def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
     head = ends((_marker(view, model.name), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
     if model.name in view.faint:
         head = tuple(Span(span.text, "dim") for span in head)
-    details = [_measured(model, used, share), _cache(model.estimate), _arguments(model.model.args)]
+    details = [_measured(model, used, share), _pace(model.engine), _cache(model.estimate), _arguments(model.model.args)]
     return [head, *(ends(detail, (), cells) for detail in details if detail)]
 
 
@@ -106,6 +108,11 @@ def _measured(model: ModelState, used: int | None, share: GpuShare | None) -> Ro
     if model.engine.waiting:
         spans.append(Span(f", {model.engine.waiting} waiting", "warning"))
     return tuple(spans)
+
+
+def _pace(engine: EngineReading) -> Row:
+    words = pace(engine)
+    return (Span("   " + "  ".join(words), "dim"),) if words else ()
 
 
 def _cache(estimate: Estimate | None) -> Row:

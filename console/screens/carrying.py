@@ -57,7 +57,7 @@ class CarryingScreen(ConsoleScreen):
         if model is None:
             return
         drafted, totals = self.session.drafted(), self.session.totals
-        verdicts = {gpu: verdict(drafted, model, gpu, totals) for gpu in drafted.gpu_ids}
+        verdicts = {gpu: verdict(drafted, model, gpu, totals, self.session.starts) for gpu in drafted.gpu_ids}
         deck = self.query_one(Deck)
         self._carry = Carry(model, deck.gpu, verdicts)
         deck.carry(True)

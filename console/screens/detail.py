@@ -9,14 +9,20 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 
 from console.gpu_facts import gpu_facts
+from console.history import path_of
 from console.keys import Where, bindings
+from console.origins import LEGEND, MARKS, start_words
 from console.screens.base import ConsoleScreen
+from console.screens.recorded import Recorded
 from fleet.estimate import GpuShare
+from fleet.history.values import Kind, Subject
+from fleet.live.drift import differences
 from fleet.model import GpuId
 from fleet.readings import GpuReading, HostReading
 from fleet.state import GpuState, ModelState
 from fleet.telemetry.owners import owner_text
 from fleet.units import GiB, count, gib
+from widgets.endpoint import endpoint_lines
 from widgets.findings_list import SIGNS
 from widgets.header import Header
 from widgets.hints import Hints
@@ -40,7 +46,8 @@ class DetailScreen(ConsoleScreen):
         """Header, sections, last line."""
         yield Header()
         with VerticalScroll():
-            yield Paragraphs()
+            yield Paragraphs(id="detail")
+            yield Recorded(path_of(self.session))
         yield Hints()
 
     def on_mount(self) -> None:
@@ -56,7 +63,11 @@ class DetailScreen(ConsoleScreen):
         snapshot = self.session.board.latest(self._gpu.host)
         reading = snapshot.reading if snapshot else None
         self.query_one(Header).show(state, self.console.time_of_day())
-        self.query_one(Paragraphs).show(lambda cells: detail_rows(gpu, reading, cells) + self._finding_rows(gpu, cells))
+        self.query_one("#detail", Paragraphs).show(
+            lambda cells: detail_rows(gpu, reading, cells) + self._finding_rows(gpu, cells)
+        )
+        models = (Subject(Kind.MODEL, model.name) for model in gpu.models)
+        self.query_one(Recorded).follow((Subject(Kind.GPU, str(gpu.gpu)), *models))
 
     def _finding_rows(self, gpu: GpuState, cells: int) -> list[Row]:
         names = {model.name for model in gpu.models}
@@ -69,6 +80,10 @@ class DetailScreen(ConsoleScreen):
             )
         return rows
 
+    def action_window(self) -> None:
+        """Show what was recorded over an hour, a day or a week."""
+        self.query_one(Recorded).next_window()
+
     def action_close(self) -> None:
         """Back to the deck."""
         self.dismiss()
@@ -80,10 +95,10 @@ def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[
     rows += _identity_rows(gpu.reading)
     if gpu.note:
         rows += paragraph(f"✎ {gpu.note}", cells, "dim")
-    rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span("   estimated, and live beside it", "dim"))]
+    rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span(f"   {LEGEND}  and live", "dim"))]
     rows += _memory_rows(gpu)
     for model in gpu.models:
-        rows += [(), *_model_rows(model)]
+        rows += [(), *_model_rows(model, cells)]
     rows += [(), (Span("Processes that hold memory here", "accent"),)]
     return rows + _process_rows(gpu, reading, cells)
 
@@ -102,7 +117,7 @@ def _memory_rows(gpu: GpuState) -> list[Row]:
         used = model.used_by_gpu.get(gpu.gpu)
         rows.append((Span("  "), Span(fit(model.name, 22), "strong"), *_sizes(share, used)))
     driver = gpu.outlook.driver_bytes
-    rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>12}{'':>24}", "dim")))
+    rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>10}{'':>26}", "dim")))
     for words, size in (
         ("strangers", sum(p.on(gpu.pci or "") for p in gpu.strangers)),
         ("no process", gpu.unheld_bytes),
@@ -111,7 +126,7 @@ def _memory_rows(gpu: GpuState) -> list[Row]:
         rows.append((Span("  "), Span(fit(words, 22), "dim"), Span(f"{'':>96}{held:>12}", "dim")))
     outlook, used = gpu.outlook, gpu.used_bytes
     live = "–" if used is None else gib(used)
-    sums = f"{'':>60}{gib(outlook.peak_bytes):>12}{'':>12}{gib(outlook.high_bytes):>12}{live:>12}"
+    sums = f"{'':>60}{gib(outlook.peak_bytes):>10}{'':>12}{gib(outlook.high_bytes):>12}{live:>14}"
     rows.append((Span("  "), Span(fit(f"of {gib(gpu.total_bytes)}", 22), "strong"), Span(sums, "strong")))
     return rows
 
@@ -120,36 +135,52 @@ def _sizes(share: GpuShare | None, used: int | None) -> Row:
     live = Span(f"{'–' if used is None else gib(used):>12}", "live")
     if share is None:
         return (Span(f"{'':>96}"), live)
+    of = share.origins
     kinds = (
-        (share.weights_bytes, "weights"),
-        (share.kv_cache_bytes, "kv-cache"),
-        (share.activations_bytes, "activations"),
-        (share.graphs_bytes, "context"),
-        (share.context_bytes, "context"),
-        (share.total_bytes, "strong"),
-        (share.low_bytes, "dim"),
-        (share.high_bytes, "dim"),
+        (share.weights_bytes, of.weights, "weights"),
+        (share.kv_cache_bytes, of.kv_cache, "kv-cache"),
+        (share.activations_bytes, of.activations, "activations"),
+        (share.graphs_bytes, of.graphs, "context"),
+        (share.context_bytes, of.context, "context"),
+        (share.total_bytes, of.total, "strong"),
+        (share.low_bytes, of.total, "dim"),
+        (share.high_bytes, of.total, "dim"),
     )
-    return (*(Span(f"{gib(size):>12}", style) for size, style in kinds), live)
+    return (*(Span(f"{gib(size):>10} {MARKS[origin]}", style) for size, origin, style in kinds), live)
 
 
-def _model_rows(model: ModelState) -> list[Row]:
+def _model_rows(model: ModelState, cells: int) -> list[Row]:
     rows: list[Row] = [
         (Span(model.name, "accent"), Span(f"   {model.word}   {model.model.engine}   {model.model.source or ''}"))
     ]
     estimate = model.estimate
     if estimate is not None and estimate.kv_cache_tokens is not None:
-        words = f"  KV cache holds {count(estimate.kv_cache_tokens)} tokens"
+        words = f"  KV cache holds {count(estimate.kv_cache_tokens)} tokens {MARKS[estimate.cache_origin]}"
         if estimate.max_concurrency is not None and estimate.max_model_len:
             words += f": {estimate.max_concurrency:.2f} sequences of {count(estimate.max_model_len)}"
         rows.append((Span(words),))
     if estimate is not None:
-        rows.append((Span(f"  numbers: {estimate.basis}", "dim"),))
+        words = start_words(model.start, estimate.basis) if model.start else "No start of it was read."
+        rows.append((Span(f"  numbers: {estimate.basis}. {words}", "dim"),))
         rows += [(Span(f"  {note}", "dim"),) for note in estimate.notes]
+    for words, style in endpoint_lines(model.engine):
+        rows += paragraph(f"  {words}", cells, style, "    ")
     args = "  ".join(f"{flag} {value}" for flag, value in model.model.args.items())
     rows += [(Span(f"  {args}", "dim"),)] if args else []
+    rows += _drift_rows(model)
     rows += [(Span(f"  {model.model.service}   {model.model.url or ''}", "dim"),)] if model.model.service else []
     rows += [(Span(f"  ✎ {model.model.note}", "dim"),)] if model.model.note else []
+    return rows
+
+
+def _drift_rows(model: ModelState) -> list[Row]:
+    """The fleet file against what runs, as a diff."""
+    rows: list[Row] = []
+    for each in differences(model.model, model.start) if model.start and model.model.enabled else ():
+        if each.in_file is not None:
+            rows.append((Span(f"  - {each.name} {each.in_file}", "error"), Span("   fleet file", "dim")))
+        if each.running is not None:
+            rows.append((Span(f"  + {each.name} {each.running}", "good"), Span("   running", "dim")))
     return rows
 
 

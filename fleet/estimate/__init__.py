@@ -45,6 +45,37 @@ class Refusal:
     """The engine's own sentence, of its version, with its numbers."""
 
 
+class Origin(StrEnum):
+    """Where a number comes from, the best first."""
+
+    MEASURED = "measured"
+    """The engine printed it, at a start with all the arguments it depends on."""
+    CALIBRATED = "calibrated"
+    """Reckoned from numbers a start measured."""
+    MODELLED = "modelled"
+    """Reckoned from the model's architecture and the engine's source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where each number of a share comes from."""
+
+    weights: Origin = Origin.MODELLED
+    kv_cache: Origin = Origin.MODELLED
+    activations: Origin = Origin.MODELLED
+    graphs: Origin = Origin.MODELLED
+    context: Origin = Origin.MODELLED
+
+    @property
+    def total(self) -> Origin:
+        """Of their sum: one kind where all are, else calibrated."""
+        kinds = {self.weights, self.kv_cache, self.activations, self.graphs, self.context}
+        return kinds.pop() if len(kinds) == 1 else Origin.CALIBRATED
+
+
+MODELLED = Origins()
+
+
 @dataclass(frozen=True, slots=True)
 class GpuShare:
     """What one model takes on one of its GPUs, in bytes."""
@@ -60,6 +91,7 @@ class GpuShare:
     """The total at the low end of the spread."""
     high_bytes: int
     """The total at the high end of the spread."""
+    origins: Origins = MODELLED
 
     @property
     def total_bytes(self) -> int:
@@ -93,6 +125,9 @@ class Estimate:
     longest_length: int | None = None
     """The longest sequence its cache holds; None where it has no cache."""
     basis: str = "modelled"
-    """Where the numbers come from: ``modelled``, ``declared``, ``catalogue``, or ``budget`` where only it is known."""
+    """Where the numbers come from: ``modelled``, ``calibrated`` by a start of the model, ``declared``, ``catalogue``,
+    or ``budget`` where only it is known."""
+    cache_origin: Origin = Origin.MODELLED
+    """Where tokens and concurrency come from."""
     notes: tuple[str, ...] = ()
     """Assumptions worth showing, one sentence each."""

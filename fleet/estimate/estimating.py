@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from fleet.architecture.architecture import Architecture
 from fleet.architecture.catalogue import find
-from fleet.estimate import Estimate, GpuShare, Outcome, declared, encoders, exllama, sglang, whisper
+from fleet.estimate import Estimate, GpuShare, Outcome, declared, encoders, exllama, learning, sglang, whisper
 from fleet.estimate.llama_cpp import starting as llama_cpp
 from fleet.estimate.measured import CONTEXT_FACTOR, End
 from fleet.estimate.room import Room
@@ -18,6 +18,7 @@ from fleet.estimate.vllm.ranks import Start
 from fleet.estimate.vllm.versions import NEWEST, Era, era
 from fleet.hardware import Accelerator
 from fleet.model import Model, Version
+from fleet.startup import ModelStart
 
 
 def estimate(
@@ -28,6 +29,7 @@ def estimate(
     others_bytes: Sequence[int] | None = None,
     version: Version | None = None,
     architecture: Architecture | None = None,
+    recorded: ModelStart | None = None,
     end: End | None = None,
 ) -> Estimate:
     """Bytes per GPU of a model in its place, and how its start ends. Pure; the same question is answered once.
@@ -39,6 +41,7 @@ def estimate(
         others_bytes: bytes other processes hold on each of them, for versions that look; default none.
         version: reckon as if the engine had this version.
         architecture: instead of the one the catalogue has for the model's source.
+        recorded: a start of the model, whose measurements stand for reckoned numbers as far as they still hold.
         end: reckon everything at one end of the spreads; default the central numbers, with low and high totals.
     """
     gpus = len(totals) if totals else len(model.place.gpus) if model.place else 1
@@ -48,6 +51,7 @@ def estimate(
         tuple(totals) if totals else (accelerator.total_bytes,) * gpus,
         tuple(others_bytes) if others_bytes else (0,) * gpus,
         architecture,
+        recorded,
     )
     return _spread(question) if end is None else _at(question, end)
 
@@ -85,6 +89,7 @@ class _Question:
     totals: tuple[int, ...]
     others: tuple[int, ...]
     architecture: Architecture | None
+    recorded: ModelStart | None
 
 
 @lru_cache(maxsize=16_384)
@@ -114,7 +119,9 @@ def _at(question: _Question, end: End) -> Estimate:
     if model.engine.name == "vllm":
         return _vllm(question, end)
     room = Room(question.accelerator, question.totals, question.others, end)
-    return _elsewhere(model, _architecture(question), room)
+    reckoned = _elsewhere(model, _architecture(question), room)
+    recorded = question.recorded
+    return learning.as_recorded(reckoned, model, recorded, room) if recorded else reckoned
 
 
 def _architecture(question: _Question) -> Architecture | None:
@@ -149,8 +156,10 @@ def _start(question: _Question) -> Start | None:
     model, architecture = question.model, _architecture(question)
     if architecture is None or model.engine.name != "vllm":
         return None
-    current = _era(model, question.accelerator)
-    return Start(architecture, model.args, question.accelerator, current, question.totals, question.others)
+    current, accelerator, recorded = _era(model, question.accelerator), question.accelerator, question.recorded
+    if recorded and not learning.is_of(recorded, accelerator.name, model.engine.version or NEWEST):
+        recorded = None
+    return Start(architecture, model.args, accelerator, current, question.totals, question.others, recorded)
 
 
 def _era(model: Model, accelerator: Accelerator, version: Version | None = None) -> Era:

@@ -11,6 +11,8 @@ from fleet.estimate.fitting import Fit
 from fleet.estimate.trial import Trial
 from fleet.estimate.ways_out import WayOut
 
+_PARTS = ("weights", "kv_cache", "activations", "graphs", "context", "total")
+
 
 def estimate_json(
     trial: Trial, gpus: Sequence[str], ways_out: Sequence[WayOut] = (), notes: Sequence[str] = ()
@@ -98,4 +100,5 @@ def _share(gpu: str, total: int, share: GpuShare) -> dict[str, Any]:
         "low_bytes": share.low_bytes,
         "high_bytes": share.high_bytes,
         "gpu_bytes": total,
+        "origins": {part: str(getattr(share.origins, part)) for part in _PARTS},
     }

@@ -46,6 +46,11 @@ CONTEXT_FACTOR = Spread(
     "total less free on idle cards: 0.24 GiB beside the driver on bare metal, 0.33 on a VF (MI300X)",
 )
 
+# What a start measured, at the next one with the same arguments.
+RESTART_CUDA = Spread(-0.05, 0.0, 0.05, "vLLM 0.19 on H100: the same to 0.01 GiB, start after start")
+RESTART_V0_ROCM = Spread(-0.2, 0.0, 0.2, "vLLM 0.6.4 on MI300X, one and eight GPUs: 0.04 to 0.16 GiB apart")
+RESTART_V1_ROCM = Spread(-0.45, 0.0, 0.45, "vLLM 0.28 on MI300X: 0.43 GiB apart, twice")
+
 # Weights as the engine counts them, beyond the tensors.
 ROCM_LOADING = Spread(
     0.30,

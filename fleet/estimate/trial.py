@@ -12,6 +12,7 @@ from fleet.estimate.estimating import estimate, utilization
 from fleet.estimate.measured import End
 from fleet.hardware import Accelerator
 from fleet.model import Arguments, Model, Scalar
+from fleet.startup import ModelStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Trial:
     """Held by other processes."""
     known: Architecture | None = None
     """Instead of the architecture the catalogue has for the model's source."""
+    recorded: ModelStart | None = None
+    """A start of it that was measured."""
 
     @property
     def architecture(self) -> Architecture | None:
@@ -44,6 +47,7 @@ class Trial:
             totals=self.totals,
             others_bytes=self.others_bytes,
             architecture=self.known,
+            recorded=self.recorded,
             end=end,
         )
 

@@ -27,6 +27,7 @@ from fleet.findings.placement import GpuOutlook, Placement, place
 from fleet.findings.verifying import holds
 from fleet.inventory import Inventory
 from fleet.model import GpuId, Version
+from fleet.startup import ModelStart
 
 __all__ = ["Assessment", "GpuOutlook", "assess"]
 
@@ -82,6 +83,7 @@ def assess(
     tense: Tense = Tense.NOW,
     version: Version | None = None,
     totals: Mapping[GpuId, int] | None = None,
+    starts: Mapping[str, ModelStart] | None = None,
     with_fixes: bool = True,
     with_advice: bool = False,
 ) -> Assessment:
@@ -92,10 +94,11 @@ def assess(
         tense: What the findings are said to speak of.
         version: Reckon every vLLM model as if it had this version.
         totals: Measured bytes of GPUs; the accelerator's own figure for the rest.
+        starts: What starts of models measured, by name; the rest is modelled.
         with_fixes: Compute fixes too; without, a findings-only answer costs a fraction.
         with_advice: Look too for what is not wrong but could be better.
     """
-    placement = place(inventory, totals=totals or {}, tense=tense, version=version)
+    placement = place(inventory, totals=totals or {}, starts=starts or {}, tense=tense, version=version)
     counted, ignored = sorted_out(inventory, _found(placement, with_advice), tense, tells_idle=with_advice)
     findings = sorted(counted, key=lambda finding: _rank(placement, finding))
     if with_fixes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from fleet.estimate import Estimate, GpuShare
 from fleet.estimate.estimating import charges_neighbours, estimate
@@ -16,6 +17,9 @@ from fleet.hardware import Accelerator
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Move, apply
 from fleet.model import GpuId, Model, Version
+from fleet.startup import ModelStart
+
+NO_STARTS: Mapping[str, ModelStart] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Placement:
     """The vLLM version to reckon with instead of each model's own."""
     end: End | None
     """The end of the spreads the numbers are of; None = central, with low and high totals."""
+    starts: Mapping[str, ModelStart] = field(default_factory=lambda: NO_STARTS)
+    """What starts of models measured, by name."""
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
@@ -116,6 +122,7 @@ class Placement:
             accelerator,
             tuple(self.totals.get(gpu, accelerator.total_bytes) for gpu in gpus_of(model)),
             self._others(model) if charged else (0,) * len(gpus_of(model)),
+            recorded=self.starts.get(model.name),
         )
 
     def beside(self, model: Model) -> Estimate:
@@ -130,6 +137,7 @@ class Placement:
             totals=[self.totals.get(gpu, accelerator.total_bytes) for gpu in gpus_of(model)],
             others_bytes=others,
             version=self.version_of(model),
+            recorded=self.starts.get(model.name),
             end=end,
         )
 
@@ -159,7 +167,15 @@ class Placement:
             models=tuple(sorted(near.values(), key=lambda model: self.positions[model.name])),
         )
         before, after = (
-            place(each, totals=self.totals, tense=self.tense, version=self.version, end=end, gpus=touched)
+            place(
+                each,
+                totals=self.totals,
+                starts=self.starts,
+                tense=self.tense,
+                version=self.version,
+                end=end,
+                gpus=touched,
+            )
             for each in (scope, apply(scope, changes))
         )
         return before, after
@@ -174,6 +190,7 @@ def place(
     inventory: Inventory,
     *,
     totals: Mapping[GpuId, int],
+    starts: Mapping[str, ModelStart] = NO_STARTS,
     tense: Tense = Tense.NOW,
     version: Version | None = None,
     end: End | None = None,
@@ -182,7 +199,7 @@ def place(
     """Estimate every enabled model, and sum up every GPU, or only ``gpus``."""
     accelerators = {host.name: host.accelerator for host in inventory.hosts}
     wanted = inventory.gpu_ids if gpus is None else tuple(gpus)
-    empty = Placement(inventory, {}, {}, accelerators, totals, tense, version, end)
+    empty = Placement(inventory, {}, {}, accelerators, totals, tense, version, end, starts)
     alone = _summed(empty, {model.name: empty.reckon(model, end) for model in inventory.placed}, wanted)
     charging = [
         model

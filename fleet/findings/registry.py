@@ -212,6 +212,16 @@ _ALL = (
         "bytes of active weights and cache over the accelerator's bandwidth",
     ),
     Rule(
+        "LIVE001",
+        Severity.WARNING,
+        "live memory unlike the model's own start",
+        "When it started, the engine printed what it takes, and the estimate was calibrated by that. What it holds now "
+        "is neither what it rests at nor anywhere up to its peak: a library took buffers nobody counts, the engine put "
+        "its cache away, or what runs is not what was read. Plans reckon with the estimate.",
+        "Look at its log. Where it holds more, leave that much free beside it, or restart it when it may be.",
+        "start-up lines of the engine; memory of its processes by the driver",
+    ),
+    Rule(
         "LIVE002",
         Severity.WARNING,
         "memory of nobody in the fleet file",
@@ -220,6 +230,16 @@ _ALL = (
         "Add it to the fleet file as a model with memory:, or end it. Memory without a process comes back when the "
         "driver is done with a dead one, else when the GPU is reset.",
         "memory of processes and of the GPU by its driver",
+    ),
+    Rule(
+        "LIVE003",
+        Severity.WARNING,
+        "what runs is not what the fleet file says",
+        "The command line of what runs has other arguments, another model or another version than the fleet file. "
+        "Estimates, findings and plans speak of the file; what measured memory teaches of the arguments that differ is "
+        "left aside.",
+        "Take what runs into the file, or restart it as the file says. The detail of its GPU shows the difference.",
+        "the process's command line, else its unit's ExecStart=; the version in its log",
     ),
     Rule(
         "LIVE005",

@@ -13,6 +13,6 @@ CODES = (
     "POL001",
     "RED001", "RED002",
     "PERF001",
-    "LIVE002", "LIVE005", "LIVE006", "LIVE008",
+    "LIVE001", "LIVE002", "LIVE003", "LIVE005", "LIVE006", "LIVE008",
     "IGN001",
 )  # fmt: skip

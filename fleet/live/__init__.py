@@ -5,10 +5,10 @@ from __future__ import annotations
 from fleet.findings import Finding, Tense
 from fleet.findings.ignoring import sorted_out
 from fleet.inventory import Inventory
-from fleet.live import links, memory, remarks
+from fleet.live import drift, estimated, links, memory, remarks
 from fleet.state import FleetState
 
-_RULES = (links.find, memory.find, remarks.find)
+_RULES = (links.find, memory.find, remarks.find, estimated.find, drift.find)
 
 
 def live_findings(state: FleetState, inventory: Inventory) -> tuple[Finding, ...]:

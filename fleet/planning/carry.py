@@ -12,6 +12,7 @@ from fleet.findings.assess import Assessment, assess
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, apply
 from fleet.model import GpuId, Model, Place
+from fleet.startup import ModelStart
 
 
 class Fit(StrEnum):
@@ -67,7 +68,13 @@ def drop(inventory: Inventory, model: Model, gpu: GpuId) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def verdict(inventory: Inventory, model: Model, gpu: GpuId, totals: Mapping[GpuId, int]) -> Verdict:
+def verdict(
+    inventory: Inventory,
+    model: Model,
+    gpu: GpuId,
+    totals: Mapping[GpuId, int],
+    starts: Mapping[str, ModelStart] | None = None,
+) -> Verdict:
     """What happens if the model is dropped on that GPU, everything else as in the inventory."""
     try:
         changes = drop(inventory, model, gpu)
@@ -75,7 +82,7 @@ def verdict(inventory: Inventory, model: Model, gpu: GpuId, totals: Mapping[GpuI
         return Verdict(Fit.PARTITION, 0)
     if not changes:
         return Verdict(Fit.HERE, 0)
-    after = assess(apply(inventory, changes), tense=Tense.DRAFT, totals=totals)
+    after = assess(apply(inventory, changes), tense=Tense.DRAFT, totals=totals, starts=starts)
     place = after.inventory.model(model.name).place
     assert place is not None, "a drop gives the model a place"
     outlooks = [after.outlooks[target] for target in place.gpu_ids]

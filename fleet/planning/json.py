@@ -12,7 +12,7 @@ from fleet.findings import Finding, Severity, Tense
 from fleet.findings.json import finding_json
 from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
 from fleet.model import GpuId, Place
-from fleet.planning.plan import Action, Expected, Former, Plan, Step
+from fleet.planning.plan import Action, Expected, Former, Hold, Plan, Step
 
 SCHEMA = "gpudeck/plan/1"
 
@@ -31,6 +31,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "roles_lost": list(plan.roles_lost),
         "requests": plan.requests,
         "formers": [_former_json(former) for former in plan.formers],
+        "free_bytes": {str(gpu): size for gpu, size in plan.free_bytes.items()},
     }
 
 
@@ -59,6 +60,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         stays_stopped=tuple(document["stays_stopped"]),
         roles_lost=tuple(document["roles_lost"]),
         requests=int(document["requests"]),
+        free_bytes={GpuId.parse(gpu): int(size) for gpu, size in document.get("free_bytes", {}).items()},
     )
 
 
@@ -118,6 +120,7 @@ def _step_json(step: Step) -> dict[str, Any]:
         "free_bytes": step.free_bytes,
         "seconds": round(step.seconds, 1),
         "run": [{"words": list(c.words), "stdin": c.stdin.decode()} for c in step.commands],
+        "holds": _holds_json(step.holds),
         "expects": _expects_json(step.expects),
         "asks_health": step.asks_health,
     }
@@ -135,6 +138,7 @@ def _step(entry: Mapping[str, Any]) -> Step:
         needs_bytes=entry["needs_bytes"],
         free_bytes=entry["free_bytes"],
         seconds=float(entry["seconds"]),
+        holds=_holds(entry.get("holds", ())),
         expects=_expects(entry["expects"]),
         asks_health=bool(entry["asks_health"]),
     )
@@ -151,6 +155,7 @@ def _former_json(former: Former) -> dict[str, Any]:
         "overlay": former.overlay,
         "needs_bytes": former.needs_bytes,
         "seconds": round(former.seconds, 1),
+        "holds": _holds_json(former.holds),
         "expects": _expects_json(former.expects),
         "asks_health": former.asks_health,
     }
@@ -167,9 +172,18 @@ def _former(entry: Mapping[str, Any]) -> Former:
         overlay=entry["overlay"],
         needs_bytes=int(entry["needs_bytes"]),
         seconds=float(entry["seconds"]),
+        holds=_holds(entry.get("holds", ())),
         expects=_expects(entry["expects"]),
         asks_health=bool(entry["asks_health"]),
     )
+
+
+def _holds_json(holds: Iterable[Hold]) -> list[dict[str, Any]]:
+    return [{"gpu": str(hold.gpu), "needs_bytes": hold.needs_bytes, "held_bytes": hold.held_bytes} for hold in holds]
+
+
+def _holds(entries: Iterable[Mapping[str, Any]]) -> tuple[Hold, ...]:
+    return tuple(Hold(GpuId.parse(e["gpu"]), int(e["needs_bytes"]), int(e["held_bytes"])) for e in entries)
 
 
 def _expects_json(expects: Iterable[Expected]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a model's start takes, what it then holds, and how long it loads: the estimate as a plan needs it."""
+"""What a model's start takes and what it then holds: the estimate as a plan needs it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from types import MappingProxyType
 from fleet.estimate import Estimate
 from fleet.hardware import Accelerator
 from fleet.model import GpuId, Model
-from fleet.planning.order import Sizes
 from fleet.planning.plan import Expected
+from fleet.planning.tasks import Sizes
 from fleet.planning.world import World
-from fleet.units import GiB
 
-ENGINE_SECONDS = 40.0
-"""Of an engine's start, beside reading the weights."""
-READ_BYTES_PER_SECOND = 2 * GiB
 _LOADED = 0.9
 """Share of the reckoned bytes from which on a measured figure is taken to be of a model that has finished loading."""
 _NOT_MEASURED: Sizes = MappingProxyType({})
@@ -37,11 +33,6 @@ def rests(model: Model, estimate: Estimate, held: Sizes = _NOT_MEASURED) -> dict
     """Bytes it holds on each GPU once it serves; ``held`` as for `start_needs`."""
     reckoned = {gpu: share.resident_bytes for gpu, share in zip(_gpus(model), estimate.shares, strict=True)}
     return {gpu: held[gpu] if held.get(gpu, 0) > _LOADED * size else size for gpu, size in reckoned.items()}
-
-
-def load_seconds(estimate: Estimate) -> float:
-    """How long a start takes, roughly: the engine, and its weights from disk on every GPU at once."""
-    return ENGINE_SECONDS + max((share.weights_bytes for share in estimate.shares), default=0) / READ_BYTES_PER_SECOND
 
 
 def expected(model: Model, estimate: Estimate, world: World) -> tuple[Expected, ...]:

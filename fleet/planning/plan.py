@@ -39,6 +39,17 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """What a model takes of one GPU."""
+
+    gpu: GpuId
+    needs_bytes: int
+    """Free memory its start takes."""
+    held_bytes: int
+    """What it holds there once it serves."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One thing done to one model's service on one host. Safe to repeat."""
 
@@ -56,6 +67,8 @@ class Step:
     """Of a start: free memory it takes, on the GPU with the least to spare."""
     free_bytes: int | None = None
     """Of a start: what is free there after the steps before it."""
+    holds: tuple[Hold, ...] = ()
+    """Of a start: what the model takes of each GPU."""
     seconds: float = 0.0
     """How long it should take; of a drain, how long at most."""
     expects: tuple[Expected, ...] = ()
@@ -90,6 +103,8 @@ class Former:
     """Free memory its start takes, on the GPU where it takes most."""
     seconds: float
     """How long its start should take."""
+    holds: tuple[Hold, ...] = ()
+    """What it takes of each GPU, while it runs."""
     expects: tuple[Expected, ...] = ()
     asks_health: bool = False
 
@@ -115,6 +130,8 @@ class Plan:
     """Roles that some model serves now and none will after it."""
     requests: int = 0
     """Requests running or waiting now on the models it stops."""
+    free_bytes: Mapping[GpuId, int] = field(default_factory=lambda: MappingProxyType({}))
+    """What is free on each GPU before the first step."""
 
     @property
     def seconds(self) -> float:

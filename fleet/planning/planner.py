@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from fleet.commands import Write
-from fleet.errors import UnreachableError
+from fleet.errors import GpudeckError, UnreachableError
 from fleet.findings import Tense
 from fleet.findings.assess import assess
-from fleet.inventory import Host, Inventory
+from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.model import GpuId, Model
-from fleet.planning.memory import expected, load_seconds, rests, start_needs
-from fleet.planning.order import Task, Turn, Verb, order
-from fleet.planning.overlays import overlay_for
-from fleet.planning.plan import Action, Former, Plan, Step
+from fleet.planning.jobs import Job, task_of
+from fleet.planning.memory import expected, start_needs
+from fleet.planning.order import order
+from fleet.planning.plan import Action, Former, Hold, Plan, Step
+from fleet.planning.replay import breaches
+from fleet.planning.steps import service, steps_of
+from fleet.planning.tasks import Task
+from fleet.planning.timing import READ_BYTES_PER_SECOND, Timing
 from fleet.planning.world import World
-from fleet.services import Service
-from fleet.services.registry import service_of
 
-DRAIN_SECONDS = 10.0
-"""How long a stop waits for running requests at most."""
-STOP_SECONDS = 10.0
-COMMAND_SECONDS = 1.0
+_NOT_MEASURED: Mapping[str, float] = MappingProxyType({})
 
 
-def make_plan(inventory: Inventory, changes: Iterable[Change], world: World) -> Plan:
+def make_plan(
+    inventory: Inventory,
+    changes: Iterable[Change],
+    world: World,
+    *,
+    loads: Mapping[str, float] = _NOT_MEASURED,
+    bytes_per_second: float = READ_BYTES_PER_SECOND,
+) -> Plan:
     """The steps that turn the fleet as it runs into the fleet after the changes.
 
     Args:
         inventory: The fleet as it runs.
         changes: What is to change, each in effect.
         world: What was read of the hosts for these changes.
+        loads: Seconds that starts of a model took before, by its name; the rest is reckoned.
+        bytes_per_second: How fast weights are read, for what is reckoned.
 
     Returns:
         A plan in which every start finds the memory it needs, where such an order was found; the starts for which
@@ -42,77 +49,70 @@ def make_plan(inventory: Inventory, changes: Iterable[Change], world: World) -> 
         UsageError: A change makes no sense.
         GpudeckError: A service's command line is not ours to rewrite.
     """
-    return _Planner(inventory, tuple(changes), world).plan()
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One changed model: how it was, how it shall be."""
-
-    before: Model
-    after: Model
-    runs_on: str | None
-    """The host where it runs now."""
-
-    @property
-    def starts(self) -> bool:
-        """Whether it shall run."""
-        return self.after.enabled and self.after.place is not None
-
-    @property
-    def is_as_it_was(self) -> bool:
-        """Whether it is only started again, as it is."""
-        return self.before == self.after
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.after.name
+    return _Planner(inventory, tuple(changes), world, loads, bytes_per_second).plan()
 
 
 class _Planner:
     """Holds what every part of planning looks at."""
 
-    def __init__(self, inventory: Inventory, changes: tuple[Change, ...], world: World) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        changes: tuple[Change, ...],
+        world: World,
+        loads: Mapping[str, float],
+        bytes_per_second: float,
+    ) -> None:
         self.inventory = inventory
         self.changes = changes
         self.world = world
         self.after = apply(inventory, changes)
         totals = {gpu: reading.identity.total_bytes for gpu, reading in world.gpus.items()}
-        self.now = assess(inventory, totals=totals, with_fixes=False)
-        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals)
+        self.now = assess(inventory, totals=totals, starts=world.starts, with_fixes=False)
+        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts)
         names = dict.fromkeys(change.model for change in changes)
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]
         self.bystanders = {name: self._job(name) for name in others if world.runs_on(name)}
+        self.timing = Timing(loads, bytes_per_second, self._requests())
 
-    def _job(self, name: str) -> _Job:
-        return _Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
+    def _job(self, name: str) -> Job:
+        return Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
+
+    def _requests(self) -> dict[str, int]:
+        jobs = (self.jobs | self.bystanders).values()
+        return {job.name: self.world.standing(job.name, job.runs_on).requests for job in jobs if job.runs_on}
 
     def plan(self) -> Plan:
+        """The plan, replayed. Raises GpudeckError where the replay finds it wrong."""
+        free = self._free()
         bystanders = [self._task(job) for job in self.bystanders.values()]
-        turns = order([self._task(job) for job in self.jobs.values()], bystanders, self._free())
-        involved = self.jobs | {name: job for name, job in self.bystanders.items() if _has_turn(turns, name)}
-        steps: list[Step] = []
-        for turn in turns:
-            job = involved[turn.task.model]
-            steps += self._stop_steps(job) if turn.verb is Verb.STOP else self._start_steps(job, turn)
-        numbered = tuple(replace(step, n=n) for n, step in enumerate(steps, 1))
-        stopped = [involved[step.model] for step in numbered if step.action is Action.STOP]
-        return Plan(
+        turns = order([self._task(job) for job in self.jobs.values()], bystanders, free)
+        moved = {turn.task.model for turn in turns}
+        involved = self.jobs | {name: job for name, job in self.bystanders.items() if name in moved}
+        steps = steps_of(turns, involved, self.inventory, self.world, self.then.estimates, self.timing)
+        formers = tuple(former for job in involved.values() for former in self._formers(job))
+        stopped = [involved[name] for name in dict.fromkeys(step.model for step in steps if step.action is Action.STOP)]
+        plan = Plan(
             fleet=self.inventory.fleet,
             world=self.world.digest,
             changes=self.changes,
             findings=self.then.findings,
-            steps=numbered,
-            formers=tuple(former for job in involved.values() for former in self._formers(job)),
-            downtime_seconds=_downtime(numbered),
+            steps=steps,
+            formers=formers,
+            downtime_seconds=_downtime(steps, formers),
             stays_stopped=tuple(job.name for job in stopped if not job.starts),
             roles_lost=self._roles_lost(),
-            requests=sum(self.world.standing(job.name, job.runs_on).requests for job in stopped if job.runs_on),
+            requests=sum(self.timing.requests[job.name] for job in stopped),
+            free_bytes=free,
         )
-
-    # memory and order
+        wrong = breaches(plan)
+        if wrong:
+            raise GpudeckError(
+                f"The plan does not hold when replayed, so it is not offered. {wrong[0]}",
+                "Nothing was touched. Make the changes in smaller drafts, and report this.",
+            )
+        return plan
 
     def _free(self) -> dict[GpuId, int]:
         free = {}
@@ -122,113 +122,20 @@ class _Planner:
             free[gpu] = reading.identity.total_bytes - reading.used_bytes
         return free
 
-    def _task(self, job: _Job) -> Task:
-        held = self.world.standing(job.name, job.runs_on).held if job.runs_on else {}
-        estimate = self.then.estimates.get(job.name)
-        if not job.starts or estimate is None:
-            return Task(job.name, stops=job.runs_on is not None, starts=False, held=held)
-        known = held if job.is_as_it_was else {}
-        return Task(
-            job.name,
-            stops=job.runs_on is not None,
-            starts=True,
-            held=held,
-            needs=start_needs(job.after, estimate, self._host(job).accelerator, known),
-            rests=rests(job.after, estimate, known),
-            damage=(float(self._is_last_of_role(job)), load_seconds(estimate)),
-        )
-
-    def _is_last_of_role(self, job: _Job) -> bool:
-        role = job.before.role
-        serving = [m for m in self.inventory.placed if m.role == role and self.world.runs_on(m.name)]
-        return role is not None and len(serving) == 1
-
-    # steps
-
-    def _host(self, job: _Job) -> Host:
-        assert job.after.place is not None, "only models with a place start"
-        return self.inventory.host(job.after.place.host)
-
-    def _service(self, model: Model, host: str) -> Service:
-        service = service_of(model, self.inventory.host(host).become)
-        assert service is not None, "reading the world refuses a changed model without a service"
-        return service
-
-    def _stop_steps(self, job: _Job) -> list[Step]:
-        assert job.runs_on is not None, "only running models are stopped"
-        standing = self.world.standing(job.name, job.runs_on)
-        service = self._service(job.before, job.runs_on)
-        gpus = tuple(standing.held) or (job.before.place.gpu_ids if job.before.place else ())
-
-        def step(action: Action, seconds: float, *commands: Write) -> Step:
-            return Step(0, action, job.name, job.runs_on or "", service.name, gpus, commands, seconds=seconds)
-
-        drain = [step(Action.DRAIN, DRAIN_SECONDS)] if standing.requests else []
-        return [*drain, step(Action.STOP, STOP_SECONDS, service.stop())]
-
-    def _start_steps(self, job: _Job, turn: Turn) -> list[Step]:
-        place = job.after.place
-        assert place is not None, "only models with a place start"
-        estimate = self.then.estimates[job.name]
-        service = self._service(job.after, place.host)
-        tightest = min(turn.task.needs, key=lambda gpu: turn.free[gpu] - turn.task.needs[gpu])
-        start = Step(
-            0,
-            Action.START,
-            job.name,
-            place.host,
-            service.name,
-            place.gpu_ids,
-            (service.start(),),
-            needs_bytes=turn.task.needs[tightest],
-            free_bytes=turn.free[tightest],
-            seconds=COMMAND_SECONDS,
-        )
-        wait = Step(
-            0,
-            Action.WAIT,
-            job.name,
-            place.host,
-            service.name,
-            place.gpu_ids,
-            seconds=load_seconds(estimate),
-            expects=expected(job.after, estimate, self.world),
-            asks_health=job.after.url is not None,
-        )
-        return [*self._overlay_steps(job, service), start, wait]
-
-    def _overlay_steps(self, job: _Job, service: Service) -> list[Step]:
-        if job.is_as_it_was:
-            return []
-        place = job.after.place
-        assert place is not None, "only models with a place start"
-        definition = self.world.standing(job.name, place.host).definition
-        assert definition is not None, "the definition of every changed model was read"
-        overlay = overlay_for(
-            service,
-            definition,
-            job.before,
-            job.after,
-            [reading.identity for gpu, reading in self.world.gpus.items() if gpu.host == place.host],
-            self._host(job).accelerator,
-        )
-        if overlay == definition.overlay:
-            return []
-        commands = service.remove_overlay() if overlay is None else service.write_overlay(overlay)
-        action = Action.REMOVE if overlay is None else Action.WRITE
-        return [Step(0, action, job.name, place.host, service.name, place.gpu_ids, commands, seconds=COMMAND_SECONDS)]
+    def _task(self, job: Job) -> Task:
+        return task_of(job, self.inventory, self.world, self.then.estimates, self.timing)
 
     # how things stood
 
-    def _formers(self, job: _Job) -> list[Former]:
+    def _formers(self, job: Job) -> list[Former]:
         """How each service the plan touches stands now."""
         hosts = [job.runs_on] if job.runs_on else []
         hosts += [job.after.place.host] if job.starts and job.after.place else []
         return [self._former(job, host) for host in dict.fromkeys(hosts)]
 
-    def _former(self, job: _Job, host: str) -> Former:
+    def _former(self, job: Job, host: str) -> Former:
         standing = self.world.standing(job.name, host)
-        service = self._service(job.before, host)
+        unit = service(self.inventory, job.before, host)
         estimate = self.now.estimates.get(job.name) if standing.running else None
         place = job.before.place
         known = estimate is not None and place is not None and place.host == host
@@ -236,13 +143,14 @@ class _Planner:
         return Former(
             model=job.name,
             host=host,
-            service=service.name,
+            service=unit.name,
             become=self.inventory.host(host).become,
             gpus=tuple(standing.held) or (place.gpu_ids if place else ()),
             running=standing.running,
             overlay=standing.definition.overlay if standing.definition else None,
             needs_bytes=max((*needs.values(), *standing.held.values()), default=0),
-            seconds=load_seconds(estimate) if estimate else 0.0,
+            seconds=self.timing.load(job.name, estimate) if estimate else 0.0,
+            holds=tuple(Hold(gpu, max(needs.get(gpu, 0), size), size) for gpu, size in sorted(standing.held.items())),
             expects=expected(job.before, estimate, self.world) if known and estimate else (),
             asks_health=job.before.url is not None,
         )
@@ -257,22 +165,22 @@ class _Planner:
         return job.starts if job else self.world.runs_on(model.name) is not None
 
 
-def _has_turn(turns: Iterable[Turn], name: str) -> bool:
-    return any(turn.task.model == name for turn in turns)
-
-
-def _downtime(steps: tuple[Step, ...]) -> Mapping[str, float]:
-    """Of each model that stops and serves again: the seconds from its stop to the end of its wait."""
+def _downtime(steps: Iterable[Step], formers: Iterable[Former]) -> dict[str, float]:
+    """Of each model that serves now, is stopped and serves again: the seconds in which no copy of it serves."""
+    serving: dict[str, int] = {}
+    for former in formers:
+        serving[former.model] = serving.get(former.model, 0) + former.running
     down: dict[str, float] = {}
-    stopped: set[str] = set()
     back: dict[str, float] = {}
     for step in steps:
         if step.action is Action.STOP:
-            stopped.add(step.model)
-            down[step.model] = 0.0
-        for model in stopped:
-            down[model] += step.seconds
-        if step.action is Action.WAIT and step.model in stopped:
-            stopped.discard(step.model)
-            back[step.model] = down[step.model]
+            serving[step.model] -= 1
+            if not serving[step.model]:
+                down.setdefault(step.model, 0.0)
+        for model in down:
+            down[model] += 0.0 if serving[model] else step.seconds
+        if step.action is Action.WAIT:
+            serving[step.model] += 1
+            if step.model in down:
+                back[step.model] = down[step.model]
     return back

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from fleet.calibration.known import known_starts
 from fleet.commands import Answer, Read
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Inventory
@@ -18,6 +19,7 @@ from fleet.model import GpuId, Model
 from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceWord
 from fleet.services import Definition
 from fleet.services.registry import service_of
+from fleet.startup import ModelStart
 
 _RUNNING = {ServiceWord.ACTIVE, ServiceWord.STARTING, ServiceWord.STOPPING}
 
@@ -52,6 +54,8 @@ class World:
     gpus: Mapping[GpuId, GpuReading]
     standings: Mapping[tuple[str, str], Standing]
     """By model and host."""
+    starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
+    """What starts of models measured, by name; no fact a plan would be wrong without."""
 
     def standing(self, model: str, host: str) -> Standing:
         """How that model's service stands there; stopped where nothing is known of it."""
@@ -123,7 +127,7 @@ async def read_world(
     for key, definition in zip(wanted, found, strict=True):
         old = standings[key]
         standings[key] = Standing(old.running, old.held, old.requests, definition)
-    return World(gpus, standings)
+    return World(gpus, standings, known_starts(inventory, {host: seen for host, (seen, _) in readings.items()}))
 
 
 def _live(snapshot: HostSnapshot | None, host: str) -> tuple[HostSnapshot, HostReading]:

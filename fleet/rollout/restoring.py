@@ -36,9 +36,10 @@ def finished(plan: Plan, done: Collection[int]) -> tuple[str, ...]:
 
 def _grown(plan: Plan, model: str) -> set[GpuId]:
     """The GPUs on which a model is to hold more than it did."""
-    wait = next((step for step in plan.steps if step.model == model and step.action is Action.WAIT), None)
-    if wait is None:
+    waits = [step for step in plan.steps if step.model == model and step.action is Action.WAIT]
+    if not waits:
         return set()
+    wait = waits[-1]  # those before it were in temporary places
     formers = [former for former in plan.formers if former.model == model and former.running]
     held = {expect.gpu: expect.high_bytes for former in formers for expect in former.expects}
     now = {expect.gpu: expect.high_bytes for expect in wait.expects} or dict.fromkeys(wait.gpus, 1)
@@ -86,7 +87,10 @@ def _overlay(former: Former) -> Step:
 def _start(former: Former) -> list[Step]:
     service = service_named(former.service, former.become)
     start = replace(
-        _step(former, Action.START, COMMAND_SECONDS), commands=(service.start(),), needs_bytes=former.needs_bytes
+        _step(former, Action.START, COMMAND_SECONDS),
+        commands=(service.start(),),
+        needs_bytes=former.needs_bytes,
+        holds=former.holds,
     )
     wait = replace(_step(former, Action.WAIT, former.seconds), expects=former.expects, asks_health=former.asks_health)
     return [start, wait]

@@ -98,11 +98,16 @@ def check_rewritable(argv: Sequence[str]) -> None:
             "Change them in the unit or the script, or let the unit run the engine itself.",
         )
     for flag in _flags(argv):
-        if _SECRET.search(flag.name) and flag.value is not True:
+        if is_secret(flag.name) and flag.value is not True:
             raise GpudeckError(
                 f"its command line holds a secret (--{flag.name}), which would be copied into the overlay.",
                 "Move the secret to an environment file of the unit first.",
             )
+
+
+def is_secret(flag: str) -> bool:
+    """Whether an argument of that name is something to be kept from files and screens."""
+    return _SECRET.search(flag) is not None
 
 
 def same_value(one: Scalar, other: Scalar) -> bool:

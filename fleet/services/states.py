@@ -10,7 +10,7 @@ from fleet.services import Service
 from fleet.services.systemd import Systemd
 from fleet.text import clean
 
-_PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,NRestarts,Result"
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,NRestarts,Result,InvocationID"
 _WORDS = {
     "active": ServiceWord.ACTIVE,
     "reloading": ServiceWord.ACTIVE,
@@ -63,6 +63,7 @@ def _reading(properties: dict[str, str]) -> ServiceReading:
         main_pid=_number(properties.get("MainPID", "")),
         restarts=_number(properties.get("NRestarts", "")),
         result=clean(properties.get("Result", ""), 40),
+        invocation=clean(properties.get("InvocationID", ""), 40),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fleet.simulator.engine import Api, Serving
+from fleet.simulator.metrics import metrics
 from fleet.simulator.physics import Phase, Run
 from fleet.simulator.traffic import Load
 
@@ -98,50 +98,7 @@ def _completion(load: Load, body: bytes, *, chat: bool) -> Reply:
 
 
 def _metrics(run: Run, load: Load) -> Reply:
-    match load.serving.api:
-        case Api.VLLM:
-            lines = _vllm_metrics(run, load)
-        case Api.LLAMA if run.launch.arguments.get("metrics") is True:
-            lines = _llama_metrics(load)
-        case Api.LLAMA:
-            message = "This server does not support metrics endpoint. Start it with `--metrics`"
-            return _json({"error": {"code": 501, "message": message, "type": "not_supported_error"}}, 501)
-        case Api.PLAIN:
-            lines = _plain_metrics(load)
-    return Reply(200, "".join(f"{line}\n" for line in lines).encode(), _TEXT)
-
-
-def _vllm_metrics(run: Run, load: Load) -> Iterator[str]:
-    """vLLM 0.9's names; from 0.10 on the cache's usage has another."""
-    newer = run.launch.version >= (0, 10)
-    label = f'{{model_name="{load.serving.model}"}}'
-    usage = "vllm:kv_cache_usage_perc" if newer else "vllm:gpu_cache_usage_perc"
-    yield from _series("vllm:num_requests_running", "gauge", "Number of requests running.", label, load.running)
-    yield from _series("vllm:num_requests_waiting", "gauge", "Number of requests waiting.", label, load.waiting)
-    yield from _series(usage, "gauge", "KV-cache usage. 1 means 100 percent usage.", label, load.kv_usage)
-    yield from _series("vllm:num_preemptions_total", "counter", "Preemptions.", label, 0)
-    yield from _series("vllm:prompt_tokens_total", "counter", "Prefill tokens.", label, load.prompt_tokens)
-    yield from _series("vllm:generation_tokens_total", "counter", "Generation tokens.", label, load.generated_tokens)
-    finished = f'{{finished_reason="stop",model_name="{load.serving.model}"}}'
-    yield from _series("vllm:request_success_total", "counter", "Processed requests.", finished, load.finished)
-
-
-def _llama_metrics(load: Load) -> Iterator[str]:
-    for name, kind, value in (
-        ("llamacpp:prompt_tokens_total", "counter", load.prompt_tokens),
-        ("llamacpp:tokens_predicted_total", "counter", load.generated_tokens),
-        ("llamacpp:requests_processing", "gauge", load.running),
-        ("llamacpp:requests_deferred", "gauge", load.waiting),
-    ):
-        yield from _series(name, kind, name.partition(":")[2].replace("_", " "), "", value)
-
-
-def _plain_metrics(load: Load) -> Iterator[str]:
-    yield from _series("te_request_count", "counter", "Requests.", "", load.finished)
-    yield from _series("te_queue_size", "gauge", "Requests in the queue.", "", load.waiting)
-
-
-def _series(name: str, kind: str, says: str, label: str, value: float) -> Iterator[str]:
-    yield f"# HELP {name} {says}"
-    yield f"# TYPE {name} {kind}"
-    yield f"{name}{label} {float(value)}"
+    if load.serving.api is Api.LLAMA and run.launch.arguments.get("metrics") is not True:
+        message = "This server does not support metrics endpoint. Start it with `--metrics`"
+        return _json({"error": {"code": 501, "message": message, "type": "not_supported_error"}}, 501)
+    return Reply(200, metrics(run, load).encode(), _TEXT)

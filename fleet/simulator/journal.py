@@ -24,6 +24,10 @@ class Entry:
     pid: int
     message: str
     priority: int = INFO
+    invocation: str = ""
+    """The run of the unit whose process wrote it; empty for the service manager's own."""
+    since_boot: float = 0.0
+    """Seconds."""
 
     @property
     def moment(self) -> datetime:
@@ -34,16 +38,28 @@ class Entry:
 class Journal:
     """The newest lines of every unit, oldest first."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, booted: float) -> None:
+        """Empty; ``booted`` = when the host was, in Unix seconds."""
         self.host = host
+        self._booted = booted
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._written = 0
 
-    def write(self, at: float, unit: str, identifier: str, pid: int, text: str, priority: int = INFO) -> None:
+    def write(
+        self,
+        at: float,
+        unit: str,
+        identifier: str,
+        pid: int,
+        text: str,
+        priority: int = INFO,
+        invocation: str = "",
+    ) -> None:
         """Add a message, one entry a line."""
         for line in text.split("\n"):
             self._written += 1
-            self._entries.append(Entry(self._written, at, unit, identifier, pid, line, priority))
+            since = at - self._booted
+            self._entries.append(Entry(self._written, at, unit, identifier, pid, line, priority, invocation, since))
 
     @property
     def last(self) -> int:
@@ -73,6 +89,10 @@ def _iso(entry: Entry, host: str) -> str:
     return _short(entry, host, f"{entry.moment:%Y-%m-%dT%H:%M:%S+0000}")
 
 
+def _monotonic(entry: Entry, host: str) -> str:
+    return _short(entry, host, f"[{entry.since_boot:12.6f}]")
+
+
 def _json(entry: Entry, host: str) -> str:
     microseconds = str(round(entry.at * 1e6))
     fields = {
@@ -82,6 +102,7 @@ def _json(entry: Entry, host: str) -> str:
         "_PID": str(entry.pid),
         "_SYSTEMD_UNIT": entry.unit if entry.pid != 1 else "init.scope",
         "SYSLOG_IDENTIFIER": entry.identifier,
+        "_SYSTEMD_INVOCATION_ID": entry.invocation,
         "PRIORITY": str(entry.priority),
         "MESSAGE": entry.message,
     }
@@ -94,6 +115,7 @@ FORMATS: dict[str, Callable[[Entry, str], str]] = {
     "cat": _cat,
     "short": _syslog,
     "short-iso": _iso,
+    "short-monotonic": _monotonic,
     "json": _json,
 }
 """How journalctl prints an entry, by the name of its output format."""

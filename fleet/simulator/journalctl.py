@@ -10,6 +10,7 @@ from fleet.simulator.commands import Caller, Options, UnknownOptionError, option
 from fleet.simulator.journal import FORMATS, Entry, Journal
 
 _FOLLOWED_LINES = 10
+_RUN = "_SYSTEMD_INVOCATION_ID="
 _WITH_VALUE = ("u", "unit", "n", "lines", "o", "output", "S", "since", "g", "grep", "p", "priority", "t", "identifier")
 _SWITCHES = (
     "f",
@@ -44,6 +45,7 @@ async def journalctl(argv: Sequence[str], caller: Caller) -> int:
         caller.err(f"Unknown output format '{form}'.")
         return 1
     units = frozenset(unit_named(name) for name in given.values("u", "unit"))
+    runs = {word.removeprefix(_RUN) for word in given.words if word.startswith(_RUN)}
     follow = given.has("f", "follow")
     tags = given.values("t", "identifier")
     entries = [
@@ -51,6 +53,7 @@ async def journalctl(argv: Sequence[str], caller: Caller) -> int:
         for entry in caller.host.machine.journal.of(units)
         if entry.at >= since and (not tags or entry.identifier in tags)
     ]
+    entries = [entry for entry in entries if not runs or entry.invocation in runs]
     entries = entries[len(entries) - min(_lines(given, follow), len(entries)) :]
     if given.has("r", "reverse"):
         entries.reverse()

@@ -58,6 +58,8 @@ class Run:
     load: Load | None = None
     status: int = 0
     """Exit status; meaningful once it has ended."""
+    invocation: str = ""
+    """The service manager's id of it: 32 hex digits."""
 
     @property
     def pid(self) -> int:
@@ -115,7 +117,7 @@ class Machine:
         self.booted = now if booted is None else booted
         self.speed = speed
         self.memory = Memory(cards)
-        self.journal = Journal(name)
+        self.journal = Journal(name, self.booted)
         self.runs: dict[str, Run] = {}
         """The newest life of each unit, ended ones among them."""
         self.heat = {card: Heat(card, random.Random(f"{seed}/{card.gpu_id}")) for card in self.cards}
@@ -164,7 +166,9 @@ class Machine:
         self._launches += 1
         name = PurePosixPath(argv[0]).name
         pid = self._pid()
-        run = Run(unit, self._launch(unit, name, pid, argv, environment, version), [])
+        invocation = f"{random.Random(f'{self._seed}/{unit}/{self._launches}').getrandbits(128):032x}"
+        launch = self._launch(unit, name, pid, argv, environment, version, invocation)
+        run = Run(unit, launch, [], invocation=invocation)
         run.processes.append(Process(pid, 1, name, argv, self.now))
         self.runs[unit] = run
         steps = self._taken(run) or _PROGRAMS.get(name, _missing)(run.launch)
@@ -193,6 +197,7 @@ class Machine:
         argv: tuple[str, ...],
         environment: Mapping[str, str],
         version: Version,
+        invocation: str,
     ) -> Launch:
         def spawn(title: str, command_line: tuple[str, ...]) -> int:
             child = self._pid()
@@ -208,7 +213,7 @@ class Machine:
             pid=pid,
             memory=self.memory,
             random=random.Random(f"{self._seed}/{unit}/{self._launches}"),
-            print=lambda line: self.journal.write(self.now, unit, name, pid, line),
+            print=lambda line: self.journal.write(self.now, unit, name, pid, line, invocation=invocation),
             spawn=spawn,
             now=lambda: self.now,
         )

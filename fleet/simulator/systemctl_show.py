@@ -61,6 +61,7 @@ def properties(host: RunningMachine, name: str, unit: Unit | None) -> dict[str, 
         "UnitFileState": "enabled",
         "StateChangeTimestamp": _stamp(unit.since),
         "ActiveEnterTimestamp": _stamp(run.processes[0].started if run else 0),
+        "InvocationID": run.invocation if run else "",
         "NeedDaemonReload": "yes" if host.manager.stale(unit) else "no",
         "CanStart": "yes",
     }

@@ -6,6 +6,7 @@ import random
 from math import pi, sin
 
 from fleet.simulator.engine import Headroom, Serving
+from fleet.simulator.latency import Latencies
 from fleet.simulator.memory import Memory
 from fleet.units import MiB
 
@@ -35,6 +36,7 @@ class Load:
         self.prompt_tokens = 0
         self.generated_tokens = 0
         self.finished = 0
+        self.latencies = Latencies(serving.traffic, random.Random(serving.model))
         self._memory = memory
         self._random = seed
         self._started = started
@@ -85,11 +87,15 @@ class Load:
 
     def _count(self, tokens: int, per_second: float) -> None:
         generated = self.running * per_second * STEP
+        prompt, answer = tokens * _PROMPT_SHARE, max(1.0, tokens * (1 - _PROMPT_SHARE))
         self.generated_tokens += round(generated)
-        self._fraction += generated / max(1.0, tokens * (1 - _PROMPT_SHARE))
+        seconds = self.serving.traffic.request_seconds
+        self._fraction += self.running * STEP / seconds if seconds else generated / answer
         done, self._fraction = int(self._fraction), self._fraction % 1
         self.finished += done
-        self.prompt_tokens += round(done * tokens * _PROMPT_SHARE)
+        self.prompt_tokens += round(done * prompt)
+        self.latencies.tokens(generated)
+        self.latencies.requests(done, prompt, answer, self.waiting)
 
     def _grow(self) -> None:
         """Memory for the batches: the allocator keeps what it once got and stays below the profiled peak."""

@@ -30,6 +30,8 @@ class Traffic:
     """Generated for each of them."""
     busy: float
     """Share of its GPUs' time they take, 0..1."""
+    request_seconds: float = 0.0
+    """How long one takes where nothing is generated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +160,18 @@ LLAMA = {
 PLAIN = {
     "KBLab/kb-whisper-large": PlainTruth(
         ("/opt/whisper/bin/whisper-server", "--model", "KBLab/kb-whisper-large", "--device", "cuda"),
-        _gib(1.87), 20, Traffic(1.2, 0, 0, 0.05),
+        _gib(1.87), 20, Traffic(1.2, 0, 0, 0.05, 6.0),
     ),
     "docling-serve": PlainTruth(
-        ("/opt/docling/bin/docling-serve", "run"), _gib(0.72), 22, Traffic(0.6, 0, 0, 0.04)
+        ("/opt/docling/bin/docling-serve", "run"), _gib(0.72), 22, Traffic(0.6, 0, 0, 0.04, 20.0)
     ),
     "BAAI/bge-reranker-v2-m3": PlainTruth(
         ("/usr/local/bin/text-embeddings-router", "--model-id", "BAAI/bge-reranker-v2-m3"),
-        _gib(2.53), 14, Traffic(2.5, 0, 0, 0.05),
+        _gib(2.53), 14, Traffic(2.5, 0, 0, 0.05, 0.11),
     ),
     "intfloat/multilingual-e5-large": PlainTruth(
         ("/usr/local/bin/text-embeddings-router", "--model-id", "intfloat/multilingual-e5-large"),
-        _gib(1.13), 12, Traffic(3.0, 0, 0, 0.04),
+        _gib(1.13), 12, Traffic(3.0, 0, 0, 0.04, 0.035),
     ),
 }  # fmt: skip
 PROGRAM_OF = {

@@ -15,7 +15,7 @@ from fleet.simulator.memory import OutOfMemory
 from fleet.simulator.truths import VLLM, VllmTruth
 from fleet.simulator.vllm_says import Profile, Voice, out_of_memory
 from fleet.simulator.vllm_settings import BLOCK, Settings, Unacceptable, UsageMistake, settings
-from fleet.units import GiB, count
+from fleet.units import GiB
 
 _ALLOCATED = 0.12
 """Share of the load time in which vLLM has created all its weight tensors, before it reads the files."""
@@ -196,8 +196,8 @@ class _Engine:
             rank.weights_seen = before[rank.pid] - self._launch.memory.free(rank.card)
         took = self._launch.elapsed - began
         self._voice.info("default_loader.py:280", f"Loading weights took {took:.2f} seconds")
-        seen = self._ranks[0].weights_seen / GiB
-        self._voice.info("model_runner.py:1202", f"Model loading took {seen:.4f} GiB and {took + 0.41:.6f} seconds")
+        for number, rank in enumerate(self._ranks):
+            self._voice.loaded(rank.weights_seen, took + 0.41, self._speaker(number))
 
     def _profile(self) -> Generator[float, None, None]:
         seconds = 2.0 + self._chosen.batched_tokens / 8192
@@ -206,10 +206,9 @@ class _Engine:
         yield seconds
         self._give(self._peak)
         measured = [self._measure(rank, seconds) for rank in self._ranks]
-        if self._chosen.v0:
-            self._voice.profiled(self._chosen, self._ranks[0].card.total_bytes, measured[0])
-        else:
-            self._voice.info("gpu_worker.py:227", f"Available KV cache memory: {measured[0].cache / GiB:.2f} GiB")
+        for number, profile in enumerate(measured):
+            total = self._ranks[number].card.total_bytes
+            self._voice.profiled(self._chosen, total, profile, self._speaker(number))
         self._size(min(profile.cache for profile in measured))
 
     def _measure(self, rank: _Rank, seconds: float) -> Profile:
@@ -270,11 +269,7 @@ class _Engine:
                 )
             )
         if not self._chosen.v0:
-            self._voice.info("kv_cache_utils.py:715", f"GPU KV cache size: {count(tokens)} tokens")
-            self._voice.info(
-                "kv_cache_utils.py:719",
-                f"Maximum concurrency for {count(length)} tokens per request: {tokens / length:.2f}x",
-            )
+            self._voice.sized(tokens, length)
 
     def _allocate(self) -> Generator[float, None, None]:
         self._take(self._blocks * self._chosen.block_bytes(self._truth))
@@ -296,10 +291,10 @@ class _Engine:
         for size in _parts(self._graphs, 4):
             self._take(size)
             yield seconds / 4
-        self._voice.info(
-            "model_runner.py:1684" if self._chosen.v0 else "gpu_model_runner.py:2010",
-            f"Graph capturing finished in {seconds:.0f} secs, took {self._graphs / GiB:.2f} GiB",
-        )
+        where = "model_runner.py:1684" if self._chosen.v0 else "gpu_model_runner.py:2010"
+        took = f"Graph capturing finished in {seconds:.0f} secs, took {self._graphs / GiB:.2f} GiB"
+        for number in range(len(self._ranks)):
+            self._voice.info(where, took, self._speaker(number))
 
     def _warm_up(self) -> None:
         """The V1 engine samples for a full batch once, and its allocator keeps what that took."""
@@ -327,6 +322,9 @@ class _Engine:
             longest=self._chosen.max_model_len,
             headroom=tuple(Headroom(rank.pid, rank.card, self._peak - self._warmed) for rank in self._ranks),
         )
+
+    def _speaker(self, number: int) -> str:
+        return self._voice.speaker(number, self._ranks[number].pid, several=len(self._ranks) > 1)
 
     def _take(self, size: int) -> None:
         for piece in _parts(size, 1 + size // _TENSOR_BYTES):

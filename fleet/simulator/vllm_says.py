@@ -1,4 +1,4 @@
-"""What vLLM prints while it starts, line by line as its loggers print it (0.9.0, V0 and V1)."""
+"""What vLLM prints while it starts, line by line as its loggers print it: 0.9.0, and what later versions changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fleet.simulator.engine import Launch
 from fleet.simulator.memory import OutOfMemory
 from fleet.simulator.vllm_settings import Settings
-from fleet.units import GiB, MiB
+from fleet.units import GiB, MiB, count
 
 _PACKAGES = "/opt/vllm/lib/python3.12/site-packages/vllm"
 
@@ -20,18 +20,46 @@ class Voice:
         self._launch = launch
         self._v0 = v0
 
-    def info(self, where: str, text: str) -> None:
-        """An INFO message; every line of it carries the prefix."""
-        self._logged("INFO", where, text)
+    def info(self, where: str, text: str, speaker: str = "") -> None:
+        """An INFO message; every line of it carries the prefix, behind the name of the process that speaks."""
+        self._logged("INFO", where, text, speaker)
 
     def bare(self, text: str) -> None:
         """A line written past the loggers."""
         self._launch.print(text)
 
-    def _logged(self, level: str, where: str, text: str) -> None:
+    def _logged(self, level: str, where: str, text: str, speaker: str = "") -> None:
         stamp = f"{datetime.fromtimestamp(self._launch.now(), UTC):%m-%d %H:%M:%S}"
         for line in text.split("\n"):
-            self._launch.print(f"{level} {stamp} [{where}] {line}")
+            self._launch.print(f"{speaker}{level} {stamp} [{where}] {line}")
+
+    def speaker(self, rank: int, pid: int, *, several: bool) -> str:
+        """How the lines of a rank's process begin; those of a process that is not told apart begin with nothing."""
+        release = self._launch.version.release
+        if self._v0:
+            return f"(VllmWorkerProcess pid={pid}) " if rank else ""
+        if several:
+            name = f"Worker_TP{rank}" if release >= (0, 10, 2) else f"VllmWorker rank={rank}"
+        elif release < (0, 10):
+            return ""
+        else:
+            name = "EngineCore" if release >= (0, 16) else "EngineCore_DP0"
+        return f"({name} pid={pid}) "
+
+    def loaded(self, size: int, seconds: float, speaker: str) -> None:
+        """What a process's weights take."""
+        memory = f"{size / GiB:.2f} GiB memory" if self._launch.version.release >= (0, 14) else f"{size / GiB:.4f} GiB"
+        self.info("model_runner.py:1202", f"Model loading took {memory} and {seconds:.6f} seconds", speaker)
+
+    def sized(self, tokens: int, length: int) -> None:
+        """The V1 engine's cache; one line from 0.28."""
+        size = f"GPU KV cache size: {count(tokens)} tokens"
+        concurrency = f"Maximum concurrency for {count(length)} tokens per request: {tokens / length:.2f}x"
+        if self._launch.version.release >= (0, 28):
+            self.info("kv_cache_utils.py:2327", f"{size}, {concurrency}")
+        else:
+            self.info("kv_cache_utils.py:715", size)
+            self.info("kv_cache_utils.py:719", concurrency)
 
     def usage(self, mistake: str) -> None:
         """The command line's parser gives up."""
@@ -73,8 +101,11 @@ class Voice:
             f"[{_clock(self._launch.elapsed)}]"
         )
 
-    def profiled(self, settings: Settings, total: int, parts: Profile) -> None:
-        """The memory lines of the V0 engine."""
+    def profiled(self, settings: Settings, total: int, parts: Profile, speaker: str) -> None:
+        """The memory lines of one rank: all parts of the V0 engine, the cache alone of V1."""
+        if not settings.v0:
+            self.info("gpu_worker.py:227", f"Available KV cache memory: {parts.cache / GiB:.2f} GiB", speaker)
+            return
         budget = total * settings.utilization
         self.info(
             "worker.py:303",
@@ -85,6 +116,7 @@ class Voice:
             f"{parts.non_torch / GiB:.2f}GiB; PyTorch activation peak memory takes "
             f"{parts.peak / GiB:.2f}GiB; the rest of the memory reserved for KV Cache is "
             f"{parts.cache / GiB:.2f}GiB.",
+            speaker,
         )
 
 

@@ -11,16 +11,17 @@ from typing import Any
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Host
 from fleet.model import Model
-from fleet.readings import EngineReading, HostReading, HostSnapshot, Link, ServiceWord
+from fleet.readings import HostReading, HostSnapshot, Link, ServiceWord
 from fleet.services import Service
 from fleet.services.registry import service_of
 from fleet.services.states import parse_states, states_command
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.ssh.streaming import Lines
 from fleet.telemetry.backoff import backoff
-from fleet.telemetry.engines import ask
+from fleet.telemetry.engines.rounds import Rounds
 from fleet.telemetry.frames import FrameReader, script
 from fleet.telemetry.join import join
+from fleet.telemetry.starts import Starts
 
 STALE_INTERVALS = 3
 LOST_INTERVALS = 10
@@ -29,6 +30,8 @@ FIRST_FRAME_SECONDS = 15.0
 """Time for the first frame: a host's login shell may be slow to come to the point."""
 POLL_INTERVALS = 2
 """Services and endpoints are asked every second interval."""
+CALM_INTERVALS = 5
+"""An endpoint whose engine is ready is asked again after so many intervals."""
 
 
 class HostWatcher:
@@ -63,10 +66,12 @@ class HostWatcher:
         self._clock = clock
         self._waits = waits
         self._snapshot = HostSnapshot(host.name, Link.CONNECTING)
+        self._starts = Starts(host, connection)
         self._frame_came = asyncio.Event()
         self._reboot = ""
         self._trouble = ""
         """What keeps us from asking for services, as a sentence."""
+        self._rounds = Rounds(connection, CALM_INTERVALS * interval)
         self._watched: tuple[Model, ...] = ()
         self._services: dict[str, Service] = {}
         self.watch(models)
@@ -148,12 +153,13 @@ class HostWatcher:
         return True
 
     async def _poll(self, tasks: asyncio.TaskGroup) -> None:
-        """Ask for services and then endpoints, again and again; a slow endpoint does not hold up the services."""
-        asking = None
+        """Ask for services, then endpoints and logs of starts, again and again; the slow do not hold up the first."""
+        reading = None
         while True:
             await self._ask_services()
-            if asking is None or asking.done():
-                asking = tasks.create_task(self._ask_engines())
+            tasks.create_task(self._ask_engines(tasks))
+            if reading is None or reading.done():
+                reading = tasks.create_task(self._read_starts())
             await asyncio.sleep(POLL_INTERVALS * self._interval)
 
     async def _ask_services(self) -> None:
@@ -171,10 +177,10 @@ class HostWatcher:
             services={name: states[service.name] for name, service in self._services.items() if service.name in states}
         )
 
-    async def _ask_engines(self) -> None:
+    async def _ask_engines(self, tasks: asyncio.TaskGroup) -> None:
         asked = tuple(model for model in self._watched if self._may_answer(model))
-        readings = await asyncio.gather(*(self._ask(model) for model in asked))
-        self._show(engines=dict(zip((model.name for model in asked), readings, strict=True)))
+        async for readings in self._rounds.ask(asked, tasks):
+            self._show(engines=readings)
 
     def _may_answer(self, model: Model) -> bool:
         if model.url is None:
@@ -184,11 +190,14 @@ class HostWatcher:
         state = self._snapshot.services.get(model.name)
         return state is not None and state.word is ServiceWord.ACTIVE
 
-    async def _ask(self, model: Model) -> EngineReading:
+    async def _read_starts(self) -> None:
         try:
-            return await ask(self._connection, model)
-        except UnreachableError:
-            return EngineReading()
+            news = await self._starts.refresh(self._watched, self._services, self._snapshot)
+        except UnreachableError:  # the frames tell whether the host is lost
+            return
+        if news:
+            reading = self._snapshot.reading
+            self._show(starts=self._starts.came_up(reading), failures=self._starts.failed(reading))
 
     def _service(self, model: Model) -> Service | None:
         try:

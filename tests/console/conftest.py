@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,13 @@ def console_app(session: RecordedSession) -> GpudeckApp:
 @pytest.fixture
 def wall_app(session: RecordedSession) -> WallApp:
     return WallApp(session, live=False, time_of_day=lambda: CLOCK, environment=TRUECOLOR)
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()

@@ -16,7 +16,8 @@ from fleet.services.states import parse_states, states_command
 from fleet.simulator.child import start_demo
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.probe_only import ProbeOnly
-from fleet.telemetry.engines import ask
+from fleet.telemetry.engines.asking import Asker
+from fleet.telemetry.engines.rates import SHORT_SECONDS
 from fleet.telemetry.frames import FrameReader, script
 
 FOLDER = Path(__file__).with_name("recorded")
@@ -34,7 +35,10 @@ async def record() -> None:
         wanted = tuple(services.values())
         states = parse_states(wanted, await probe.read(states_command(wanted)))
         units = {name: (await probe.read(service.definition())).stdout for name, service in services.items()}
-        engines = {model.name: await ask(probe, model) for model in inventory.placed}
+        askers = {model.name: Asker(probe, model) for model in inventory.placed if model.url}
+        for _ in range(2):  # rates take two looks
+            engines = {name: await asker.ask() for name, asker in askers.items()}
+            await asyncio.sleep(SHORT_SECONDS)
         await probe.close()
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "frame.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from fleet.commands import Read, Write
 from fleet.hardware import ACCELERATORS, accelerator
 from fleet.model import Arguments, Engine, GpuId, Place, Scalar, Version
 from fleet.text import clean, clean_lines
-from fleet.units import GiB, count, duration, gib, gib_text, parse_size
+from fleet.units import GiB, count, duration, gib, gib_text, parse_duration, parse_size
 
 
 class TestUnits:
@@ -39,6 +39,18 @@ class TestUnits:
     )
     def test_a_time_is_told_in_its_two_largest_units(self, seconds: float, words: str) -> None:
         assert duration(seconds) == words
+
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [("90 s", 90), ("15min", 900), ("15m", 900), ("1.5h", 5400), (" 2 d ", 172_800), ("1w", 604_800)],
+    )
+    def test_a_time_span_is_read_with_its_unit(self, text: str, seconds: float) -> None:
+        assert parse_duration(text) == seconds
+
+    @pytest.mark.parametrize("text", ["", "5", "h", "-1 h", "1 y", "1h30m", "yesterday"])
+    def test_what_is_no_time_span_is_refused_in_a_sentence(self, text: str) -> None:
+        with pytest.raises(ValueError, match="write a number and s, min"):
+            parse_duration(text)
 
 
 class TestText:

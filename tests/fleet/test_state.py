@@ -11,6 +11,7 @@ from fleet.inventory import Host, Inventory
 from fleet.model import Engine, GpuId, Model, Place
 from fleet.readings import (
     EngineReading,
+    EngineWord,
     GpuIdentity,
     GpuReading,
     HostReading,
@@ -91,6 +92,18 @@ def test_a_model_is_in_one_state_word(
 ) -> None:
     seen = snapshot(service=service, held=held, engine=EngineReading(healthy=healthy))
     assert joined(seen).model("whisper").word is word
+
+
+def test_a_server_that_outlived_its_engine_has_failed() -> None:
+    engine = EngineReading(healthy=False, word=EngineWord.DEAD)
+    assert joined(snapshot(service=ACTIVE, held=HELD, engine=engine)).model("whisper").word is ModelWord.FAILED
+
+
+def test_what_only_an_endpoint_tells_is_in_the_status_document() -> None:
+    engine = EngineReading(healthy=True, word=EngineWord.READY, tokens_per_second=612.04999, ttft_p95_seconds=0.8)
+    (model, *_) = status_json(joined(snapshot(service=ACTIVE, held=HELD, engine=engine)))["models"]
+    assert (model["engine_word"], model["tokens_per_second"]) == ("ready", 612.05)
+    assert model["ttft_seconds"] == {"p50": None, "p95": 0.8}
 
 
 def test_a_disabled_model_that_does_not_run_says_so() -> None:

@@ -35,6 +35,13 @@ def _non_torch(era: Era, parallel: bool, switched: bool) -> Spread:
     return measured.NON_TORCH_V1_CUDA_PARALLEL if parallel else measured.NON_TORCH_V1_CUDA
 
 
+def restart_bytes(era: Era, end: End) -> int:
+    """How far a start may be off one that was measured, nothing having changed."""
+    if not era.rocm:
+        return measured.RESTART_CUDA.bytes_at(end)
+    return (measured.RESTART_V0_ROCM if era.generation is Generation.V0 else measured.RESTART_V1_ROCM).bytes_at(end)
+
+
 def graphs_bytes(era: Era, architecture: Architecture, settings: Settings, layers: int, end: End) -> int:
     """Captured graphs of one rank with that many layers; none where execution is eager."""
     if settings.eager:

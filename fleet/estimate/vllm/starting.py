@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fleet.architecture.architecture import Architecture
-from fleet.estimate import Estimate, GpuShare, Outcome, Reason, Refusal
+from fleet.estimate import Estimate, GpuShare, Origin, Outcome, Reason, Refusal
 from fleet.estimate.measured import End
 from fleet.estimate.vllm import refusals
 from fleet.estimate.vllm.kv_cache import Pool, admits, in_flight_tokens, needed_bytes, pool
@@ -37,6 +37,8 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
     refusal = wrong or _refusal(start, settings, ranks, smallest)
     oom = refusal is not None and refusal.reason is Reason.OUT_OF_MEMORY
     requested = ranks[0].requested
+    tokens, concurrency, origin = _capacity(start, settings, smallest, end)
+    learned = any(share.origins.total is not Origin.MODELLED for share in found)
     return Estimate(
         model=name,
         shares=found + (_NOTHING,) * (len(start.totals) - len(found)),
@@ -44,11 +46,13 @@ def estimate(name: str, start: Start, end: End, notes: tuple[str, ...]) -> Estim
         refusal=refusal,
         budget_bytes=requested,
         needs_free_bytes=requested if start.era.checks_free_memory else None,
-        kv_cache_tokens=smallest.tokens,
+        kv_cache_tokens=tokens,
         kv_cache_blocks=smallest.blocks,
         max_model_len=settings.max_model_len,
-        max_concurrency=smallest.concurrency,
+        max_concurrency=concurrency,
         longest_length=longest_length(start, settings, ranks, end),
+        basis="calibrated" if learned else "modelled",
+        cache_origin=origin,
         notes=notes,
     )
 
@@ -83,6 +87,17 @@ def _pool(start: Start, settings: Settings, ranks: tuple[Rank, ...]) -> Pool:
     return min(pools, key=lambda each: each.blocks)
 
 
+def _capacity(start: Start, settings: Settings, smallest: Pool, end: End) -> tuple[int, float, Origin]:
+    """Tokens and concurrency of the cache: as the engine itself counted them where nothing has changed since."""
+    lesson = start.lesson
+    if start.recorded is None or lesson is None or not lesson.holding(settings):
+        return smallest.tokens, smallest.concurrency, Origin.MODELLED
+    said = start.recorded.startup
+    if end is End.CENTRAL and said.max_concurrency and lesson.has_tokens(settings):
+        return said.cache_tokens or smallest.tokens, said.max_concurrency, Origin.MEASURED
+    return smallest.tokens, smallest.concurrency, Origin.CALIBRATED
+
+
 def _share(rank: Rank, smallest: Pool, context: int) -> GpuShare:
     demand = rank.demand
     share = GpuShare(
@@ -93,6 +108,7 @@ def _share(rank: Rank, smallest: Pool, context: int) -> GpuShare:
         context_bytes=context + demand.non_torch + demand.holes,
         low_bytes=0,
         high_bytes=0,
+        origins=rank.origins,
     )
     return replace(share, low_bytes=share.total_bytes, high_bytes=share.total_bytes)
 

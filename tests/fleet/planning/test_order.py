@@ -9,20 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.model import GpuId
-from fleet.planning.order import Sizes, Task, Turn, Verb, components, order
+from fleet.planning.order import components, order
+from fleet.planning.tasks import Sizes, Spot, Task, Turn, Verb
 
 TOTAL = 100
 GPUS = [GpuId("gpu01", index) for index in range(3)]
 A, B, C = GPUS
 
 
-def task(name: str, held: Sizes, rests: Sizes, extra: int = 0, damage: float = 0) -> Task:
+def task(name: str, held: Sizes, rests: Sizes, extra: int = 0, weight: float = 1, seconds: float = 50) -> Task:
     needs = {gpu: size + extra for gpu, size in rests.items()}
-    return Task(name, bool(held), bool(rests), held, needs, rests, (damage,))
+    now, goal = Spot.holding(held) if held else None, Spot(needs, rests) if rests else None
+    return Task(name, now, goal, weight=weight, stop_seconds=10, load_seconds=seconds)
 
 
 def free_beside(tasks: Sequence[Task]) -> dict[GpuId, int]:
-    return {gpu: TOTAL - sum(task.held.get(gpu, 0) for task in tasks) for gpu in GPUS}
+    return {gpu: TOTAL - sum(task.now.rests.get(gpu, 0) for task in tasks if task.now) for gpu in GPUS}
 
 
 def said(turns: Sequence[Turn]) -> list[str]:
@@ -45,7 +47,7 @@ def test_a_chain_of_moves_begins_at_its_free_end() -> None:
 
 
 def test_a_swap_stops_the_less_important_model_first() -> None:
-    tasks = [task("a", {A: 80}, {B: 80}, damage=2), task("b", {B: 80}, {A: 80}, damage=1)]
+    tasks = [task("a", {A: 80}, {B: 80}, weight=2), task("b", {B: 80}, {A: 80}, weight=1)]
     assert said(order(tasks, [], free_beside(tasks))) == ["stop b", "stop a", "start a", "start b"]
 
 
@@ -73,7 +75,7 @@ def test_a_start_that_can_never_fit_is_planned_and_says_so() -> None:
 
 def test_parts_that_share_no_gpu_are_ordered_apart() -> None:
     apart = [task("a", {A: 1}, {B: 1}), task("c", {C: 1}, {C: 1}), task("b", {B: 1}, {B: 1})]
-    assert [[each.model for each in part] for part in components(apart)] == [["c"], ["a", "b"]]
+    assert [[each.model for each in part] for part in components(apart, lambda each: each.gpus)] == [["c"], ["a", "b"]]
 
 
 sizes = st.dictionaries(st.sampled_from(GPUS), st.integers(1, 60), max_size=2)
@@ -86,7 +88,7 @@ def fleets(draw: st.DrawFn) -> list[Task]:
     for number in range(draw(st.integers(1, 5))):
         room = free_beside(tasks)
         held = {gpu: size for gpu, size in draw(sizes).items() if size <= room[gpu]}
-        tasks.append(task(f"m{number}", held, draw(sizes), draw(st.integers(0, 30)), draw(st.integers(0, 3))))
+        tasks.append(task(f"m{number}", held, draw(sizes), draw(st.integers(0, 30)), draw(st.integers(1, 3))))
     return tasks
 
 
@@ -95,38 +97,39 @@ def test_every_model_stops_once_and_starts_once_and_in_that_order(tasks: list[Ta
     turns = order(tasks, [], free_beside(tasks))
     for each in tasks:
         verbs = [turn.verb for turn in turns if turn.task is each]
-        assert verbs == [Verb.STOP] * each.stops + [Verb.START] * each.starts
+        assert verbs == [Verb.STOP] * bool(each.now) + [Verb.START] * bool(each.goal)
 
 
 @given(fleets())
 def test_replayed_no_gpu_ever_holds_more_than_it_has_where_the_end_fits(tasks: list[Task]) -> None:
     free = free_beside(tasks)
-    end_fits = all(sum(each.rests.get(gpu, 0) for each in tasks) <= TOTAL for gpu in GPUS)
+    goals = [each.goal for each in tasks if each.goal]
+    end_fits = all(sum(goal.rests.get(gpu, 0) for goal in goals) <= TOTAL for gpu in GPUS)
     for turn in order(tasks, [], free):
         starting = turn.verb is Verb.START
-        enough = all(free[gpu] >= size for gpu, size in turn.task.needs.items())
+        enough = all(free[gpu] >= size for gpu, size in turn.spot.needs.items())
         assert turn.fits == (enough or not starting)
-        for gpu, size in (turn.task.rests if starting else turn.task.held).items():
+        for gpu, size in turn.spot.rests.items():
             free[gpu] += -size if starting else size
         assert not end_fits or min(free.values()) >= 0
 
 
 @given(fleets())
 def test_an_order_is_found_wherever_stopping_everything_first_would_give_one(tasks: list[Task]) -> None:
-    single = [each for each in tasks if len(each.needs) <= 1]
+    single = [each for each in tasks if not each.goal or len(each.goal.needs) <= 1]
     found = order(single, [], free_beside(single))
     assert all(turn.fits for turn in found) or not _some_order_fits(single)
 
 
 def _some_order_fits(tasks: Sequence[Task]) -> bool:
-    return any(_fits(tasks, starts) for starts in permutations(each for each in tasks if each.starts))
+    return any(_fit(goals) for goals in permutations(each.goal for each in tasks if each.goal))
 
 
-def _fits(tasks: Sequence[Task], starts: Sequence[Task]) -> bool:
+def _fit(goals: Sequence[Spot]) -> bool:
     free = dict.fromkeys(GPUS, TOTAL)
-    for each in starts:
-        if any(size > free[gpu] for gpu, size in each.needs.items()):
+    for goal in goals:
+        if not goal.fits(free):
             return False
-        for gpu, size in each.rests.items():
+        for gpu, size in goal.rests.items():
             free[gpu] -= size
     return True

@@ -40,7 +40,7 @@ def test_a_service_nobody_can_make_sense_of_is_refused(written: str) -> None:
 def test_all_units_of_a_host_are_asked_by_one_command() -> None:
     command = states_command([Systemd("a.service"), Systemd("b.service")])
     assert command.line == (
-        "systemctl show -p Id,LoadState,ActiveState,SubState,MainPID,NRestarts,Result a.service b.service"
+        "systemctl show -p Id,LoadState,ActiveState,SubState,MainPID,NRestarts,Result,InvocationID a.service b.service"
     )
 
 

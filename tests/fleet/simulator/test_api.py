@@ -4,7 +4,9 @@ import json
 from typing import TYPE_CHECKING
 
 from fleet.simulator.api import respond
-from fleet.telemetry.vllm_metrics import parse
+from fleet.telemetry.engines.exposition import parse
+from fleet.telemetry.engines.vllm import WORDS
+from fleet.telemetry.engines.vocabulary import gauges
 
 if TYPE_CHECKING:
     from tests.fleet.simulator.conftest import Bench
@@ -19,11 +21,11 @@ def test_vllm_says_how_busy_it_is_under_its_versions_names(bench: Bench) -> None
     bench.machine.advance(bench.machine.now + 200)
     for run, name in ((old, "vllm:gpu_cache_usage_perc{"), (new, "vllm:kv_cache_usage_perc{")):
         text = respond(run, "GET", "/metrics", b"").body.decode()
-        figures = parse(text)
+        figures = gauges(WORDS, parse(text, WORDS.names))
         assert name in text
         assert run.load is not None
-        assert (figures.running, figures.waiting) == (run.load.running, run.load.waiting)
-        assert figures.kv_usage == run.load.kv_usage
+        assert (figures["running"], figures["waiting"]) == (run.load.running, run.load.waiting)
+        assert figures["kv_usage"] == run.load.kv_usage
         assert 15 < run.load.running < 33
 
 

@@ -13,7 +13,6 @@ from recorded_demo import RECORDED, recorded_reading
 from fleet.telemetry.backoff import backoff
 from fleet.telemetry.frames import FRAME_LIMIT, Frame, FrameReader
 from fleet.telemetry.join import join
-from fleet.telemetry.vllm_metrics import parse
 
 LINES = (RECORDED / "frame.txt").read_text(encoding="utf-8").splitlines()
 
@@ -167,19 +166,6 @@ def test_a_recording_with_lines_missing_or_mangled_still_makes_sense(cut: list[i
     for frame in frames([line + put if n in cut else line for n, line in enumerate(LINES)]):
         for gpu in join(frame).gpus:
             assert gpu.used_bytes is None or gpu.used_bytes >= 0
-
-
-def test_metrics_of_both_generations_are_understood() -> None:
-    old = 'vllm:gpu_cache_usage_perc{model_name="x"} 0.41\nvllm:num_requests_waiting{model_name="x"} 2\n'
-    new = 'vllm:kv_cache_usage_perc{engine="0"} 0.1\nvllm:kv_cache_usage_perc{engine="1"} 0.7\n'
-    new += 'vllm:num_requests_running{engine="0"} 3\nvllm:num_requests_running{engine="1"} 4\n'
-    assert (parse(old).kv_usage, parse(old).waiting, parse(old).running) == (0.41, 2, None)
-    assert (parse(new).kv_usage, parse(new).running) == (0.7, 7)
-
-
-@given(st.text(max_size=200))
-def test_no_metrics_page_breaks_the_parser(text: str) -> None:
-    parse("vllm:num_requests_running " + text)
 
 
 def test_attempts_to_come_back_grow_apart_to_half_a_minute() -> None:

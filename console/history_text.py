@@ -1,0 +1,113 @@
+"""How recorded figures, events and starts are told: the words of ``gpudeck history`` and of the detail screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from fleet.history.reading import Bucket
+from fleet.history.values import Event, EventKind, Kind, Start
+from fleet.units import duration, gib
+from widgets.sparkline import sparkline
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+class Figure(NamedTuple):
+    """How a quantity is shown."""
+
+    quantity: str
+    name: str
+    unit: str
+    text: Callable[[float], str]
+    """A value without its unit."""
+    top: float | None = None
+    """What a full column means; None = the peak of what is shown."""
+
+
+FIGURES: Mapping[Kind, tuple[Figure, ...]] = {
+    Kind.GPU: (
+        Figure("used_bytes", "memory", "GiB", gib),
+        Figure("busy_percent", "busy", "%", _whole, 100),
+        Figure("temperature_c", "junction", "°C", _whole, 100),
+        Figure("memory_temperature_c", "HBM", "°C", _whole, 100),
+        Figure("power_w", "power", "W", _whole),
+    ),
+    Kind.MODEL: (
+        Figure("kv_usage", "KV cache", "%", _percent, 1),
+        Figure("used_bytes", "memory", "GiB", gib),
+        Figure("running", "running", "", _whole),
+        Figure("waiting", "waiting", "", _whole),
+    ),
+}
+"""In the order they are shown; the first is what a line of the overview draws."""
+
+Series = Sequence[Bucket | None]
+
+
+def drawn(figure: Figure, series: Series) -> str:
+    """The series as a sparkline."""
+    peaks = [bucket.peak if bucket else None for bucket in series]
+    return sparkline(peaks, figure.top or max((peak for peak in peaks if peak is not None), default=0))
+
+
+def summed_up(figure: Figure, series: Series) -> str:
+    """Newest mean, mean of all and peak in words; empty where nothing was read."""
+    read = [bucket for bucket in series if bucket]
+    if not read:
+        return ""
+    best = max(read, key=lambda bucket: bucket.peak)
+    mean = sum(bucket.mean for bucket in read) / len(read)
+    unit = f" {figure.unit}" if figure.unit else ""
+    peak = f"peak {figure.text(best.peak):>5}{unit} at {clock(best.at)}"
+    return f"now {figure.text(read[-1].mean):>5}  {peak:<31}  mean {figure.text(mean):>5}"
+
+
+def clock(at: float) -> str:
+    """A time as people here say it, to the minute."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M")
+
+
+def event_line(event: Event) -> str:
+    """An event in one line."""
+    when = datetime.fromtimestamp(event.at).astimezone().strftime("%m-%d %H:%M:%S")
+    return f"{when}  {_event_words(event)}"
+
+
+def is_news(event: Event) -> bool:
+    """Whether something changed; what is so when it is first looked at did not."""
+    return event.before is not None or event.kind in (EventKind.FINDING, EventKind.ROLLOUT)
+
+
+def _event_words(event: Event) -> str:
+    was = f", was {event.before}" if event.before else ""
+    match event.kind:
+        case EventKind.BOOT:
+            return f"{event.subject} was restarted" if event.before else f"{event.subject} was first read"
+        case EventKind.PLACE:
+            return f"{event.subject} is {f'placed on {event.value}' if event.value else 'disabled'}{was}"
+        case EventKind.FINDING:
+            return f"{event.subject} {event.value or 'is gone'}"
+        case EventKind.ROLLOUT:
+            return f"{event.subject} rollout {event.value}"
+        case _:
+            return f"{event.subject} is {event.value}{was}"
+
+
+def start_lines(start: Start) -> list[str]:
+    """A start: how it ended, and every part as reckoned and as it came."""
+    took = f" in {duration(start.seconds)}" if start.seconds is not None else ""
+    lines = [f"{clock(start.at)}  {start.gpu}  {start.build}  {start.outcome}{took}  arguments {start.arguments}"]
+    for part in dict.fromkeys((*start.predicted, *start.measured)):
+        reckoned, came = (
+            "–" if size is None else gib(size) for size in (start.predicted.get(part), start.measured.get(part))
+        )
+        lines.append(f"    {part.replace('_', ' '):<12} reckoned {reckoned:>6}  measured {came:>6} GiB")
+    return lines

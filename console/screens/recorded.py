@@ -1,0 +1,101 @@
+"""What was recorded of a GPU and its models, as sparklines over an hour, a day or a week."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from console.history_text import FIGURES, drawn, summed_up
+from fleet.errors import GpudeckError
+from fleet.history.reading import history
+from fleet.history.values import Subject
+from fleet.history.window import Window, window
+from fleet.units import duration
+from widgets.paragraphs import Paragraphs, paragraph, sentence
+from widgets.rows import Row, Span
+
+WINDOWS = (("1h", 3600), ("1d", 86_400), ("1w", 604_800))
+EVERY_SECONDS = 5.0
+_POINTS = 60
+_FEWEST_POINTS = 20
+_BESIDE = 66
+"""Cells of a row that are not its sparkline."""
+
+
+class Recorded(Paragraphs):
+    """Sparklines of some subjects, read again every few seconds, and never by the thread that draws."""
+
+    def __init__(self, path: Path) -> None:
+        """From the history in that file."""
+        super().__init__(sentence("reading what was recorded …", "dim"), id="recorded")
+        self._path = path
+        self._subjects: tuple[Subject, ...] = ()
+        self._chosen = 0
+        self._cells = 0
+
+    def on_mount(self) -> None:
+        """Read again and again."""
+        self.set_interval(EVERY_SECONDS, self._read)
+
+    def follow(self, subjects: Iterable[Subject]) -> None:
+        """Show these."""
+        subjects = tuple(subjects)
+        if subjects != self._subjects:
+            self._subjects = subjects
+            self._read()
+
+    def next_window(self) -> None:
+        """Show the next longer stretch of time; after the longest, the shortest."""
+        self._chosen = (self._chosen + 1) % len(WINDOWS)
+        self._read()
+
+    def on_resize(self) -> None:
+        """Another width has room for other columns."""
+        if self.size.width != self._cells:
+            self._cells = self.size.width
+            self._read()
+
+    def _read(self) -> None:
+        if not self._cells:
+            return
+        self.run_worker(self._fetch(), exclusive=True, group="recorded")
+
+    async def _fetch(self) -> None:
+        points = max(_FEWEST_POINTS, min(_POINTS, self._cells - _BESIDE))
+        over = window(time.time(), WINDOWS[self._chosen][1], points)
+        try:
+            rows = await asyncio.to_thread(recorded_rows, self._path, self._subjects, over)
+        except GpudeckError as error:
+            words = str(error)
+            self.show(lambda cells: [(), *paragraph(words, cells, "warning")])
+            return
+        title = _title(WINDOWS[self._chosen][0], over)
+        self.show(lambda _: [(), title, *rows])
+
+
+def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window) -> list[Row]:
+    """A row for each figure that was read. Raises GpudeckError where the file cannot be read."""
+    rows: list[Row] = []
+    with history(path) as found:
+        for subject in subjects:
+            told: list[Row] = []
+            for figure in FIGURES[subject.kind]:
+                series = found.series(subject, figure.quantity, over.since, over.until, over.points)
+                words = summed_up(figure, series)
+                if words:
+                    told.append(
+                        (Span(f"    {figure.name:<9} ", "dim"), Span(drawn(figure, series), "live"), Span(f"  {words}"))
+                    )
+            rows += [(Span(f"  {subject.name}", "strong"),), *told] if told else []
+    return rows or [(Span("  nothing yet", "dim"),)]
+
+
+def _title(chosen: str, over: Window) -> Row:
+    names = (Span(f" {name} ", "selected" if name == chosen else "dim") for name, _ in WINDOWS)
+    return (
+        Span("Recorded  ", "accent"),
+        *names,
+        Span(f"   a column is {duration(over.step)}, as high as its peak", "dim"),
+    )

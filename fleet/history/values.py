@@ -1,0 +1,149 @@
+"""What the history keeps: readings of GPUs and models, events, and starts of engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """What has readings."""
+
+    GPU = "gpu"
+    MODEL = "model"
+
+
+class Subject(NamedTuple):
+    """One GPU or model, by the name people use: ``gpu01/3``, ``llama-3.1-8b``."""
+
+    kind: Kind
+    name: str
+
+
+class Quantity(NamedTuple):
+    """One measured figure of a kind."""
+
+    name: str
+    scale: int = 1
+    """It is kept as a whole number of 1/scale: a small whole number takes one or two bytes, a fraction eight."""
+
+
+QUANTITIES: Mapping[Kind, tuple[Quantity, ...]] = {
+    Kind.GPU: (
+        Quantity("used_bytes"),
+        Quantity("busy_percent"),
+        Quantity("temperature_c"),
+        Quantity("memory_temperature_c"),
+        Quantity("power_w"),
+    ),
+    Kind.MODEL: (
+        Quantity("used_bytes"),
+        Quantity("kv_usage", 10_000),
+        Quantity("running"),
+        Quantity("waiting"),
+    ),
+}
+"""The figures of each kind. A new one gets its columns when a file is next opened."""
+
+
+class Sample(NamedTuple):
+    """What was read of one subject."""
+
+    subject: Subject
+    identity: str
+    """Who it really is: for a GPU its host, PCI address and partition, which outlive its index; else its name."""
+    values: tuple[float | None, ...]
+    """In the order of `QUANTITIES`; None = not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What was read at one time."""
+
+    at: int
+    """Unix seconds."""
+    samples: tuple[Sample, ...]
+
+
+class EventKind(StrEnum):
+    """What an event is about."""
+
+    LINK = "link"
+    """A host's link: live, stale, lost, unreachable."""
+    BOOT = "boot"
+    """A host's boot id."""
+    STATE = "state"
+    """A model's state in one word."""
+    PLACE = "place"
+    """Where the fleet file has a model."""
+    FINDING = "finding"
+    """A finding, by its code and subject; None once it is gone."""
+    ROLLOUT = "rollout"
+    """How a rollout ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something became so. It stays so until the next event of that kind and subject."""
+
+    at: int
+    """Unix seconds."""
+    kind: EventKind
+    subject: str
+    value: str | None
+    """What it became; None = it is no more."""
+    before: str | None = None
+    """What it was; None = unknown, or not there. Known only of an event that was read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All findings there are at one time; those recorded before and not among them are gone."""
+
+    at: int
+    findings: Mapping[str, str]
+    """Sentence by code and subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of an engine on one GPU: what was reckoned and what came."""
+
+    at: int
+    """Unix seconds at which the engine's process began; with model and GPU, the start's identity."""
+    model: str
+    gpu: str
+    build: str
+    """The engine's own name and version: ``vllm 0.9.2+rocm``."""
+    arguments: str
+    """A digest of the arguments it was started with."""
+    predicted: Mapping[str, int]
+    """Bytes by part: ``weights``, ``kv_cache``, ``activations``, ``graphs``, ``context``."""
+    measured: Mapping[str, int]
+    """The same, as the engine or the driver said; a part nobody measured is absent."""
+    outcome: str
+    """``started``, ``refused``, ``oom`` or ``failed``."""
+    seconds: float | None = None
+    """From the start of the process to the first answer; None where none came."""
+
+
+Entry = Frame | Event | Standing | Start
+
+
+class Tier(NamedTuple):
+    """One resolution readings are kept in."""
+
+    name: str
+    seconds: int
+    """Width of one bucket."""
+    kept: int
+    """Seconds for which buckets are kept."""
+
+
+DAY = 86_400
+RAW = Tier("raw", 1, DAY)
+MINUTE = Tier("minute", 60, 8 * DAY)
+HOUR = Tier("hour", 3600, 400 * DAY)
+TIERS = (RAW, MINUTE, HOUR)
