@@ -12,19 +12,71 @@ from fleet.startup import ModelStart
 
 @dataclass(frozen=True, slots=True)
 class GpuIdentity:
-    """Who a GPU is. The key is (pci, partition); everything else is a view of it."""
+    """Who a GPU, or a partition of one, is. The key is its PCI address; everything else is a view of it."""
 
     pci: str
-    """Full address: ``0000:0c:00.0``."""
+    """Full address, a partition's number as its function, as amd-smi writes it: ``0000:0c:00.0``, ``0000:0c:00.3``."""
     partition: int
     gpu_id: str
-    """The kernel driver's id, the suffix of its per-process memory files. Text: it may exceed 63 bits elsewhere."""
+    """The kernel driver's id, the suffix of its per-process memory files; rocm-smi's GUID. Empty without KFD."""
     unique_id: str | None
-    """16 hex digits, or None where the hardware has none."""
+    """16 hex digits, the same for all partitions of a GPU; None where the hardware has none."""
     hip_index: int
-    """Rank of the GPU among the host's KFD nodes: what HIP calls it when no variable filters."""
+    """Rank of the GPU among the host's KFD nodes: what HIP calls it when no variable filters. NVIDIA: its index."""
     product: str | None = None
     total_bytes: int = 0
+    """Of a partition, its share."""
+    node: int | None = None
+    """Number of its KFD topology node."""
+    smi_index: int | None = None
+    """Rank by PCI address: what amd-smi, rocm-smi and nvidia-smi call it."""
+    drm_card: int | None = None
+    """N of ``/dev/dri/cardN``; None of a partition, which has none of its own."""
+    render_minor: int | None = None
+    """N of ``/dev/dri/renderDN``: what a container is given."""
+    uuid: str | None = None
+    """What visibility variables take: ``GPU-`` and the unique id, or NVIDIA's UUID."""
+    compute_partition: str | None = None
+    """SPX, DPX, QPX, CPX …"""
+    memory_partition: str | None = None
+    """NPS1, NPS2, NPS4 …"""
+    is_partition: bool = False
+    """Whether it is one of several that a GPU is divided into, also where no other can be seen from here."""
+
+    @property
+    def device(self) -> str:
+        """Address of the PCI device under ``/sys``: that of the GPU a partition belongs to."""
+        return f"{self.pci.rpartition('.')[0]}.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttling:
+    """Shares of the last while, in percent, in which a limit held a GPU back. None = not said.
+
+    Running into the power limit is what a busy GPU does; the others are faults of cooling or supply.
+    """
+
+    power: float | None = None
+    prochot: float | None = None
+    """Told to slow down from outside the GPU."""
+    socket_thermal: float | None = None
+    vr_thermal: float | None = None
+    """Voltage regulators."""
+    hbm_thermal: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryErrors:
+    """Errors counted since the driver came up, and memory pages given up for good. None = not said."""
+
+    corrected: int | None = None
+    uncorrected: int | None = None
+    deferred: int | None = None
+    """Found, and not yet met by anyone."""
+    retired_pages: int | None = None
+    pending_pages: int | None = None
+    """To be retired at the next reset."""
+    unretirable_pages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +85,28 @@ class GpuReading:
 
     identity: GpuIdentity
     used_bytes: int | None = None
+    """Of a partition, what processes hold on it."""
     busy_percent: int | None = None
     temperature_c: float | None = None
-    """Junction temperature."""
+    """Junction temperature; of GPUs that have no such sensor, their only one."""
     memory_temperature_c: float | None = None
     power_w: float | None = None
+    """Of the whole device; of its partitions only the first says it, so that a sum is right."""
     power_cap_w: float | None = None
+    memory_busy_percent: int | None = None
+    clock_mhz: int | None = None
+    memory_clock_mhz: int | None = None
+    temperature_limit_c: float | None = None
+    """Junction temperature that is critical."""
+    memory_temperature_limit_c: float | None = None
+    device_used_bytes: int | None = None
+    """Of all partitions together."""
+    gtt_bytes: int | None = None
+    """Host memory in use by the GPU: what did not fit, or was pinned."""
+    resetting: bool = False
+    """The driver tells memory and refuses every sensor, as it does while it resets a GPU."""
+    throttling: Throttling | None = None
+    errors: MemoryErrors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +117,15 @@ class ProcessReading:
     start_ticks: int
     """With the host's boot id and the pid, the process's identity."""
     state: str
-    """The kernel's letter: R, S, D, Z …"""
+    """The kernel's letter: R, S, D, Z …; X for one that is gone while the driver still holds its memory."""
     name: str
     command_line: str
     owner: str | None
     """Who runs it, by its control group: ``systemd:NAME.service``, ``docker:ID`` … (`fleet.telemetry.owners`)."""
     bytes_by_gpu: tuple[tuple[str, int], ...]
     """(GPU's PCI address, bytes), only where not zero."""
+    evicted_ms: int | None = None
+    """Time its queues were stopped to make room for others, on all GPUs: growing, memory is over-committed."""
 
     @property
     def is_ending(self) -> bool:
@@ -79,7 +149,7 @@ class HostReading:
     processes: tuple[ProcessReading, ...]
     """Those that hold GPU memory."""
     openers: tuple[ProcessReading, ...] = ()
-    """Those that have the driver open and hold none."""
+    """Those that have the driver open and hold none: monitors, and engines that have just begun."""
 
     def gpu(self, hip_index: int) -> GpuReading | None:
         """The GPU with that HIP index."""

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 
+from console.gpu_facts import gpu_facts
 from console.history import path_of
 from console.keys import Where, bindings
 from console.origins import LEGEND, MARKS, start_words
@@ -105,22 +106,7 @@ def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[
 def _identity_rows(reading: GpuReading | None) -> list[Row]:
     if reading is None:
         return [(Span("  not read yet", "dim"),)]
-    who = reading.identity
-    facts = [
-        ("PCI address", who.pci + (f", partition {who.partition}" if who.partition else "")),
-        ("HIP index", str(who.hip_index)),
-        ("KFD gpu_id", who.gpu_id),
-        ("unique id", f"GPU-{who.unique_id}" if who.unique_id else "none"),
-        ("product", who.product or "not said"),
-        ("busy", "not said" if reading.busy_percent is None else f"{reading.busy_percent} %"),
-        ("junction, memory", f"{_number(reading.temperature_c)}, {_number(reading.memory_temperature_c)} °C"),
-        ("power, cap", f"{_number(reading.power_w)} of {_number(reading.power_cap_w)} W"),
-    ]
-    return [(Span(f"  {name:<18}", "dim"), Span(text)) for name, text in facts]
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f}"
+    return [(Span(f"  {name:<20}", "dim"), Span(text)) for name, text in gpu_facts(reading)]
 
 
 def _memory_rows(gpu: GpuState) -> list[Row]:

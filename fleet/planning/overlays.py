@@ -78,7 +78,7 @@ def pins(gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Ac
 
 
 def _has_own_id(identity: GpuIdentity, identities: Sequence[GpuIdentity]) -> bool:
-    return bool(identity.unique_id) and sum(other.pci == identity.pci for other in identities) == 1
+    return bool(identity.unique_id) and sum(other.unique_id == identity.unique_id for other in identities) == 1
 
 
 def own_place(environment: Mapping[str, str], identities: Sequence[GpuIdentity]) -> tuple[int, ...] | None:
@@ -87,7 +87,8 @@ def own_place(environment: Mapping[str, str], identities: Sequence[GpuIdentity])
     listed, *others = set(given.values()) or {""}
     if others or not listed or (len(given) > 1 and "ROCR_VISIBLE_DEVICES" in given):
         return None  # each filters what the other left
-    by_id = {f"GPU-{identity.unique_id}": identity.hip_index for identity in identities if identity.unique_id}
+    own = (identity for identity in identities if _has_own_id(identity, identities))
+    by_id = {f"GPU-{identity.unique_id}": identity.hip_index for identity in own}
     found = []
     for name in listed.split(","):
         index = by_id.get(name.strip(), int(name) if name.strip().isdecimal() else None)

@@ -47,6 +47,11 @@ class Card:
         return CPU_NODES + self.hip_index
 
     @property
+    def drm_card(self) -> int:
+        """N of its ``cardN``; the seven numbers after it are those of partitions it might have."""
+        return self.render_minor - 128
+
+    @property
     def total_bytes(self) -> int:
         """Memory the driver reports."""
         return self.accelerator.total_bytes

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleet.simulator.cards import CPU_NODES, Card
 from fleet.simulator.engine import Process
+from fleet.simulator.firmware import gpu_metrics
 from fleet.simulator.physics import Machine, Run
 from fleet.units import KiB
 
@@ -32,7 +33,7 @@ class Tree:
         """
         self._machine = machine
         self._root = root
-        self._written: dict[str, str] = {}
+        self._written: dict[str, str | bytes] = {}
         self._shown: set[int] = set()
         self._folders: set[str] = set()
         (root / _KFD / "proc").mkdir(parents=True, exist_ok=True)
@@ -49,9 +50,9 @@ class Tree:
         for pid, (run, process) in living.items():
             self._process(pid, run, process)
 
-    def _put(self, path: str, text: str) -> None:
-        """Replace a file whole: whoever reads sees the old text or the new one."""
-        if self._written.get(path) == text:
+    def _put(self, path: str, content: str | bytes) -> None:
+        """Replace a file whole: whoever reads sees the old content or the new one."""
+        if self._written.get(path) == content:
             return
         file = self._root / path
         folder = path.rpartition("/")[0]
@@ -59,9 +60,9 @@ class Tree:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
         fresh = file.with_name(f".{file.name}.new")
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(content.encode() if isinstance(content, str) else content)
         fresh.rename(file)
-        self._written[path] = text
+        self._written[path] = content
 
     def _static(self) -> Iterator[tuple[str, str]]:
         yield "proc/sys/kernel/osrelease", "6.8.0-60-generic\n"
@@ -81,7 +82,7 @@ class Tree:
         name = f"{self._machine.name} {self._machine.booted}"
         return uuid.uuid5(uuid.NAMESPACE_DNS, name)
 
-    def _dynamic(self) -> Iterator[tuple[str, str]]:
+    def _dynamic(self) -> Iterator[tuple[str, str | bytes]]:
         machine = self._machine
         up = machine.now - machine.booted
         yield "proc/uptime", f"{up:.2f} {up * 180:.2f}\n"
@@ -91,11 +92,12 @@ class Tree:
             device, sensors, heat = f"{_PCI}/{card.pci}", _hwmon(card), machine.heat[card]
             yield f"{device}/mem_info_vram_used", f"{machine.memory.used(card)}\n"
             yield f"{device}/gpu_busy_percent", f"{round(heat.busy * 100)}\n"
-            yield f"{device}/mem_busy_percent", f"{round(heat.busy * 62)}\n"
+            yield f"{device}/mem_busy_percent", f"{round(heat.memory_busy * 100)}\n"
             yield f"{sensors}/temp2_input", f"{round(heat.celsius) * 1000}\n"
             yield f"{sensors}/temp3_input", f"{round(heat.memory_celsius) * 1000}\n"
             yield f"{sensors}/power1_input", f"{round(heat.watts) * 1_000_000}\n"
             yield f"{sensors}/freq1_input", f"{heat.megahertz * 1_000_000}\n"
+            yield f"{device}/gpu_metrics", gpu_metrics(heat)
 
     def _process(self, pid: int, run: Run, process: Process) -> None:
         if pid not in self._shown:
@@ -106,6 +108,8 @@ class Tree:
             for card in self._machine.cards:
                 held = self._machine.memory.held(pid, card)
                 self._put(f"{_KFD}/proc/{pid}/vram_{card.gpu_id}", f"{held}\n")
+                if held:
+                    self._put(f"{_KFD}/proc/{pid}/stats_{card.gpu_id}/evicted_ms", "0\n")
 
     def _identity(self, run: Run, process: Process) -> Iterator[tuple[str, str]]:
         pid, folder = process.pid, f"proc/{process.pid}"
@@ -166,6 +170,11 @@ def _device(card: Card) -> Iterator[tuple[str, str]]:
     yield f"{device}/current_memory_partition", "NPS1\n"
     yield f"{device}/power/runtime_status", "active\n"
     yield f"{device}/pcie_replay_count", "0\n"
+    yield f"{device}/drm/card{card.drm_card}/dev", f"226:{card.drm_card}\n"
+    yield f"{device}/drm/renderD{card.render_minor}/dev", f"226:{card.render_minor}\n"
+    for block in ("umc", "sdma", "gfx", "mmhub", "xgmi_wafl"):
+        yield f"{device}/ras/{block}_err_count", "ue: 0\nce: 0\n"
+    yield f"{device}/ras/gpu_vram_bad_pages", ""
     yield f"{sensors}/name", "amdgpu\n"
     yield f"{sensors}/temp2_label", "junction\n"
     yield f"{sensors}/temp2_crit", "110000\n"

@@ -2,88 +2,90 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from fleet.readings import GpuIdentity, GpuReading, HostReading, ProcessReading
-from fleet.telemetry.frames import Description, Frame, Texts
-from fleet.telemetry.owners import owner
+from fleet.telemetry.frames import Frame, Texts
+from fleet.telemetry.gpu_metrics import Metrics, throttling
+from fleet.telemetry.numbers import whole
+from fleet.telemetry.nvidia import nvidia_gpus
+from fleet.telemetry.processes import ProcessFacts
 from fleet.text import clean
 
 BOOT_ID = "proc/sys/kernel/random/boot_id"
-_STAT = re.compile(r"\d+ \((?P<name>.*)\) (?P<state>\S) (?P<rest>.*)", re.DOTALL)
-_START_FIELD = 22 - 4
-"""Where the start time is among the fields of ``stat`` that follow the state; proc(5) numbers it 22."""
+_USED = "mem_info_vram_used"
+_GONE = "X"
 
 
 def join(frame: Frame) -> HostReading:
     """The reading a frame amounts to. Never raises: what makes no sense is left out."""
-    identities = identify(frame.description)
-    pci_by_gpu_id = {identity.gpu_id: identity.pci for identity in identities}
+    if frame.description.nvidia:
+        gpus = nvidia_gpus(frame)
+        pci_by_gpu_id = {gpu.identity.uuid or "": gpu.identity.pci for gpu in gpus}
+    else:
+        gpus = _gpus(frame.description.identities, frame)
+        pci_by_gpu_id = {gpu.identity.gpu_id: gpu.identity.pci for gpu in gpus}
     processes = [_process(pid, held, frame, pci_by_gpu_id) for pid, held in frame.held.items()]
     return HostReading(
         clean(frame.description.host.get(BOOT_ID, "")),
         frame.sequence,
         frame.uptime_seconds,
-        tuple(_gpu(identity, frame) for identity in identities),
+        gpus,
         tuple(process for process in processes if process.bytes_by_gpu),
         tuple(process for process in processes if not process.bytes_by_gpu),
     )
 
 
-@lru_cache(maxsize=1024)  # the same object from frame to frame
-def identify(description: Description) -> tuple[GpuIdentity, ...]:
-    """The GPUs of a host, ascending by HIP index.
-
-    HIP numbers the topology nodes that are GPUs in the order of their node numbers (ROCm's libhsakmt), which
-    is neither the order of PCI addresses nor that of DRM cards.
-    """
+def _gpus(identities: Iterable[GpuIdentity], frame: Frame) -> tuple[GpuReading, ...]:
+    seen: set[str] = set()
     found = []
-    for number, node in description.nodes.items():
-        gpu_id, rank = _whole(node.get("gpu_id")), _whole(number)
-        if gpu_id and rank is not None:
-            found.append((rank, str(gpu_id), node))
-    found.sort(key=lambda gpu: gpu[0])
-    return tuple(_identity(index, gpu_id, node, description) for index, (_, gpu_id, node) in enumerate(found))
+    for identity in identities:
+        found.append(_gpu(identity, frame, first=identity.device not in seen))
+        seen.add(identity.device)
+    return tuple(found)
 
 
-def _identity(index: int, gpu_id: str, node: Texts, description: Description) -> GpuIdentity:
-    location, domain = _whole(node.get("location_id")) or 0, _whole(node.get("domain")) or 0
-    pci = f"{domain:04x}:{location >> 8 & 0xFF:02x}:{location >> 3 & 0x1F:02x}.0"
-    device: Texts = description.devices.get(pci, {})
-    product = clean(device.get("product_name", ""))
-    return GpuIdentity(
-        pci,
-        partition=location & 7,
-        gpu_id=gpu_id,
-        unique_id=_unique_id(device, node),
-        hip_index=index,
-        product=product or None,
-        total_bytes=_whole(device.get("mem_info_vram_total")) or _whole(node.get("size_in_bytes")) or 0,
-    )
-
-
-def _unique_id(device: Texts, node: Texts) -> str | None:
-    text = device.get("unique_id", "").lower()
-    if not re.fullmatch(r"[0-9a-f]{16}", text):
-        text = f"{_whole(node.get('unique_id')) or 0:016x}"
-    return text if int(text, 16) and len(text) == 16 else None
-
-
-def _gpu(identity: GpuIdentity, frame: Frame) -> GpuReading:
-    polled: Texts = frame.polled.get(identity.pci, {})
-    device: Texts = frame.description.devices.get(identity.pci, {})
+def _gpu(identity: GpuIdentity, frame: Frame, first: bool) -> GpuReading:
+    """One GPU. What its sensor files do not say (virtual functions have few), its newest firmware table may."""
+    polled: Texts = frame.polled.get(identity.device, {})
+    rare: Texts = frame.slow.rare.get(identity.device, {})
+    device: Texts = {**frame.description.devices.get(identity.device, {}), **rare}
+    tables = frame.slow.metrics.get(identity.device, ())
+    used = whole(polled.get(_USED))
+    resetting = used is not None and len(polled) == 1 and len(frame.description.columns[identity.device]) > 1
+    newest = tables[-1] if tables and not resetting else Metrics()
+    sensors: Texts = polled if resetting else {**frame.slow.sensors.get(identity.device, {}), **polled}
+    held = sum(sizes.get(identity.gpu_id, 0) for sizes in frame.held.values()) if identity.is_partition else used
     power = _sensor(polled, "power1_input") or _sensor(polled, "power1_average")
+    junction = _labelled(device, "junction") or _labelled(device, "edge")
+    memory = _labelled(device, "mem")
     return GpuReading(
         identity,
-        used_bytes=_whole(polled.get("mem_info_vram_used")),
-        busy_percent=_whole(polled.get("gpu_busy_percent")),
-        temperature_c=_scaled(_labelled(polled, device, "junction"), 1e3),
-        memory_temperature_c=_scaled(_labelled(polled, device, "mem"), 1e3),
-        power_w=_scaled(power, 1e6),
-        power_cap_w=_scaled(_sensor(device, "power1_cap"), 1e6),
+        used_bytes=held,
+        busy_percent=_said(whole(polled.get("gpu_busy_percent")), newest.busy_percent),
+        temperature_c=_said(_scaled(polled.get(f"{junction}_input"), 1e3), newest.hotspot_c),
+        memory_temperature_c=_said(_scaled(sensors.get(f"{memory}_input"), 1e3), newest.memory_c),
+        power_w=_said(_scaled(power, 1e6), newest.power_w) if first else None,
+        power_cap_w=_scaled(_sensor(device, "power1_cap"), 1e6) if first else None,
+        memory_busy_percent=_said(whole(sensors.get("mem_busy_percent")), newest.memory_busy_percent),
+        clock_mhz=_said(_megahertz(_sensor(sensors, "freq1_input")), newest.clock_mhz),
+        memory_clock_mhz=newest.memory_clock_mhz,
+        temperature_limit_c=_scaled(device.get(f"{junction}_crit"), 1e3),
+        memory_temperature_limit_c=_scaled(device.get(f"{memory}_crit"), 1e3),
+        device_used_bytes=used,
+        gtt_bytes=whole(sensors.get("mem_info_gtt_used")),
+        resetting=resetting,
+        throttling=throttling(*tables) if len(tables) == 2 else None,
+        errors=frame.slow.errors.get(identity.device),
     )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _said(first: _Number | None, second: _Number | None) -> _Number | None:
+    return second if first is None else first
 
 
 def _sensor(texts: Texts, name: str) -> str | None:
@@ -91,50 +93,44 @@ def _sensor(texts: Texts, name: str) -> str | None:
     return next((text for file, text in texts.items() if file.endswith(f"/{name}")), None)
 
 
-def _labelled(polled: Texts, device: Texts, label: str) -> str | None:
-    """The temperature of that label; GPU generations number their sensors differently."""
+def _labelled(device: Texts, label: str) -> str | None:
+    """The hwmon sensor of that label, ``hwmon/hwmon3/temp2``; GPU generations number theirs differently."""
     for file, text in device.items():
-        if file.endswith("_label") and text == label:
-            return polled.get(f"{file.removesuffix('_label')}_input")
+        if text == label and file.endswith("_label"):
+            return file.removesuffix("_label")
     return None
 
 
 def _process(pid: int, held: Mapping[str, int], frame: Frame, pci_by_gpu_id: Mapping[str, str]) -> ProcessReading:
-    texts: Texts = frame.who.get(pid, {})
-    start, state = _stat(texts.get("stat", ""))
+    known = frame.who.get(pid, ProcessFacts())
     by_gpu: dict[str, int] = {}
     for gpu_id, size in held.items():
         if size and (pci := pci_by_gpu_id.get(gpu_id)):
             by_gpu[pci] = by_gpu.get(pci, 0) + size
     return ProcessReading(
         pid,
-        start_ticks=start,
-        state=state,
-        name=_same(texts.get("comm", ""), 400) or f"pid {pid}",
-        command_line=_same(texts.get("cmdline", ""), 2000),
-        owner=_owner(texts.get("cgroup", "")),
+        known.start_ticks,
+        _state(pid, frame, known.state),
+        known.name or f"pid {pid}",
+        known.command_line,
+        known.owner,
         bytes_by_gpu=tuple(by_gpu.items()),
+        evicted_ms=frame.slow.evicted_ms.get(pid),
     )
 
 
-# What is told of a process is the same from frame to frame.
-_same = lru_cache(maxsize=8192)(clean)
-_owner = lru_cache(maxsize=8192)(owner)
-
-
-@lru_cache(maxsize=8192)
-def _stat(text: str) -> tuple[int, str]:
-    """A process's start in ticks and its state, by its ``stat``."""
-    stat = _STAT.fullmatch(text)
-    fields = stat["rest"].split() if stat else []
-    start = _whole(fields[_START_FIELD]) if len(fields) > _START_FIELD else None
-    return start or 0, clean(stat["state"]) if stat else "?"
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and len(text) <= 20 and text.isascii() and text.isdigit() else None
+def _state(pid: int, frame: Frame, at_first: str | None) -> str:
+    """The newest that is known. One that never was in /proc is of another container, not gone."""
+    if at_first is None:
+        return "?"
+    return _GONE if pid in frame.gone else frame.slow.letters.get(pid, at_first)
 
 
 def _scaled(text: str | None, unit: float) -> float | None:
-    number = _whole(text)
+    number = whole(text)
     return None if number is None else number / unit
+
+
+def _megahertz(hertz: str | None) -> int | None:
+    number = whole(hertz)
+    return None if number is None else number // 1_000_000

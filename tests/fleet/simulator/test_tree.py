@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from running_probe import readings, running_probe
 
 from fleet.readings import HostReading
 from fleet.simulator.tree import Tree
@@ -38,6 +39,36 @@ def test_the_probe_sees_eight_idle_gpus_in_hip_order(bench: Bench, tmp_path: Pat
     assert {gpu.power_cap_w for gpu in reading.gpus} == {750.0}
     assert {gpu.identity.total_bytes for gpu in reading.gpus} == {206_141_652_992}
     assert reading.processes == ()
+
+
+def test_every_numbering_of_its_gpus_is_told(bench: Bench, tmp_path: Path) -> None:
+    Tree(bench.machine, tmp_path).write()
+    found = [gpu.identity for gpu in probed(tmp_path).gpus]
+    assert [(who.node, who.drm_card, who.render_minor) for who in found] == [
+        (card.node, card.drm_card, card.render_minor) for card in bench.machine.cards
+    ]
+    assert [who.smi_index for who in found] == [3, 2, 0, 1, 7, 6, 4, 5]
+
+
+def test_the_firmware_counts_how_long_a_busy_gpu_is_at_its_power_limit(bench: Bench, tmp_path: Path) -> None:
+    tree = Tree(bench.machine, tmp_path)
+    tree.write()
+    with running_probe(tmp_path) as probe:
+        probe.frame()
+        probe.ask().frame()
+        for card in bench.machine.cards[:3]:
+            for _ in range(10):
+                bench.machine.heat[card].step(0.9 if card.hip_index else 0.0)
+        tree.write()
+        (tmp_path / "proc/uptime").write_text("9999.00 1.0\n")
+        probe.ask().frame()
+        probe.ask().frame()
+    idle, busy, *_ = readings(bytes(probe.printed))[-1].gpus
+    assert idle.throttling and idle.throttling.power == 0
+    assert busy.throttling and busy.throttling.power and 5 < busy.throttling.power < 80
+    assert busy.throttling.hbm_thermal == 0
+    assert busy.memory_clock_mhz == 1300
+    assert busy.errors and busy.errors.uncorrected == 0
 
 
 def test_the_probe_sees_what_a_service_holds_and_whose_it_is(bench: Bench, tmp_path: Path) -> None:
