@@ -206,7 +206,7 @@ def _host_state(
     for gpu in host.gpu_ids:
         reading = snapshot.reading.gpu(gpu.index) if snapshot.reading else None
         placed = [model for model in models if _is_on(model.model, gpu)]
-        strays = [model for model in models if model not in placed and model.used_by_gpu.get(gpu)]
+        strays = [model for model in models if model.used_by_gpu.get(gpu) and not _is_on(model.model, gpu)]
         gpus.append(
             GpuState(
                 gpu=gpu,
@@ -247,7 +247,8 @@ def _unheld_bytes(gpu: GpuReading | None, reading: HostReading | None) -> int | 
 
 
 def _is_on(model: Model, gpu: GpuId) -> bool:
-    return model.enabled and model.place is not None and gpu in model.place.gpu_ids
+    place = model.place
+    return model.enabled and place is not None and place.host == gpu.host and gpu.index in place.gpus
 
 
 def _model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, HostSnapshot]) -> ModelState:
