@@ -181,6 +181,8 @@ def test_of_two_consoles_that_apply_at_once_one_proceeds(host: BootedHost, fleet
     first = begun(fleet, "1 stop", "--set", "a.gpu-memory-utilization=0.3")
     elsewhere = tmp_path / "another machine"
     elsewhere.mkdir()
+    watching = gpudeck(fleet, "status", str(fleet)).stdout
+    assert f"{host.name} is being changed by " in watching
     second = apply(host.fleet(elsewhere / "fleet.yaml"), "--set", "b.gpu-memory-utilization=0.3")
     assert second.returncode == 1
     assert f"Nothing was done: {host.name} is being changed by" in second.stderr
