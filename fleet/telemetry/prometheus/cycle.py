@@ -1,0 +1,116 @@
+"""What one cycle of queries says of every host. Pure: answers in, readings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fleet.inventory import Host
+from fleet.model import Model
+from fleet.readings import EngineReading, HostReading
+from fleet.telemetry.prometheus.answers import Sample, Vector
+from fleet.telemetry.prometheus.engines import engines
+from fleet.telemetry.prometheus.figures import FIGURES
+from fleet.telemetry.prometheus.gpus import exported, numbered, reading
+from fleet.telemetry.prometheus.naming import HostNames
+from fleet.text import clean
+
+FRESH_SECONDS = 90.0
+"""Age up to which a sample counts as live: one and a half of the longest usual scrape interval, a minute."""
+_SHOWN = 3
+"""Unknown machines that are named as examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """What is said of one host."""
+
+    reading: HostReading | None
+    age_seconds: float = 0.0
+    """Since its newest sample was scraped."""
+    reason: str = ""
+    """Why there is no reading, or why it is not whole, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What is said of the fleet."""
+
+    hosts: Mapping[str, HostReport]
+    """Every host asked about, by name."""
+    engines: Mapping[str, EngineReading]
+    """By model; only what was scraped of late."""
+
+
+class _Dated(NamedTuple):
+    sample: Sample
+    age: float
+
+
+def read_cycle(
+    values: Vector, times: Vector, hosts: Sequence[Host], models: Sequence[Model], names: HostNames, number: int
+) -> Cycle:
+    """Read the answers to `figures.VALUES` and `figures.TIMES`; ``number`` counts the cycles."""
+    by_host: dict[str, list[_Dated]] = {host.name: [] for host in hosts}
+    unknown: dict[str, None] = {}
+    fresh = []
+    for dated in _dated(values.samples, times.samples):
+        if dated.sample.name not in FIGURES:
+            if dated.age <= FRESH_SECONDS:
+                fresh.append(dated.sample)
+            continue
+        host = names.host(dated.sample.labels)
+        if host in by_host:
+            by_host[host].append(dated)
+        elif host is None:
+            unknown[names.said(dated.sample.labels)] = None
+    nobody = _nobody(tuple(unknown))
+    reports = {host.name: _report(host, by_host[host.name], number, nobody, values.warning) for host in hosts}
+    return Cycle(reports, engines(fresh, models, names))
+
+
+def _dated(values: Sequence[Sample], times: Sequence[Sample]) -> Iterator[_Dated]:
+    """Values with their age, in seconds; what has none is left out."""
+    ages = {_without_name(time.labels): max(0.0, time.asked_at - time.value) for time in times}
+    for sample in values:
+        age = ages.get(_without_name(sample.labels))
+        if age is not None:
+            yield _Dated(sample, age)
+
+
+def _without_name(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(item for item in labels.items() if item[0] != "__name__")
+
+
+def _report(host: Host, dated: Sequence[_Dated], number: int, nobody: str, warning: str) -> HostReport:
+    if not dated:
+        return HostReport(None, reason=f"Prometheus has no GPU of {host.name} now{nobody}. {warning}".rstrip())
+    age = min(each.age for each in dated)
+    gpus = exported(each.sample for each in dated if each.age <= age + FRESH_SECONDS)
+    if not gpus:
+        return HostReport(None, reason=f"Of {host.name} Prometheus has slices of GPUs (MIG) only, not the GPUs.")
+    by_number = numbered(gpus, host.gpus)
+    if not by_number:
+        return HostReport(None, reason=f"The GPUs Prometheus has of {host.name} cannot be told apart by their labels.")
+    found = tuple(reading(index, by_number[index]) for index in sorted(by_number))
+    exporter = next(iter(gpus.values())).exporter
+    whole = HostReading("", number, 0.0, found, processes=(), exporter=exporter)
+    return HostReport(whole, age, _shortcomings(host, whole, age, warning))
+
+
+def _shortcomings(host: Host, found: HostReading, age: float, warning: str) -> str:
+    if age > FRESH_SECONDS:
+        return f"Prometheus has not scraped {host.name} for more than {FRESH_SECONDS:.0f} s."
+    here = sum(gpu.identity.hip_index < host.gpus for gpu in found.gpus)
+    missing = f"{here} of the {host.gpus} GPUs of {host.name} are in Prometheus." if here < host.gpus else ""
+    return f"{missing} {warning}".strip()
+
+
+def _nobody(unknown: Sequence[str]) -> str:
+    """What else there is, for whoever has to find the label that names a host."""
+    said = [clean(name, 60) for name in unknown if name]
+    if not said:
+        return ""
+    more = ", …" if len(said) > _SHOWN else ""
+    return f"; it has GPUs of {', '.join(said[:_SHOWN])}{more}, which no host of the fleet file is called"
