@@ -77,10 +77,11 @@ async def get_over(
                         raise EndpointError(f"{shown} answers with more than {limit >> 20} MiB.")
                 case h11.EndOfMessage():
                     return HttpAnswer(status, bytes(body))
-                case h11.ConnectionClosed():
-                    raise EndpointError(f"{shown} closed the connection without an answer.")
                 case h11.NEED_DATA:
-                    exchange.receive_data(await reader.read(_CHUNK))
+                    data = await reader.read(_CHUNK)
+                    if not data and exchange.their_state is h11.SEND_RESPONSE:
+                        raise EndpointError(f"{shown} closed the connection without an answer.")
+                    exchange.receive_data(data)
     except h11.LocalProtocolError:  # whose words may quote a secret header
         raise EndpointError(f"{shown} cannot be asked: it holds what HTTP does not allow.") from None
     except h11.RemoteProtocolError as error:

@@ -46,7 +46,9 @@ async def ask(server: Prometheus, query: str, timeout: float, environment: Mappi
             "Add its authority to the system's trust store, or name it by SSL_CERT_FILE.",
         ) from None
     except OSError as error:
-        raise EndpointError(f"{shown} is not reached: {clean(error.strerror or str(error))}.") from None
+        raise EndpointError(f"{shown} is not reached: {_reason(error)}.") from None
+    except UnicodeError:
+        raise EndpointError(f"{shown} is not reached: no machine can have such a name.") from None
 
 
 async def _ask(url: str, query: str, authorization: Mapping[str, str], shown: str) -> Vector:
@@ -59,6 +61,12 @@ async def _ask(url: str, query: str, authorization: Mapping[str, str], shown: st
     finally:
         writer.close()
     return await asyncio.to_thread(vector, answer, shown)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionError) and error.errno:  # where asyncio's own words repeat the address
+        return os.strerror(error.errno)
+    return clean(error.strerror or str(error))
 
 
 def _authorization(server: Prometheus, environment: Mapping[str, str]) -> dict[str, str]:
