@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from terminal import Terminal
 from console.session import Session
 from fleet.inventory.loading import load
 from fleet.readings import HostSnapshot, Link
+from fleet.simulator.child import Demo, start_demo
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
@@ -143,3 +147,55 @@ def test_the_console_and_the_wallboard_show_such_a_fleet(scraped: Scraped) -> No
             terminal.until("1 serving")
             terminal.press("q")
             assert terminal.wait() == 0
+
+
+def test_the_plan_screen_refuses_what_it_cannot_reach(scraped: Scraped, tmp_path: Path) -> None:
+    fleet_file = tmp_path / "fleet.yaml"
+    hosts = "  gpu07: {accelerator: MI300X, gpus: 8}\n"
+    fleet_file.write_text(
+        f"fleet: one\ntelemetry: {{prometheus: '{scraped.server.url}'}}\nhosts:\n{hosts}{LLAMA.replace('/2', '/0')}"
+    )
+    argv = [sys.executable, "-m", "console.cli", str(fleet_file)]
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    with Terminal(argv, columns=160, rows=48, environment=environment) as terminal:
+        terminal.until("1 serving")
+        terminal.press("r")
+        terminal.until("draft: 1 change")
+        terminal.press("p")
+        terminal.until("gpu07 has no address in the fleet file")
+
+
+def test_looking_opens_no_connection_to_a_host_that_has_an_address(scraped: Scraped, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        (tmp_path / "ssh_config").write_text(f"Host *\n  HostName 127.0.0.1\n  Port {listener.getsockname()[1]}\n")
+        fleet_file = tmp_path / "fleet.yaml"
+        text = scraped.fleet_file.read_text().replace("hosts:\n", "ssh_config: ssh_config\nhosts:\n", 1)
+        fleet_file.write_text(re.sub(r"  (gpu\d+): \{", r"  \1: {address: ops@\1, ", text))
+        done = gpudeck("status", str(fleet_file), "--format", "prometheus")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("gpudeck_gpu_memory_used_bytes{") == 256
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
+        asyncio.run(running.ready())
+        yield running
+
+
+def test_a_change_is_planned_from_what_ssh_says_where_there_is_an_address(scraped: Scraped, demo: Demo) -> None:
+    fleet_file = demo.fleet_file.with_name("through-prometheus.yaml")
+    telemetry = f"telemetry: {{prometheus: '{scraped.server.url}'}}\nhosts:\n"
+    fleet_file.write_text(demo.fleet_file.read_text().replace("hosts:\n", telemetry, 1))
+    seen = json.loads(gpudeck("status", str(fleet_file), "--json").stdout)["hosts"][0]
+    assert (seen["exporter"], seen["gpus"][0]["used_bytes"]) == ("AMD's device metrics exporter", used(0, 0) * MIB)
+    done = gpudeck("plan", str(fleet_file), "--move", "kb-whisper-large=gpu01/7", "--json")
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert [step["action"] for step in plan["steps"]][-2:] == ["start", "wait"]
+    start = plan["steps"][-2]
+    assert start["free_bytes"] < (TOTAL_MIB - used(0, 7)) * MIB, "GPU 7 as the probe sees it, and no exporter"
+    assert "GPU-" in json.dumps(plan["steps"]), "pinned by an id that only the probe tells"
