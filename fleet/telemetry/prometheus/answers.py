@@ -17,17 +17,14 @@ from fleet.text import clean
 class Sample:
     """One series at one time."""
 
+    name: str
+    """Empty where a function took it away."""
     labels: Mapping[str, str]
-    """Under lower-case names: exporters of one kind have written ``GPU_UUID`` and ``gpu_uuid``."""
+    """The others, under lower-case names: exporters of one kind have written ``GPU_UUID`` and ``gpu_uuid``."""
     value: float
     """Finite."""
     asked_at: float
     """The server's own time of the query, in Unix seconds."""
-
-    @property
-    def name(self) -> str:
-        """The name of the series; empty where a function took it away."""
-        return self.labels.get("__name__", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ def _samples(result: list[Any]) -> Iterator[Sample]:
         try:
             asked_at, text = entry["value"]
             labels = {str(name).lower(): str(value) for name, value in entry["metric"].items()}
-            sample = Sample(labels, float(text), float(asked_at))
+            sample = Sample(labels.pop("__name__", ""), labels, float(text), float(asked_at))
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
         if math.isfinite(sample.value) and math.isfinite(sample.asked_at):

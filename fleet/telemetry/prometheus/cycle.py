@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from fleet.inventory import Host
 from fleet.model import Model
 from fleet.readings import EngineReading, HostReading
-from fleet.telemetry.prometheus.answers import Sample, Vector
+from fleet.telemetry.prometheus.answers import Vector
 from fleet.telemetry.prometheus.engines import engines
 from fleet.telemetry.prometheus.figures import FIGURES
 from fleet.telemetry.prometheus.gpus import exported, numbered, reading
 from fleet.telemetry.prometheus.naming import HostNames
+from fleet.telemetry.prometheus.subjects import Subject, subjects
 from fleet.text import clean
 
 FRESH_SECONDS = 90.0
@@ -43,51 +43,33 @@ class Cycle:
     """By model; only what was scraped of late."""
 
 
-class _Dated(NamedTuple):
-    sample: Sample
-    age: float
-
-
 def read_cycle(
     values: Vector, times: Vector, hosts: Sequence[Host], models: Sequence[Model], names: HostNames, number: int
 ) -> Cycle:
     """Read the answers to `figures.VALUES` and `figures.TIMES`; ``number`` counts the cycles."""
-    by_host: dict[str, list[_Dated]] = {host.name: [] for host in hosts}
+    gpus: dict[str, list[Subject]] = {host.name: [] for host in hosts}
     unknown: dict[str, None] = {}
-    fresh = []
-    for dated in _dated(values.samples, times.samples):
-        if dated.sample.name not in FIGURES:
-            if dated.age <= FRESH_SECONDS:
-                fresh.append(dated.sample)
+    answering = []
+    for subject in subjects(values.samples, times.samples):
+        if subject.values.keys().isdisjoint(FIGURES):
+            if subject.age_seconds <= FRESH_SECONDS:
+                answering.append(subject)
             continue
-        host = names.host(dated.sample.labels)
-        if host in by_host:
-            by_host[host].append(dated)
-        elif host is None:
-            unknown[names.said(dated.sample.labels)] = None
+        host = names.host(subject.labels)
+        if host is None:
+            unknown[names.said(subject.labels)] = None
+        elif host in gpus:
+            gpus[host].append(subject)
     nobody = _nobody(tuple(unknown))
-    reports = {host.name: _report(host, by_host[host.name], number, nobody, values.warning) for host in hosts}
-    return Cycle(reports, engines(fresh, models, names))
+    reports = {host.name: _report(host, gpus[host.name], number, nobody, values.warning) for host in hosts}
+    return Cycle(reports, engines(answering, models, names))
 
 
-def _dated(values: Sequence[Sample], times: Sequence[Sample]) -> Iterator[_Dated]:
-    """Values with their age, in seconds; what has none is left out."""
-    ages = {_without_name(time.labels): max(0.0, time.asked_at - time.value) for time in times}
-    for sample in values:
-        age = ages.get(_without_name(sample.labels))
-        if age is not None:
-            yield _Dated(sample, age)
-
-
-def _without_name(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    return frozenset(item for item in labels.items() if item[0] != "__name__")
-
-
-def _report(host: Host, dated: Sequence[_Dated], number: int, nobody: str, warning: str) -> HostReport:
-    if not dated:
+def _report(host: Host, told: Sequence[Subject], number: int, nobody: str, warning: str) -> HostReport:
+    if not told:
         return HostReport(None, reason=f"Prometheus has no GPU of {host.name} now{nobody}. {warning}".rstrip())
-    age = min(each.age for each in dated)
-    gpus = exported(each.sample for each in dated if each.age <= age + FRESH_SECONDS)
+    age = min(subject.age_seconds for subject in told)
+    gpus = exported(subject for subject in told if subject.age_seconds <= age + FRESH_SECONDS)
     if not gpus:
         return HostReport(None, reason=f"Of {host.name} Prometheus has slices of GPUs (MIG) only, not the GPUs.")
     by_number = numbered(gpus, host.gpus)

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from fleet.model import Model
 from fleet.readings import EngineReading
-from fleet.telemetry.prometheus.answers import Sample
 from fleet.telemetry.prometheus.naming import HostNames
+from fleet.telemetry.prometheus.subjects import Subject
 from fleet.telemetry.vllm_metrics import KV_USAGE, RUNNING, WAITING
 
 
-def engines(samples: Iterable[Sample], models: Sequence[Model], names: HostNames) -> dict[str, EngineReading]:
+def engines(subjects: Iterable[Subject], models: Sequence[Model], names: HostNames) -> dict[str, EngineReading]:
     """What vLLM says of itself, by model: one that Prometheus scrapes answers, so it is healthy.
 
     With data parallelism, of all engines together: requests summed, the KV cache of the fullest.
     """
-    mine: dict[str, list[Sample]] = {}
-    for sample in samples:
-        if sample.name in (*KV_USAGE, RUNNING, WAITING) and sample.value >= 0:
-            model = serving(sample, models, names)
-            if model is not None:
-                mine.setdefault(model.name, []).append(sample)
+    mine: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        model = serving(subject.labels, models, names)
+        if model is not None:
+            mine.setdefault(model.name, []).append(subject)
     return {name: _reading(found) for name, found in mine.items()}
 
 
-def serving(sample: Sample, models: Sequence[Model], names: HostNames) -> Model | None:
-    """The model a series is about: the one at that port of that host, else the only one of that name there.
+def serving(labels: Mapping[str, str], models: Sequence[Model], names: HostNames) -> Model | None:
+    """The model these labels are about: the one at that port of that host, else the only one of that name there.
 
-    A series whose labels name no host of the fleet, as those of a pod, may be about any model of its name.
+    Labels that name no host of the fleet, as those of a pod, may be about any model of its name.
     """
-    host = names.host(sample.labels)
+    host = names.host(labels)
     here = [model for model in models if model.place and (host is None or model.place.host == host)]
-    port = sample.labels.get("instance", "").rpartition(":")[2]
+    port = labels.get("instance", "").rpartition(":")[2]
     at_port = [model for model in here if host and model.url and str(urlsplit(model.url).port) == port]
-    named = [model for model in here if sample.labels.get("model_name") in _names(model)]
-    for found in (at_port, named):
-        if len(found) == 1:
-            return found[0]
-    return None
+    named = [model for model in here if labels.get("model_name") in _names(model)]
+    return next((found[0] for found in (at_port, named) if len(found) == 1), None)
 
 
 def _names(model: Model) -> tuple[str, ...]:
@@ -48,9 +44,9 @@ def _names(model: Model) -> tuple[str, ...]:
     return (served, *served.replace(",", " ").split()[:1])
 
 
-def _reading(samples: Sequence[Sample]) -> EngineReading:
-    usage = next((found for name in KV_USAGE if (found := _values(samples, name))), [])
-    running, waiting = _values(samples, RUNNING), _values(samples, WAITING)
+def _reading(subjects: Sequence[Subject]) -> EngineReading:
+    usage = next((found for name in KV_USAGE if (found := _values(subjects, name))), [])
+    running, waiting = _values(subjects, RUNNING), _values(subjects, WAITING)
     return EngineReading(
         healthy=True,
         kv_usage=min(1.0, max(usage)) if usage else None,
@@ -59,5 +55,5 @@ def _reading(samples: Sequence[Sample]) -> EngineReading:
     )
 
 
-def _values(samples: Sequence[Sample], name: str) -> list[float]:
-    return [sample.value for sample in samples if sample.name == name and sample.value < 1e12]
+def _values(subjects: Sequence[Subject], name: str) -> list[float]:
+    return [value for subject in subjects if 0 <= (value := subject.values.get(name, -1.0)) < 1e12]

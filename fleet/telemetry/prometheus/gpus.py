@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fleet.readings import GpuIdentity, GpuReading
-from fleet.telemetry.prometheus.answers import Sample
 from fleet.telemetry.prometheus.figures import FIGURES, Quantity
+from fleet.telemetry.prometheus.subjects import Subject
 from fleet.text import clean
 
 _UNUSUAL_PCI = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])")
@@ -67,17 +67,20 @@ def gpu_labels(labels: Mapping[str, str]) -> GpuLabels | None:
     )
 
 
-def exported(samples: Iterable[Sample]) -> dict[GpuLabels, ExportedGpu]:
-    """The GPUs these samples of one host are about."""
+def exported(subjects: Iterable[Subject]) -> dict[GpuLabels, ExportedGpu]:
+    """The GPUs that are told of, all of one host."""
     found: dict[GpuLabels, ExportedGpu] = {}
-    for sample in samples:
-        figure, labels = FIGURES.get(sample.name), gpu_labels(sample.labels)
-        if figure is None or labels is None:
+    for subject in subjects:
+        labels = gpu_labels(subject.labels)
+        figures = {name: FIGURES[name] for name in subject.values if name in FIGURES}
+        if labels is None or not figures:
             continue
-        gpu = found.setdefault(labels, ExportedGpu(labels, figure.exporter))
-        value = figure.reads(sample.value)
-        if value is not None:
-            gpu.values[sample.name] = value
+        exporter = next(iter(figures.values())).exporter
+        gpu = found.setdefault(labels, ExportedGpu(labels, exporter))
+        for name, figure in figures.items():
+            value = figure.reads(subject.values[name])
+            if value is not None:
+                gpu.values[name] = value
     return found
 
 
