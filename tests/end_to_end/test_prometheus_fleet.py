@@ -138,31 +138,42 @@ def test_an_action_on_a_host_without_an_address_is_refused_with_the_reason(
     assert "Traceback" not in done.stderr
 
 
-def test_the_console_and_the_wallboard_show_such_a_fleet(scraped: Scraped) -> None:
-    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
-    for words in ((), ("wall",)):
-        argv = [sys.executable, "-m", "console.cli", *words, str(scraped.fleet_file)]
-        with Terminal(argv, columns=160, rows=48, environment=environment) as terminal:
-            terminal.until("32 of 32 hosts live")
-            terminal.until("1 serving")
-            terminal.press("q")
-            assert terminal.wait() == 0
-
-
-def test_the_plan_screen_refuses_what_it_cannot_reach(scraped: Scraped, tmp_path: Path) -> None:
+@pytest.fixture
+def small(scraped: Scraped, tmp_path: Path) -> Path:
+    """A fleet file of three of the hosts, the model on the first of them."""
     fleet_file = tmp_path / "fleet.yaml"
-    hosts = "  gpu07: {accelerator: MI300X, gpus: 8}\n"
-    fleet_file.write_text(
-        f"fleet: one\ntelemetry: {{prometheus: '{scraped.server.url}'}}\nhosts:\n{hosts}{LLAMA.replace('/2', '/0')}"
-    )
-    argv = [sys.executable, "-m", "console.cli", str(fleet_file)]
+    hosts = "".join(f"  {name}: {{accelerator: MI300X, gpus: 8}}\n" for name in ("gpu07", "gpu08", "gpu09"))
+    telemetry = f"telemetry: {{prometheus: '{scraped.server.url}'}}\n"
+    fleet_file.write_text(f"fleet: few\n{telemetry}hosts:\n{hosts}{LLAMA.replace('/2', '/0')}")
+    return fleet_file
+
+
+def terminal(*words: str) -> Terminal:
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
-    with Terminal(argv, columns=160, rows=48, environment=environment) as terminal:
-        terminal.until("1 serving")
-        terminal.press("r")
-        terminal.until("draft: 1 change")
-        terminal.press("p")
-        terminal.until("gpu07 has no address in the fleet file")
+    return Terminal([sys.executable, "-m", "console.cli", *words], columns=160, rows=48, environment=environment)
+
+
+def test_the_wallboard_shows_such_a_fleet(small: Path) -> None:
+    with terminal("wall", str(small)) as wall:
+        wall.until("3 of 3 hosts live")
+        assert "1 serving" in wall.until(f"{used(6, 0) * MIB / 2**30:.1f}/192.0")
+        wall.press("q")
+        assert wall.wait() == 0
+
+
+def test_the_console_shows_what_is_known_and_refuses_to_plan_what_it_cannot_reach(small: Path) -> None:
+    with terminal(str(small)) as console:
+        console.until("3 of 3 hosts live")
+        console.until("KV 25% used")
+        console.press("z")
+        console.until("not known: AMD's device metrics exporter, read through Prometheus, shows none")
+        assert "not said; 0 is AMD's device metrics exporter's own" in console.text
+        console.press("\x1b")
+        console.until("restart")
+        console.press("r")
+        console.until("draft: 1 change")
+        console.press("p")
+        console.until("gpu07 has no address in the fleet file")
 
 
 def test_looking_opens_no_connection_to_a_host_that_has_an_address(scraped: Scraped, tmp_path: Path) -> None:
@@ -199,3 +210,23 @@ def test_a_change_is_planned_from_what_ssh_says_where_there_is_an_address(scrape
     start = plan["steps"][-2]
     assert start["free_bytes"] < (TOTAL_MIB - used(0, 7)) * MIB, "GPU 7 as the probe sees it, and no exporter"
     assert "GPU-" in json.dumps(plan["steps"]), "pinned by an id that only the probe tells"
+
+
+def test_a_change_is_carried_out_where_there_is_an_address(scraped: Scraped, demo: Demo, tmp_path: Path) -> None:
+    fleet_file = demo.fleet_file.with_name("changed.yaml")
+    telemetry = f"telemetry: {{prometheus: '{scraped.server.url}'}}\nhosts:\n"
+    fleet_file.write_text(demo.fleet_file.read_text().replace("hosts:\n", telemetry, 1))
+    argv = [
+        sys.executable,
+        "-m",
+        "console.cli",
+        "apply",
+        str(fleet_file),
+        "--move",
+        "kb-whisper-large=gpu01/7",
+        "--yes",
+    ]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=ROOT, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "place: gpu01/7" in fleet_file.read_text()
