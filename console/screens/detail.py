@@ -119,7 +119,7 @@ def _memory_rows(gpu: GpuState) -> list[Row]:
     driver = gpu.outlook.driver_bytes
     rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>10}{'':>26}", "dim")))
     for words, size in (
-        ("strangers", sum(p.on(gpu.pci or "") for p in gpu.strangers)),
+        ("strangers", None if gpu.unheld_bytes is None else sum(p.on(gpu.pci or "") for p in gpu.strangers)),
         ("no process", gpu.unheld_bytes),
     ):
         held = "–" if size is None or gpu.used_bytes is None else gib(size)
