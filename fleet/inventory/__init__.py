@@ -72,6 +72,8 @@ class Prometheus:
     """The label that names the host; None = those of the usual exporters, one after the other."""
     names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     """What that label says of a host, by host name, where it is neither its name nor its address."""
+    match: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """Labels that series must have, where the server knows more than this fleet: ``cluster: sthlm``."""
     token_env: str | None = None
     """The environment variable with the bearer token. The token itself is kept nowhere."""
     token_file: Path | None = None

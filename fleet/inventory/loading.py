@@ -140,6 +140,7 @@ def _prometheus(entry: FleetEntry, path: Path) -> Prometheus | None:
         said.prometheus,
         said.host_label,
         MappingProxyType(said.hosts),
+        MappingProxyType(said.match),
         said.token_env,
         path.parent / Path(said.token_file).expanduser() if said.token_file else None,
     )

@@ -30,6 +30,7 @@ def _read(parse: Callable[[str], object], pattern: str | None = None) -> PlainVa
 
 Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
 Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
+Label = Annotated[str, _read(fields.checked_label, fields.LABEL)]
 Note = Annotated[str, _read(clean)]
 Code = Annotated[str, _read(fields.checked_line, "|".join(CODES))]
 """Of a finding; that there is one is for `fleet.inventory.preferences` to say."""
@@ -126,11 +127,14 @@ class TelemetryEntry(_Entry):
     prometheus: Annotated[str, _read(fields.checked_server)] = Field(
         description="the URL of a Prometheus server, such as https://prometheus.example:9090"
     )
-    host_label: Annotated[str | None, _read(fields.checked_label, fields.LABEL)] = Field(
+    host_label: Label | None = Field(
         default=None, description="the label that names the host, such as node; else the usual ones are tried"
     )
     hosts: Annotated[dict[Name, Annotated[str, _read(fields.checked_line)]], MayBeEmpty] = Field(
         default_factory=dict, description="what that label says of a host, where it is not its name or address"
+    )
+    match: Annotated[dict[Label, Annotated[str, _read(fields.checked_line)]], MayBeEmpty] = Field(
+        default_factory=dict, description="labels that series must have, such as cluster: sthlm; else all are read"
     )
     token_env: Annotated[str | None, _read(fields.checked_variable, fields.VARIABLE)] = Field(
         default=None, description="the environment variable that holds the bearer token"

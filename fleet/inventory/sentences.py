@@ -51,6 +51,8 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"{key} of size class {int(number) + 1}"
         case ("telemetry", "hosts", host):
             return f"host {host} of telemetry"
+        case ("telemetry", "match", label):
+            return f"label {label} of telemetry"
         case ("findings" | "policy" | "telemetry" as part, key, *_):
             return f"{key} of {part}"
         case (key,):

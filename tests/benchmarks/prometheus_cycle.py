@@ -21,7 +21,7 @@ from fleet.http import HttpAnswer
 from fleet.inventory import Host, Inventory
 from fleet.telemetry.prometheus.answers import vector
 from fleet.telemetry.prometheus.cycle import read_cycle
-from fleet.telemetry.prometheus.figures import FIGURES, TIMES, VALUES
+from fleet.telemetry.prometheus.figures import FIGURES
 from fleet.telemetry.prometheus.naming import HostNames
 from fleet.telemetry.prometheus.source import EVERY_SECONDS
 
@@ -66,8 +66,7 @@ def main() -> int:
         share[count] = cost / EVERY_SECONDS
         size = sum(map(len, bodies)) / 1000
         print(
-            f"{count:>6} {8 * count:>6} {len((VALUES, TIMES)):>8} {size:>11.0f} {1000 * cost:>15.1f} "
-            f"{100 * share[count]:>12.2f}"
+            f"{count:>6} {8 * count:>6} {len(bodies):>8} {size:>11.0f} {1000 * cost:>15.1f} {100 * share[count]:>12.2f}"
         )
     return int(share[32] > 1 / 20)
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,18 @@ async def test_256_gpus_are_read_with_at_most_three_queries_a_cycle(scraped: Scr
     assert gpu is not None
     assert (gpu.identity.total_bytes, gpu.busy_percent, gpu.temperature_c) == (TOTAL_MIB * MIB, 15, 55.0)
     assert (gpu.memory_temperature_c, gpu.power_w, gpu.identity.product) == (45.0, 405.0, "MI300X")
+
+
+async def test_series_of_other_fleets_are_left_out(scraped: Scraped) -> None:
+    inventory = load(scraped.fleet_file)
+    assert inventory.prometheus is not None
+    server = replace(inventory.prometheus, match={"serial_number": "gpu05-3", "job": "gpus"})
+    session = Session(replace(inventory, prometheus=server), interval=0.05)
+    async with session.watching():
+        seen = await session.board.until("gpu05", lambda snapshot: snapshot.link is Link.LIVE, 30)
+    assert seen.reading is not None
+    assert [gpu.used_bytes for gpu in seen.reading.gpus] == [used(4, 3) * MIB]
+    assert session.board.snapshots["gpu06"].reading is None
 
 
 async def test_an_exporter_that_dies_leaves_its_host_stale_and_back_again_live(scraped: Scraped) -> None:

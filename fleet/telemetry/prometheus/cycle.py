@@ -46,7 +46,7 @@ class Cycle:
 def read_cycle(
     values: Vector, times: Vector, hosts: Sequence[Host], models: Sequence[Model], names: HostNames, number: int
 ) -> Cycle:
-    """Read the answers to `figures.VALUES` and `figures.TIMES`; ``number`` counts the cycles."""
+    """Read the answers to `figures.values_query` and `figures.times_query`; ``number`` counts the cycles."""
     gpus: dict[str, list[Subject]] = {host.name: [] for host in hosts}
     unknown: dict[str, None] = {}
     answering = []
@@ -69,7 +69,8 @@ def _report(host: Host, told: Sequence[Subject], number: int, nobody: str, warni
     if not told:
         return HostReport(None, reason=f"Prometheus has no GPU of {host.name} now{nobody}. {warning}".rstrip())
     age = min(subject.age_seconds for subject in told)
-    gpus = exported(subject for subject in told if subject.age_seconds <= age + FRESH_SECONDS)
+    current = [subject for subject in told if subject.age_seconds <= age + FRESH_SECONDS]
+    gpus = exported(sorted(current, key=lambda subject: -subject.age_seconds))  # so that the newest has the last word
     if not gpus:
         return HostReport(None, reason=f"Of {host.name} Prometheus has slices of GPUs (MIG) only, not the GPUs.")
     by_number = numbered(gpus, host.gpus)

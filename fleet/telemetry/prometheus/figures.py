@@ -6,6 +6,8 @@ Names: ROCm/device-metrics-exporter, ``docs/configuration/metricslist.md``, of 1
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -86,9 +88,24 @@ FIGURES = {
 _DATED = tuple(name for name, figure in FIGURES.items() if figure.quantity in (Quantity.USED, Quantity.TOTAL))
 """Series with the labels of all others of their exporter; which of them it has is its operator's choice."""
 
-VALUES = f'{{__name__=~"{"|".join((*FIGURES, *KV_USAGE, RUNNING, WAITING))}"}}'
-"""The newest value of everything there is. Of names joined by ``|`` Prometheus makes as many look-ups, no search."""
 
-TIMES = " or ".join(f"timestamp({name})" for name in (*_DATED, RUNNING))
-"""When each GPU and each engine was last scraped; a plain query tells only when it was asked. Joined by ``or`` because
-``timestamp`` takes the names away, and series that are then alike are an error anywhere else."""
+def values_query(match: Mapping[str, str]) -> str:
+    """The query for the newest value of everything there is, of series with these labels.
+
+    Of names joined by ``|`` Prometheus makes as many look-ups, no search.
+    """
+    names = "|".join((*FIGURES, *KV_USAGE, RUNNING, WAITING))
+    return "{" + ",".join((f'__name__=~"{names}"', *_matchers(match))) + "}"
+
+
+def times_query(match: Mapping[str, str]) -> str:
+    """The query for when each GPU and each engine was last scraped: any other tells only when it was asked.
+
+    Joined by ``or`` because ``timestamp`` takes names away, and series that are then alike are an error anywhere else.
+    """
+    matchers = ",".join(_matchers(match))
+    return " or ".join(f"timestamp({name}{{{matchers}}})" for name in (*_DATED, RUNNING))
+
+
+def _matchers(match: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{label}={json.dumps(value)}" for label, value in match.items())

@@ -14,7 +14,7 @@ from fleet.model import Model
 from fleet.readings import HostSnapshot, Link
 from fleet.telemetry.prometheus.asking import ask
 from fleet.telemetry.prometheus.cycle import FRESH_SECONDS, Cycle, read_cycle
-from fleet.telemetry.prometheus.figures import TIMES, VALUES
+from fleet.telemetry.prometheus.figures import times_query, values_query
 from fleet.telemetry.prometheus.naming import HostNames
 
 EVERY_SECONDS = 5.0
@@ -77,7 +77,8 @@ class PrometheusSource:
 
     async def _cycle(self) -> Cycle:
         values, times = await asyncio.gather(
-            ask(self._server, VALUES, TIMEOUT_SECONDS), ask(self._server, TIMES, TIMEOUT_SECONDS)
+            ask(self._server, values_query(self._server.match), TIMEOUT_SECONDS),
+            ask(self._server, times_query(self._server.match), TIMEOUT_SECONDS),
         )
         self._number += 1
         return await asyncio.to_thread(

@@ -83,6 +83,9 @@ def test_a_version_stays_text_and_arguments_keep_their_types() -> None:
         ("hosts:", "telemetry: {prometheus: 'http://x', host_lable: node}\nhosts:", "2:37", "did you mean host_label?"),
         ("hosts:", "telemetry: {prometheus: 'http://x', host_label: a-b}\nhosts:", "2:49", "not a label"),
         ("hosts:", "telemetry: {prometheus: 'http://x', hosts: {gpu1: x}}\nhosts:", "2:45", "did you mean gpu01?"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', match: {a-b: c}}\nhosts:", "2:45", "not a label"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', match: {a: [1]}}\nhosts:", "2:48", "label a of telemetry"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', hosts: [a]}\nhosts:", "2:44", "a mapping"),
         ("hosts:", "telemetry: {prometheus: 'http://x', token_env: 'a b'}\nhosts:", "2:48", "not its value"),
         (
             "hosts:",
