@@ -58,11 +58,12 @@ class Readers:
                 self._tasks.create_task(reader.run())
 
     async def move_to_ssh(self, hosts: Collection[str]) -> None:
-        """Have these hosts read over SSH from now on. Raises UnreachableError, and leaves it as it is, for any that
-        is not reached."""
-        moved = [host for host in self._hosts if host.name in hosts and not self.over_ssh(host.name)]
-        await asyncio.gather(*(self._connections[host.name].opened() for host in moved))
-        for host in moved:
+        """Have these hosts read over SSH from now on.
+
+        Raises UnreachableError, and moves none, where one of them is not reached.
+        """
+        await asyncio.gather(*(self._connections[name].opened() for name in hosts if not self.over_ssh(name)))
+        for host in [host for host in self._hosts if host.name in hosts and not self.over_ssh(host.name)]:
             assert self._source is not None, "a host no watcher reads is read through Prometheus"
             assert self._tasks is not None, "hosts are moved while they are read"
             self._source.leave(host.name)

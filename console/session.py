@@ -106,9 +106,8 @@ class Session:
         except TimeoutError:
             snapshot = self.board.latest(host.name)
             if snapshot is None or snapshot.reading is None:
-                raise UnreachableError(
-                    f"{host.name} ({host.address}) did not send a reading within {timeout:.0f} s."
-                ) from None
+                where = f" ({host.address})" if host.address else ""
+                raise UnreachableError(f"{host.name}{where} did not send a reading within {timeout:.0f} s.") from None
 
     def _asked_all(self, snapshot: HostSnapshot) -> bool:
         if snapshot.reading is not None and snapshot.reading.exporter:  # which says all it ever will

@@ -23,10 +23,10 @@ from fleet.telemetry.prometheus.answers import vector
 from fleet.telemetry.prometheus.cycle import read_cycle
 from fleet.telemetry.prometheus.figures import FIGURES
 from fleet.telemetry.prometheus.naming import HostNames
-from fleet.telemetry.prometheus.source import EVERY_SECONDS
 
 NOW = 1_790_000_000.123
 CYCLES = 5
+EVERY_SECONDS = 5.0
 
 
 def answers(hosts: list[str]) -> tuple[bytes, bytes]:

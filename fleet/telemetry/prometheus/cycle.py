@@ -61,7 +61,8 @@ def read_cycle(
         elif host in gpus:
             gpus[host].append(subject)
     nobody = _nobody(tuple(unknown))
-    reports = {host.name: _report(host, gpus[host.name], number, nobody, values.warning) for host in hosts}
+    warning = values.warning or times.warning
+    reports = {host.name: _report(host, gpus[host.name], number, nobody, warning) for host in hosts}
     return Cycle(reports, engines(answering, models, names))
 
 
@@ -78,7 +79,7 @@ def _report(host: Host, told: Sequence[Subject], number: int, nobody: str, warni
         return HostReport(None, reason=f"The GPUs Prometheus has of {host.name} cannot be told apart by their labels.")
     found = tuple(reading(index, by_number[index]) for index in sorted(by_number))
     exporter = next(iter(gpus.values())).exporter
-    whole = HostReading("", number, 0.0, found, processes=(), exporter=exporter)
+    whole = HostReading(boot_id="", sequence=number, uptime_seconds=0.0, gpus=found, processes=(), exporter=exporter)
     return HostReport(whole, age, _shortcomings(host, whole, age, warning))
 
 

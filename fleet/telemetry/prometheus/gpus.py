@@ -11,7 +11,7 @@ from fleet.telemetry.prometheus.figures import FIGURES, Quantity
 from fleet.telemetry.prometheus.subjects import Subject
 from fleet.text import clean
 
-_UNUSUAL_PCI = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])")
+_PCI = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])")
 _AMD_UUID = re.compile(r"([0-9a-f]{2})ff[0-9a-f]{4}-0000-1000-80([0-9a-f]{2})-([0-9a-f]{12})")
 """How amd-smi writes a unique id: its first byte, the device, its second byte, the rest."""
 
@@ -133,7 +133,7 @@ def _unique_id(uuid: str) -> str | None:
 
 def _pci(text: str) -> str:
     """``00000000:0C:00.0``, as NVIDIA writes it, or ``0000:0c:00.0``."""
-    match = _UNUSUAL_PCI.fullmatch(text.lower())
+    match = _PCI.fullmatch(text.lower())
     return f"{match[1][-4:]}:{match[2]}" if match else ""
 
 

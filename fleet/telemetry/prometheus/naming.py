@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from fleet.inventory import Inventory
@@ -12,15 +13,15 @@ USUAL_LABELS = ("hostname", "node", "nodename", "kubernetes_node", "instance")
 
 
 class HostNames:
-    """Hosts by what labels say of them: a name of the fleet file's own mapping, the host's name, or its SSH address."""
+    """Hosts by what labels say of them: as the fleet file maps it, the host's name, or an SSH address no other has."""
 
     def __init__(self, inventory: Inventory) -> None:
         server = inventory.prometheus
         self._labels = (server.host_label.lower(),) if server and server.host_label else USUAL_LABELS
         named = dict(server.names) if server else {}
-        addresses = {_machine(host.address): host.name for host in inventory.hosts if host.address}
+        machines = Counter(_machine(host.address) for host in inventory.hosts)
         self._hosts = {
-            **addresses,
+            **{machine: host.name for host in inventory.hosts if machines[machine := _machine(host.address)] == 1},
             **{host.name: host.name for host in inventory.hosts if host.name not in named},
             **{label: name for name, label in named.items()},
         }
@@ -30,7 +31,7 @@ class HostNames:
         for label in self._labels:
             value = labels.get(label, "")
             for name in (value, value.rpartition(":")[0], _port_off(value).partition(".")[0]):
-                if name in self._hosts:
+                if name and name in self._hosts:
                     return self._hosts[name]
         return None
 

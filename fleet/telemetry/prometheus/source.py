@@ -17,8 +17,6 @@ from fleet.telemetry.prometheus.cycle import FRESH_SECONDS, Cycle, read_cycle
 from fleet.telemetry.prometheus.figures import times_query, values_query
 from fleet.telemetry.prometheus.naming import HostNames
 
-EVERY_SECONDS = 5.0
-"""Between cycles. Exporters are scraped every 5 to 60 s: asking more often would show nothing new."""
 TIMEOUT_SECONDS = 10.0
 
 
@@ -31,7 +29,7 @@ class PrometheusSource:
         server: Prometheus,
         publish: Callable[[HostSnapshot], None],
         *,
-        interval: float = EVERY_SECONDS,
+        interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is asked before `run`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,15 @@ def test_hosts_read_through_prometheus_need_no_address() -> None:
         {"gpu01": "ip-10-0-0-1"},
     )
     assert (server.token_env, server.token_file) == (None, Path("/etc/gpudeck/token"))
+
+
+def test_the_documents_example_of_prometheus_loads() -> None:
+    text = (DEMO.parents[2] / "docs" / "prometheus.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    everything = re.sub(r"^  # (\w+: )", r"  \1", example, flags=re.MULTILINE)
+    for each in (example, everything):
+        assert load_text(each, PATH).prometheus
+    assert everything.count("#") < example.count("#")
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:

@@ -165,6 +165,12 @@ def test_a_host_is_found_by_name_domain_or_address(labels: Mapping[str, str], in
     assert gpus(report)[0].used_bytes == 5 * MIB
 
 
+def test_an_address_that_two_hosts_share_names_neither() -> None:
+    two = [host("one", address="ops@127.0.0.1:2201"), host("two", address="ops@127.0.0.1:2202"), host("three")]
+    found = cycle(scraped(series("gpu_used_vram", {"gpu_id": 0}, 5), "127.0.0.1:5000"), hosts=two).hosts
+    assert [report.reading for report in found.values()] == [None, None, None]
+
+
 def test_the_fleet_file_says_what_a_label_means() -> None:
     server = Prometheus("http://prometheus.example", "kubernetes_node", {"gpu01": "ip-10-0-0-1"})
     page = series("gpu_used_vram", {"gpu_id": 0, "kubernetes_node": "ip-10-0-0-1", "hostname": "gpu02"}, 5)
@@ -193,6 +199,13 @@ def test_what_the_server_warns_of_is_passed_on() -> None:
         "gpu01"
     ]
     assert report.reason == "store 2 is down"
+
+
+def test_of_a_gpu_told_of_twice_the_newest_word_counts() -> None:
+    old = scraped(amd_page("gpu01", {0: 1}).replace("hostname", 'pod="before",hostname'), age=60)
+    new = scraped(amd_page("gpu01", {0: 2}).replace("hostname", 'pod="after",hostname'), age=5)
+    for pages in ((old, new), (new, old)):
+        assert [gpu.used_bytes for gpu in gpus(cycle(*pages).hosts["gpu01"])] == [2 * MIB]
 
 
 # engines
