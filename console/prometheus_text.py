@@ -86,6 +86,20 @@ def _engine(value: Callable[[EngineReading], float | None]) -> Callable[[FleetSt
     return _model(lambda model: None if model.word is ModelWord.UNKNOWN else value(model.engine))
 
 
+def _latencies(state: FleetState) -> Iterator[Row]:
+    for model in state.models:
+        engine = model.engine
+        told = {
+            "first_token": (engine.ttft_p50_seconds, engine.ttft_p95_seconds),
+            "inter_token": (engine.inter_token_p50_seconds, engine.inter_token_p95_seconds),
+            "end_to_end": (engine.end_to_end_p50_seconds, engine.end_to_end_p95_seconds),
+        }
+        for of, (half, most) in told.items():
+            if model.word is not ModelWord.UNKNOWN:
+                yield (model.name, of, "p50"), half
+                yield (model.name, of, "p95"), most
+
+
 def _model_states(state: FleetState) -> Iterator[Row]:
     for model in state.models:
         for word in ModelWord:
@@ -149,6 +163,12 @@ METRICS = (
         _measured(lambda gpu: gpu.other_bytes),
     ),
     Metric(
+        "gpudeck_gpu_memory_unheld_bytes",
+        "Memory in use that no process holds: the driver's own, and what it has not taken back.",
+        _GPU,
+        _measured(lambda gpu: gpu.unheld_bytes),
+    ),
+    Metric(
         "gpudeck_gpu_memory_estimate_bytes",
         "Memory the models placed there take at their peak, estimated; the driver's is part of it.",
         _GPU,
@@ -210,6 +230,42 @@ METRICS = (
         "Requests that wait for the model, by its engine.",
         ("model",),
         _engine(lambda engine: engine.waiting),
+    ),
+    Metric(
+        "gpudeck_model_tokens_per_second",
+        "Tokens the model generates in a second, over the last seconds.",
+        ("model",),
+        _engine(lambda engine: engine.tokens_per_second),
+    ),
+    Metric(
+        "gpudeck_model_prompt_tokens_per_second",
+        "Tokens of prompts the model takes in a second, over the last seconds.",
+        ("model",),
+        _engine(lambda engine: engine.prompt_tokens_per_second),
+    ),
+    Metric(
+        "gpudeck_model_requests_per_second",
+        "Requests the model finishes in a second, over the last minute.",
+        ("model",),
+        _engine(lambda engine: engine.requests_per_second),
+    ),
+    Metric(
+        "gpudeck_model_request_errors",
+        "Requests that failed since the model's engine started.",
+        ("model",),
+        _engine(lambda engine: engine.errors),
+    ),
+    Metric(
+        "gpudeck_model_preemptions",
+        "Requests that lost their place in the KV cache since the model's engine started.",
+        ("model",),
+        _engine(lambda engine: engine.preemptions),
+    ),
+    Metric(
+        "gpudeck_model_latency_seconds",
+        "How long half (p50) or all but one in twenty (p95) wait: first_token, inter_token or end_to_end.",
+        ("model", "of", "share"),
+        _latencies,
     ),
     Metric(
         "gpudeck_findings",

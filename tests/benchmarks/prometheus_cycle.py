@@ -59,8 +59,8 @@ def main() -> int:
         bodies = answers(names)
         began = time.process_time()
         for number in range(CYCLES):
-            values, times = (vector(HttpAnswer(200, body), "Prometheus") for body in bodies)
-            cycle = read_cycle(values, times, hosts, (), label, number)
+            told = [vector(HttpAnswer(200, body), "Prometheus") for body in bodies]
+            cycle = read_cycle(told, hosts, (), label, number)
         cost = (time.process_time() - began) / CYCLES
         assert sum(len(report.reading.gpus) for report in cycle.hosts.values() if report.reading) == 8 * count
         share[count] = cost / EVERY_SECONDS

@@ -39,7 +39,7 @@ def state(session: RecordedSession) -> FleetState:
 
 def test_the_page_says_what_the_json_says(state: FleetState) -> None:
     told, gpus = samples(page(state)), status_json(state)["hosts"][0]["gpus"]
-    for key in ("total", "used", "other", "estimate"):
+    for key in ("total", "used", "other", "unheld", "estimate"):
         sizes = {labels["gpu"]: value for labels, value in told[f"gpudeck_gpu_memory_{key}_bytes"]}
         assert sizes == {str(n): gpu[f"{key}_bytes"] for n, gpu in enumerate(gpus)}
     models = {model["name"]: model for model in status_json(state)["models"]}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from fleet.inventory import Host
 from fleet.model import Model
-from fleet.readings import EngineReading, HostReading
+from fleet.readings import HostReading
+from fleet.telemetry.engines.rates import Look
 from fleet.telemetry.prometheus.answers import Vector
-from fleet.telemetry.prometheus.engines import engines
+from fleet.telemetry.prometheus.engines import looks
 from fleet.telemetry.prometheus.figures import FIGURES
-from fleet.telemetry.prometheus.gpus import exported, numbered, reading
+from fleet.telemetry.prometheus.gpus import exported_gpus, numbered, reading
 from fleet.telemetry.prometheus.naming import HostNames
 from fleet.telemetry.prometheus.subjects import Subject, subjects
 from fleet.text import clean
@@ -39,22 +40,25 @@ class Cycle:
 
     hosts: Mapping[str, HostReport]
     """Every host asked about, by name."""
-    engines: Mapping[str, EngineReading]
-    """By model; only what was scraped of late."""
+    engines: Mapping[str, Look]
+    """What engines say, by model; only what was scraped of late, by the server's clock."""
+    buckets: Mapping[str, Look]
+    """Their histograms; empty in a cycle that does not ask for them."""
 
 
 def read_cycle(
-    values: Vector, times: Vector, hosts: Sequence[Host], models: Sequence[Model], names: HostNames, number: int
+    answers: Sequence[Vector], hosts: Sequence[Host], models: Sequence[Model], names: HostNames, number: int
 ) -> Cycle:
-    """Read the answers to `figures.values_query` and `figures.times_query`; ``number`` counts the cycles."""
+    """Read the answers to `queries.values`, `queries.times` and perhaps `queries.buckets`.
+
+    ``number`` counts the cycles.
+    """
+    values, times, *rest = answers
+    buckets = rest[0].samples if rest else ()
     gpus: dict[str, list[Subject]] = {host.name: [] for host in hosts}
     unknown: dict[str, None] = {}
-    answering = []
-    for subject in subjects(values.samples, times.samples):
-        if subject.values.keys().isdisjoint(FIGURES):
-            if subject.age_seconds <= FRESH_SECONDS:
-                answering.append(subject)
-            continue
+    exported = (sample for sample in values.samples if sample.name in FIGURES)
+    for subject in subjects(exported, times.samples):
         host = names.host(subject.labels)
         if host is None:
             unknown[names.said(subject.labels)] = None
@@ -63,7 +67,10 @@ def read_cycle(
     nobody = _nobody(tuple(unknown))
     warning = values.warning or times.warning
     reports = {host.name: _report(host, gpus[host.name], number, nobody, warning) for host in hosts}
-    return Cycle(reports, engines(answering, models, names))
+    told, histograms = (
+        looks(samples, times.samples, models, names, FRESH_SECONDS) for samples in (values.samples, buckets)
+    )
+    return Cycle(reports, told, histograms)
 
 
 def _report(host: Host, told: Sequence[Subject], number: int, nobody: str, warning: str) -> HostReport:
@@ -71,7 +78,9 @@ def _report(host: Host, told: Sequence[Subject], number: int, nobody: str, warni
         return HostReport(None, reason=f"Prometheus has no GPU of {host.name} now{nobody}. {warning}".rstrip())
     age = min(subject.age_seconds for subject in told)
     current = [subject for subject in told if subject.age_seconds <= age + FRESH_SECONDS]
-    gpus = exported(sorted(current, key=lambda subject: -subject.age_seconds))  # so that the newest has the last word
+    gpus = exported_gpus(
+        sorted(current, key=lambda subject: -subject.age_seconds)
+    )  # so that the newest has the last word
     if not gpus:
         return HostReport(None, reason=f"Of {host.name} Prometheus has slices of GPUs (MIG) only, not the GPUs.")
     by_number = numbered(gpus, host.gpus)

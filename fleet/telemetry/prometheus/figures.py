@@ -1,4 +1,4 @@
-"""The series that are asked for, and what each says of a GPU.
+"""The series of exporters that are asked for, and what each says of a GPU.
 
 Names: ROCm/device-metrics-exporter, ``docs/configuration/metricslist.md``, of 1.0 to 1.5, each also with the prefix
 ``amd_`` that its helm chart may set; NVIDIA/dcgm-exporter, ``etc/default-counters.csv``.
@@ -6,12 +6,9 @@ Names: ROCm/device-metrics-exporter, ``docs/configuration/metricslist.md``, of 1
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fleet.telemetry.vllm_metrics import KV_USAGE, RUNNING, WAITING
 from fleet.units import MB, MiB
 
 AMD = "AMD's device metrics exporter"
@@ -85,27 +82,5 @@ FIGURES = {
 }
 """By name, of two that say the same the better first."""
 
-_DATED = tuple(name for name, figure in FIGURES.items() if figure.quantity in (Quantity.USED, Quantity.TOTAL))
+DATED = tuple(name for name, figure in FIGURES.items() if figure.quantity in (Quantity.USED, Quantity.TOTAL))
 """Series with the labels of all others of their exporter; which of them it has is its operator's choice."""
-
-
-def values_query(match: Mapping[str, str]) -> str:
-    """The query for the newest value of everything there is, of series with these labels.
-
-    Of names joined by ``|`` Prometheus makes as many look-ups, no search.
-    """
-    names = "|".join((*FIGURES, *KV_USAGE, RUNNING, WAITING))
-    return "{" + ",".join((f'__name__=~"{names}"', *_matchers(match))) + "}"
-
-
-def times_query(match: Mapping[str, str]) -> str:
-    """The query for when each GPU and each engine was last scraped: any other tells only when it was asked.
-
-    Joined by ``or`` because ``timestamp`` takes names away, and series that are then alike are an error anywhere else.
-    """
-    matchers = ",".join(_matchers(match))
-    return " or ".join(f"timestamp({name}{{{matchers}}})" for name in (*_DATED, RUNNING))
-
-
-def _matchers(match: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"{label}={json.dumps(value)}" for label, value in match.items())

@@ -67,18 +67,16 @@ def gpu_labels(labels: Mapping[str, str]) -> GpuLabels | None:
     )
 
 
-def exported(subjects: Iterable[Subject]) -> dict[GpuLabels, ExportedGpu]:
-    """The GPUs that are told of, all of one host."""
+def exported_gpus(subjects: Iterable[Subject]) -> dict[GpuLabels, ExportedGpu]:
+    """The GPUs that are told of in `figures.FIGURES`, all of one host."""
     found: dict[GpuLabels, ExportedGpu] = {}
     for subject in subjects:
         labels = gpu_labels(subject.labels)
-        figures = {name: FIGURES[name] for name in subject.values if name in FIGURES}
-        if labels is None or not figures:
+        if labels is None:
             continue
-        exporter = next(iter(figures.values())).exporter
-        gpu = found.setdefault(labels, ExportedGpu(labels, exporter))
-        for name, figure in figures.items():
-            value = figure.reads(subject.values[name])
+        for name, told in subject.values.items():
+            gpu = found.setdefault(labels, ExportedGpu(labels, FIGURES[name].exporter))
+            value = FIGURES[name].reads(told)
             if value is not None:
                 gpu.values[name] = value
     return found

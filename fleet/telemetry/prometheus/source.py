@@ -1,23 +1,26 @@
-"""Watching a whole fleet through one Prometheus server: two queries a cycle, whatever the number of hosts."""
+"""Watching a whole fleet through one Prometheus server: two or three queries a cycle, whatever the number of hosts."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from fleet.errors import EndpointError
 from fleet.inventory import Host, Inventory, Prometheus
 from fleet.model import Model
-from fleet.readings import HostSnapshot, Link
+from fleet.readings import EngineReading, HostSnapshot, Link
+from fleet.telemetry.prometheus import queries
 from fleet.telemetry.prometheus.asking import ask
 from fleet.telemetry.prometheus.cycle import FRESH_SECONDS, Cycle, read_cycle
-from fleet.telemetry.prometheus.figures import times_query, values_query
+from fleet.telemetry.prometheus.engines import ENGINES, EngineMeter
 from fleet.telemetry.prometheus.naming import HostNames
 
 TIMEOUT_SECONDS = 10.0
+BUCKET_CYCLES = 6
+"""Histograms are asked for in every sixth cycle: latencies are of the last minute anyway."""
 
 
 class PrometheusSource:
@@ -54,7 +57,8 @@ class PrometheusSource:
 
     def watch(self, models: Sequence[Model]) -> None:
         """Look for these models' engines instead."""
-        self._models = tuple(model for model in models if model.enabled and model.engine.name == "vllm")
+        self._models = tuple(model for model in models if model.enabled and model.engine.name in ENGINES)
+        self._meters = {model.name: EngineMeter(model.engine.name) for model in self._models}
 
     def leave(self, host: str) -> None:
         """Publish nothing of that host any more: somebody reads it better."""
@@ -74,26 +78,38 @@ class PrometheusSource:
             await asyncio.sleep(max(0.0, began + self._interval - self._clock()))
 
     async def _cycle(self) -> Cycle:
-        values, times = await asyncio.gather(
-            ask(self._server, values_query(self._server.match), TIMEOUT_SECONDS),
-            ask(self._server, times_query(self._server.match), TIMEOUT_SECONDS),
-        )
+        """Raises EndpointError."""
+        asked = [queries.values, queries.times]
+        if self._number % BUCKET_CYCLES == 0:
+            asked.append(queries.buckets)
+        match = self._server.match
+        answers = await asyncio.gather(*(ask(self._server, query(match), TIMEOUT_SECONDS) for query in asked))
         self._number += 1
-        return await asyncio.to_thread(
-            read_cycle, values, times, tuple(self._hosts.values()), self._models, self._names, self._number
-        )
+        hosts = tuple(self._hosts.values())
+        return await asyncio.to_thread(read_cycle, answers, hosts, self._models, self._names, self._number)
 
     def _take(self, cycle: Cycle) -> None:
-        now = self._clock()
+        now, engines = self._clock(), self._metered(cycle)
         for name, host in self._hosts.items():
             told = cycle.hosts[name]
-            answering = {m.name: cycle.engines[m.name] for m in self._placed_on(host) if m.name in cycle.engines}
-            self._snapshots[name] = replace(self._snapshots[name], engines=answering)
+            here = {m.name: engines[m.name] for m in self._models if m.name in engines and _is_on(m, host)}
+            self._snapshots[name] = replace(self._snapshots[name], engines=here)
             if told.reading is None:
                 self._miss(name, told.reason)
             else:
                 link = Link.LIVE if told.age_seconds <= FRESH_SECONDS else Link.STALE
                 self._show(name, link, told.reason, read_at=now - told.age_seconds, reading=told.reading)
+
+    def _metered(self, cycle: Cycle) -> dict[str, EngineReading]:
+        found = {}
+        for name, meter in self._meters.items():
+            if name in cycle.buckets:
+                meter.see_buckets(cycle.buckets[name])
+            if name in cycle.engines:
+                found[name] = meter.reading(cycle.engines[name])
+            else:
+                meter.forget()
+        return found
 
     def _miss(self, host: str, reason: str) -> None:
         """There is no news of a host: what is known of it ages, and then it is lost."""
@@ -108,5 +124,6 @@ class PrometheusSource:
         self._snapshots[host] = replace(self._snapshots[host], link=link, reason=reason, **news)
         self._publish(self._snapshots[host])
 
-    def _placed_on(self, host: Host) -> Iterator[Model]:
-        return (model for model in self._models if model.place and model.place.host == host.name)
+
+def _is_on(model: Model, host: Host) -> bool:
+    return model.place is not None and model.place.host == host.name

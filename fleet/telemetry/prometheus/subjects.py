@@ -1,4 +1,4 @@
-"""What is told under one set of labels: of one GPU by its exporter, of one engine by itself, with its age."""
+"""What is told under one set of labels, of one GPU, with its age."""
 
 from __future__ import annotations
 

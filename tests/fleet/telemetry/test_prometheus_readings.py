@@ -16,9 +16,10 @@ from fleet.errors import EndpointError
 from fleet.http import HttpAnswer
 from fleet.inventory import Host, Inventory, Prometheus
 from fleet.model import Arguments, Engine, Model, Place
-from fleet.readings import EngineReading, GpuReading
+from fleet.readings import EngineReading, EngineWord, GpuReading, Sleep
 from fleet.telemetry.prometheus.answers import Vector, vector
 from fleet.telemetry.prometheus.cycle import FRESH_SECONDS, Cycle, HostReport, read_cycle
+from fleet.telemetry.prometheus.engines import EngineMeter
 from fleet.telemetry.prometheus.naming import HostNames
 
 MIB = 1 << 20
@@ -56,7 +57,7 @@ def cycle(
     values = answer([entry for page in pages for entry in page[0]], **more)
     times = answer([entry for page in pages for entry in page[1]])
     inventory = Inventory("test", tuple(hosts), tuple(models), prometheus=server)
-    return read_cycle(values, times, hosts, models, HostNames(inventory), 1)
+    return read_cycle((values, times), hosts, models, HostNames(inventory), 1)
 
 
 def gpus(report: HostReport) -> tuple[GpuReading, ...]:
@@ -225,7 +226,8 @@ TWO = (host(), host("gpu02"))
 
 
 def engines(*pages: tuple[list[Any], list[Any]], models: Sequence[Model]) -> Mapping[str, EngineReading]:
-    return cycle(*pages, hosts=TWO, models=models).engines
+    found = cycle(*pages, hosts=TWO, models=models).engines
+    return {name: EngineMeter("vllm").reading(look) for name, look in found.items()}
 
 
 def test_engines_of_one_model_are_summed_and_the_fullest_cache_counts() -> None:
@@ -233,7 +235,7 @@ def test_engines_of_one_model_are_summed_and_the_fullest_cache_counts() -> None:
         "any", usage=0.5, running=4, waiting=1, engine=1
     )
     found = engines(scraped(page, "gpu01:8001"), models=[LLAMA, SECOND])
-    assert dict(found) == {"llama": EngineReading(True, 0.5, 7, 1)}
+    assert dict(found) == {"llama": EngineReading(True, 0.5, 7, 1, EngineWord.READY)}
 
 
 def test_vllm_before_0_10_calls_its_cache_the_gpus() -> None:
@@ -246,6 +248,27 @@ def test_a_pod_is_known_by_the_name_it_serves_unless_two_share_it() -> None:
     chat = scraped(vllm_page("chat-large", usage=0.75, running=1, waiting=0), "10.42.0.8:8000")
     assert set(engines(llama, chat, models=[LLAMA, CHAT])) == {"llama", "chat"}
     assert set(engines(llama, chat, models=[LLAMA, SECOND, CHAT])) == {"chat"}
+
+
+def test_two_scrapes_tell_rates_and_latencies() -> None:
+    meter = EngineMeter("vllm")
+    for at, tokens, done, quick, slow in ((NOW - 40, 1_000, 10, 0, 0), (NOW - 10, 4_000, 40, 24, 30)):
+        labels = {"engine": 0, "model_name": "any"}
+        page = vllm_page("any", usage=0.25, running=1, waiting=0).replace("27453.0", str(tokens))
+        page += series("vllm:request_success_total", {**labels, "finished_reason": "stop"}, done)
+        page += series("vllm:cache_config_info", {"block_size": 16, "num_gpu_blocks": 4096, "engine": 0}, 1)
+        page += series("vllm:engine_sleep_state", {**labels, "sleep_state": "awake"}, 1)
+        for edge, count in (("0.1", quick), ("0.2", slow), ("+Inf", slow)):
+            page += series("vllm:time_to_first_token_seconds_bucket", {**labels, "le": edge}, count)
+        told = cycle(scraped(page, "gpu01:8001", age=NOW - at), models=[LLAMA])
+        meter.see_buckets(told.engines["llama"])
+        found = meter.reading(told.engines["llama"])
+    assert (found.tokens_per_second, found.requests_per_second) == (100.0, 1.0)
+    assert found.ttft_p50_seconds == pytest.approx(0.0625)
+    assert found.ttft_p95_seconds == pytest.approx(0.175)
+    assert (found.cache_blocks, found.sleep) == (4096, Sleep.AWAKE)
+    meter.forget()
+    assert meter.reading(told.engines["llama"]).tokens_per_second is None
 
 
 def test_an_engine_that_was_scraped_long_ago_says_nothing() -> None:
@@ -292,7 +315,7 @@ ODD = st.recursive(
 def test_whatever_the_server_puts_into_a_result_is_read_or_left_out(result: list[Any]) -> None:
     body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}})
     found = vector(HttpAnswer(200, body.encode()), "Prometheus")
-    read_cycle(found, found, [host()], [LLAMA], HostNames(Inventory("test", (host(),), ())), 1)
+    read_cycle((found, found, found), [host()], [LLAMA], HostNames(Inventory("test", (host(),), ())), 1)
 
 
 @given(

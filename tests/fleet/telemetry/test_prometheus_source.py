@@ -14,11 +14,12 @@ from stub_prometheus import Reply, Stub, stub, vector_body
 from fleet.inventory import Host, Inventory, Prometheus
 from fleet.readings import HostSnapshot, Link
 from fleet.telemetry.board import Board
-from fleet.telemetry.prometheus.figures import times_query, values_query
+from fleet.telemetry.prometheus import queries
 from fleet.telemetry.prometheus.source import PrometheusSource
 
 HOSTS = ("gpu01", "gpu02")
 NOW = 1_790_000_000.0
+NONE = vector_body([])
 ALL = dict.fromkeys(range(8), 1_000)
 
 
@@ -40,7 +41,7 @@ def pages(ages: Mapping[str, float], used: Mapping[int, int] = ALL) -> Any:
             for sample in family.samples:
                 values.append({"metric": dict(sample.labels, __name__=sample.name), "value": [NOW, str(sample.value)]})
                 times.append({"metric": sample.labels, "value": [NOW, str(NOW - age)]})
-    bodies = {values_query({}): vector_body(values), times_query({}): vector_body(times)}
+    bodies = {queries.values({}): vector_body(values), queries.times({}): vector_body(times), queries.buckets({}): NONE}
     return lambda query: (200, bodies[query])
 
 
