@@ -53,6 +53,7 @@ class Moment:
 
 class _Row(NamedTuple):
     at: int
+    seconds: int
     n: int
     low: int
     sum: int
@@ -89,7 +90,7 @@ class History:
         tier = self._tier(subject.kind, id_, since, step)
         for row in self._rows(subject.kind, id_, quantity, tier, int(since), int(until)):
             first = max(0, int((row.at - since) / step))
-            last = max(first, int((row.at + tier.seconds - since) / step) - 1) if tier.seconds > step else first
+            last = max(first, int((row.at + row.seconds - since) / step) - 1) if row.seconds > step else first
             for slot in slots[first : last + 1]:
                 slot.append(row)
         scale = _scale(subject.kind, quantity)
@@ -189,7 +190,7 @@ class History:
         }
         key = id_ << TIME_BITS
         rows = self._database.execute(
-            f"SELECT key & {_TIME}, {quantity}_n, {quantity}_low, {quantity}_sum, {quantity}_peak "
+            f"SELECT key & {_TIME}, {tier.seconds}, {quantity}_n, {quantity}_low, {quantity}_sum, {quantity}_peak "
             f"FROM {table(kind, tier)} WHERE key > ? AND key < ? AND {quantity}_n > 0",
             (key + max(0, since - tier.seconds), key + until),
         )
@@ -206,7 +207,7 @@ class History:
             f"ON raw.key = second.at << {SUBJECT_BITS} | :id WHERE {quantity} IS NOT NULL AND second.at < :until",
             {"since": since, "until": until, "id": id_},
         )
-        return (_Row(at, 1, value, value, value) for at, value in rows)
+        return (_Row(at, 1, 1, value, value, value) for at, value in rows)
 
     # one moment
 

@@ -47,6 +47,8 @@ class Writer:
     def flush(self) -> None:
         """Record what is waiting. While the file cannot be written, readings are lost and all else is kept back."""
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not entries and self._recording is None:
+            return
         try:
             if entries:
                 self._opened().write(entries)

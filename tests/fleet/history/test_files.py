@@ -189,6 +189,8 @@ def test_a_folder_that_cannot_be_made_is_said_and_tried_again(tmp_path: Path) ->
     writer.add(frame(NOON))
     writer.flush()
     assert "cannot be written" in writer.trouble
+    writer.flush()
+    assert "cannot be written" in writer.trouble, "nothing was tried, so nothing is better"
     (tmp_path / "file").unlink()
     writer.add(frame(NOON + 1))
     writer.flush()

@@ -91,6 +91,16 @@ def test_a_peak_of_one_second_is_there_after_a_day_and_after_a_month(kept: Kept)
     assert whole[1].mean == pytest.approx((90 * 3599 + 190) * GIB / 3600)
 
 
+def test_where_seconds_are_no_longer_kept_a_minute_stands_for_each_of_them(kept: Kept) -> None:
+    for second in range(150):
+        kept.record(NOON + second, gpu(second))
+    kept.recording.roll(NOON + 150)
+    kept.database.execute("DELETE FROM gpu_raw WHERE key < ?", ((NOON + 120) << 20,))
+    series = kept.history.series(GPU, "used_bytes", NOON, NOON + 180, 18)
+    peaks = [bucket.peak if bucket else None for bucket in series]
+    assert peaks == [*[59] * 6, *[119] * 6, 129, 139, 149, None, None, None]
+
+
 def test_the_minute_and_hour_that_are_not_over_count_already(kept: Kept) -> None:
     for second in range(0, 5400, 30):
         kept.record(NOON + second, gpu(second))
