@@ -36,7 +36,7 @@ class Recorder:
         self._session = session
         self._writer = writer
         self._clock = clock
-        self._read_at: dict[str, float | None] = {}
+        self._seen: dict[str, HostSnapshot] = {}
         self._told: dict[tuple[EventKind, str], str | None] = {}
         self._findings: Mapping[str, str] | None = None
         self._looked_at = 0
@@ -54,13 +54,16 @@ class Recorder:
         if abs(at - self._looked_at) >= FINDINGS_SECONDS or self._assessed is None:
             self._looked_at = at
             self._look(at)
+        seen, self._seen[snapshot.host] = self._seen.get(snapshot.host), snapshot
+        is_new = seen is None or snapshot.read_at != seen.read_at
+        if seen is not None and not is_new and _tells_the_same(snapshot, seen):
+            return
         models = self._models_of(snapshot)
         for event in events(at, snapshot, models):
             if self._told.get((event.kind, event.subject)) != event.value:
                 self._told[event.kind, event.subject] = event.value
                 self._writer.add(event)
-        if snapshot.link is Link.LIVE and snapshot.read_at != self._read_at.get(snapshot.host):
-            self._read_at[snapshot.host] = snapshot.read_at
+        if snapshot.link is Link.LIVE and is_new:
             self._writer.add(Frame(at, tuple(samples(snapshot, models))))
 
     def _look(self, at: int) -> None:
@@ -138,6 +141,11 @@ def events(at: int, snapshot: HostSnapshot, models: Iterable[ModelState]) -> Ite
             yield Event(at, EventKind.STATE, model.name, str(model.word))
         place = model.model.place if model.model.enabled else None
         yield Event(at, EventKind.PLACE, model.name, str(place) if place else None)
+
+
+def _tells_the_same(one: HostSnapshot, other: HostSnapshot) -> bool:
+    """Whether two snapshots around one reading say the same of the host and its models."""
+    return one.link is other.link and one.services == other.services and one.engines == other.engines
 
 
 def _is_known(model: Model, snapshot: HostSnapshot) -> bool:
