@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +162,25 @@ def test_a_start_is_recorded_as_reckoned_and_as_it_came(session: RecordedSession
     record_start(session, start).join()
     with history(path_of(session)) as found:
         assert found.starts("llama-3.1-8b") == (start,)
+
+
+class WatchedSession(RecordedSession):
+    """Its host is read once, and then nothing more comes."""
+
+    async def watch(self, ready: Awaitable[object] | None = None) -> None:
+        self.board.publish(replace(recorded_snapshot(), read_at=READ_AT + 1))
+        await asyncio.Event().wait()
+
+
+async def test_an_open_console_records(session: RecordedSession) -> None:
+    watched = WatchedSession(session.inventory, session.state_folder or Path())
+    app = GpudeckApp(watched, time_of_day=lambda: "14:02", environment={})
+    async with app.run_test(size=(160, 48)) as pilot:
+        await pilot.pause()
+    assert app._recording is not None
+    app._recording.close()
+    with history(path_of(watched)) as found:
+        assert len(found.subjects(Kind.GPU)) == 8
 
 
 async def test_while_nothing_can_be_recorded_the_console_says_why_and_goes_on(

@@ -205,6 +205,16 @@ def test_a_gpu_keeps_its_history_when_its_index_changes(kept: Kept) -> None:
     assert kept.history.subjects(Kind.GPU) == (GPU, Subject(Kind.GPU, "gpu01/4"))
 
 
+def test_a_host_that_is_somebody_else_every_second_is_not_followed_for_ever(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet.history.recording._SUBJECTS", 10)
+    for second in range(100):
+        kept.record(NOON + second, gpu(1, pci=f"gpu01 0000:{second:02x}:00.0"))
+    assert kept.count("subject") == 10
+    assert kept.count("gpu_raw") == 10
+
+
 def test_impossible_values_are_not_kept(kept: Kept) -> None:
     kept.record(NOON, gpu(1 << 80, float("nan")), model(-float("inf"), 0.5, 1))
     assert kept.history.at(NOON).values == {
