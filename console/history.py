@@ -8,14 +8,16 @@ from pathlib import Path
 from threading import Thread
 
 from console.fleets import history_path, state_folder
+from console.history_starts import starts
 from console.session import Session
 from fleet.findings import Tense
 from fleet.findings.assess import Assessment
-from fleet.history.values import Entry, Event, EventKind, Frame, Kind, Sample, Standing, Start, Subject
+from fleet.history.values import Event, EventKind, Frame, Kind, Sample, Standing, Start, Subject
 from fleet.history.writer import Writer, WriterThread, record
 from fleet.inventory import Inventory
 from fleet.model import GpuId, Model
 from fleet.readings import HostSnapshot, Link, ServiceWord
+from fleet.startup import ModelStart
 from fleet.state import FleetState, ModelState, model_state
 from fleet.text import clean
 
@@ -38,6 +40,8 @@ class Recorder:
         self._clock = clock
         self._seen: dict[str, HostSnapshot] = {}
         self._told: dict[tuple[EventKind, str], str | None] = {}
+        self._starts: dict[tuple[str, str], ModelStart] = {}
+        """As last recorded, by model and run."""
         self._findings: Mapping[str, str] | None = None
         self._looked_at = 0
         self._assessed: Assessment | None = None
@@ -63,6 +67,8 @@ class Recorder:
             if self._told.get((event.kind, event.subject)) != event.value:
                 self._told[event.kind, event.subject] = event.value
                 self._writer.add(event)
+        for start in self._new_starts(at, snapshot, models):
+            self._writer.add(start)
         if snapshot.link is Link.LIVE and is_new:
             self._writer.add(Frame(at, tuple(samples(snapshot, models))))
 
@@ -87,6 +93,14 @@ class Recorder:
                 self._at_home[model.place.host if model.place else inventory.hosts[0].name].append(model)
         return [model_state(model, self._assessed, {snapshot.host: snapshot}) for model in self._at_home[snapshot.host]]
 
+    def _new_starts(self, at: int, snapshot: HostSnapshot, models: Iterable[ModelState]) -> Iterator[Start]:
+        """Starts that were read since the last look, or of which more is known than then."""
+        for state in models:
+            for read in (snapshot.starts.get(state.name), snapshot.failures.get(state.name)):
+                if read is not None and self._starts.get((state.name, read.invocation)) != read:
+                    self._starts[state.name, read.invocation] = read
+                    yield from starts(at, state.model, read, snapshot.reading)
+
 
 class LiveRecording:
     """A session being recorded in its own file, by a thread of its own."""
@@ -109,20 +123,11 @@ class LiveRecording:
 
 
 def record_rollout(session: Session, models: Iterable[str], outcome: str, message: str) -> Thread:
-    """Record how a rollout of these models ended."""
+    """Record how a rollout of these models ended, in a thread of its own; of trouble with the file nothing is heard."""
     said = clean(f"{outcome}: {message}" if message else outcome)
     at = int(time.time())
-    return _record(session, *(Event(at, EventKind.ROLLOUT, model, said) for model in dict.fromkeys(models)))
-
-
-def record_start(session: Session, start: Start) -> Thread:
-    """Record how a start of an engine went; the same start recorded again replaces what was."""
-    return _record(session, start)
-
-
-def _record(session: Session, *entries: Entry) -> Thread:
-    """Record what no reading brings, in a thread of its own; of trouble with the file nothing is heard."""
-    thread = Thread(target=record, args=(path_of(session), *entries), name="history entry")
+    events = (Event(at, EventKind.ROLLOUT, model, said) for model in dict.fromkeys(models))
+    thread = Thread(target=record, args=(path_of(session), *events), name="history entry")
     thread.start()
     return thread
 
@@ -145,7 +150,8 @@ def events(at: int, snapshot: HostSnapshot, models: Iterable[ModelState]) -> Ite
 
 def _tells_the_same(one: HostSnapshot, other: HostSnapshot) -> bool:
     """Whether two snapshots around one reading say the same of the host and its models."""
-    return one.link is other.link and one.services == other.services and one.engines == other.engines
+    told = "link", "services", "engines", "starts", "failures"
+    return all(getattr(one, name) == getattr(other, name) for name in told)
 
 
 def _is_known(model: Model, snapshot: HostSnapshot) -> bool:

@@ -105,6 +105,10 @@ def start_lines(start: Start) -> list[str]:
     """A start: how it ended, and every part as reckoned and as it came."""
     took = f" in {duration(start.seconds)}" if start.seconds is not None else ""
     lines = [f"{clock(start.at)}  {start.gpu}  {start.build}  {start.outcome}{took}  arguments {start.arguments}"]
+    if start.sentence:
+        lines.append(f"    {start.sentence}")
+    if not start.alone:
+        lines.append("    It was not alone on the GPU while it measured.")
     for part in dict.fromkeys((*start.predicted, *start.measured)):
         reckoned, came = (
             "–" if size is None else gib(size) for size in (start.predicted.get(part), start.measured.get(part))

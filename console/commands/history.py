@@ -114,6 +114,8 @@ def document(report: Report) -> dict[str, Any]:
                 "build": start.build,
                 "arguments": start.arguments,
                 "outcome": start.outcome,
+                "sentence": start.sentence or None,
+                "alone": start.alone,
                 "seconds": start.seconds,
                 "predicted": {f"{part}_bytes": size for part, size in start.predicted.items()},
                 "measured": {f"{part}_bytes": size for part, size in start.measured.items()},

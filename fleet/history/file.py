@@ -34,9 +34,9 @@ CREATE TABLE event (
 CREATE INDEX event_of ON event (kind, subject, at);
 CREATE INDEX event_at ON event (at);
 CREATE TABLE start (
-    model TEXT NOT NULL, gpu TEXT NOT NULL, at INTEGER NOT NULL, build TEXT NOT NULL, arguments TEXT NOT NULL,
-    predicted TEXT NOT NULL, measured TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL,
-    PRIMARY KEY (model, gpu, at)
+    model TEXT NOT NULL, gpu TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL, build TEXT NOT NULL,
+    arguments TEXT NOT NULL, predicted TEXT NOT NULL, measured TEXT NOT NULL, outcome TEXT NOT NULL,
+    sentence TEXT NOT NULL, alone INTEGER NOT NULL, seconds REAL, PRIMARY KEY (model, gpu, run)
 ) WITHOUT ROWID;
 """,
 )

@@ -6,9 +6,9 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fleet.errors import GpudeckError
 from fleet.history.file import SUBJECT_BITS, TIME_BITS, columns, open_file, table
@@ -137,15 +137,11 @@ class History:
 
     def starts(self, model: str | None = None) -> tuple[Start, ...]:
         """Recorded starts of a model, or of all, oldest first."""
+        names = [field.name for field in fields(Start)]
         rows = self._database.execute(
-            "SELECT at, model, gpu, build, arguments, predicted, measured, outcome, seconds FROM start "
-            "WHERE ?1 IS NULL OR model = ?1 ORDER BY at, gpu",
-            (model,),
+            f"SELECT {', '.join(names)} FROM start WHERE ?1 IS NULL OR model = ?1 ORDER BY at, gpu", (model,)
         )
-        return tuple(
-            Start(at, name, gpu, build, arguments, json.loads(predicted), json.loads(measured), outcome, seconds)
-            for at, name, gpu, build, arguments, predicted, measured, outcome, seconds in rows
-        )
+        return tuple(_start(dict(zip(names, row, strict=True))) for row in rows)
 
     # where a series is found
 
@@ -263,6 +259,11 @@ def _unreadable(path: Path, error: Exception) -> GpudeckError:
     return GpudeckError(
         f"The history {path} cannot be read: {error}.", "The next console that records will set it aside."
     )
+
+
+def _start(row: dict[str, Any]) -> Start:
+    row |= {"predicted": json.loads(row["predicted"]), "measured": json.loads(row["measured"])}
+    return Start(**row | {"alone": bool(row["alone"])})
 
 
 def _scale(kind: Kind, quantity: str) -> int:

@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 
 from fleet.history.file import SUBJECT_BITS, TIME_BITS, columns, table
 from fleet.history.values import (
@@ -174,19 +175,10 @@ class Recording:
                 self._write_event(Event(standing.at, EventKind.FINDING, subject, sentence))
 
     def _write_start(self, start: Start) -> None:
+        row = {field.name: getattr(start, field.name) for field in fields(start)}
+        row |= {"predicted": json.dumps(dict(start.predicted)), "measured": json.dumps(dict(start.measured))}
         self._database.execute(
-            "INSERT OR REPLACE INTO start VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                start.model,
-                start.gpu,
-                start.at,
-                start.build,
-                start.arguments,
-                json.dumps(dict(start.predicted)),
-                json.dumps(dict(start.measured)),
-                start.outcome,
-                start.seconds,
-            ),
+            f"INSERT OR REPLACE INTO start ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row
         )
 
     # minutes and hours

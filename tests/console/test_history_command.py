@@ -57,6 +57,7 @@ def recorded(run: Run) -> None:
         Standing(NOW - 900, {"KV001 llama-3.1-8b": "error: max seq len exceeds the KV cache"}),
         Start(
             NOW - 9000,
+            "run 1",
             "llama-3.1-8b",
             "gpu01/0",
             "vllm 0.9.2",
@@ -64,7 +65,7 @@ def recorded(run: Run) -> None:
             {"weights": 15 * GIB, "kv_cache": 70 * GIB},
             {"weights": 16 * GIB},
             "started",
-            41.0,
+            seconds=41.0,
         ),
     ]
     write(entries)
