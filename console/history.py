@@ -176,7 +176,15 @@ def samples(snapshot: HostSnapshot, models: Iterable[ModelState]) -> Iterator[Sa
     for model in models:
         engine = model.engine
         if model.used_bytes or engine.kv_usage is not None:
-            figures = model.used_bytes, engine.kv_usage, engine.running, engine.waiting
+            figures = (
+                model.used_bytes,
+                engine.kv_usage,
+                engine.running,
+                engine.waiting,
+                engine.tokens_per_second,
+                engine.requests_per_second,
+                engine.ttft_p95_seconds,
+            )
             yield Sample(Subject(Kind.MODEL, model.name), model.name, figures)
 
 

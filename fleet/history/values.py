@@ -43,6 +43,9 @@ QUANTITIES: Mapping[Kind, tuple[Quantity, ...]] = {
         Quantity("kv_usage", 10_000),
         Quantity("running"),
         Quantity("waiting"),
+        Quantity("tokens_per_second", 10),
+        Quantity("requests_per_second", 100),
+        Quantity("ttft_p95_seconds", 1000),
     ),
 }
 """The figures of each kind. A new one gets its columns when a file is next opened."""

@@ -24,7 +24,7 @@ def gpu(used: float | None, busy: float | None = 50, pci: str = "gpu01 0000:5c:0
 
 
 def model(used: float | None, kv: float | None, waiting: float | None) -> Sample:
-    return Sample(MODEL, "llama", (used, kv, 1, waiting))
+    return Sample(MODEL, "llama", (used, kv, 1, waiting, None, None, None))
 
 
 class Kept:
