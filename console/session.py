@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,6 @@ from pathlib import Path
 from console.readers import Readers
 from fleet.calibration.known import known_starts
 from fleet.errors import UnreachableError
-from fleet.estimate import Estimate
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import GpuOutlook
@@ -133,11 +132,6 @@ class Session:
         if self._now is None:
             self._now = assess(self.inventory, tense=Tense.NOW, totals=self._totals, starts=self._starts)
         return self._now
-
-    @property
-    def unlearned(self) -> Mapping[str, Estimate]:
-        """What we would reckon of the running placement had no start taught us anything."""
-        return assess(self.inventory, totals=self.totals, with_fixes=False).estimates
 
     def after(self) -> Assessment | None:
         """What we reckon of the placement after the draft; None without a draft."""
