@@ -198,7 +198,7 @@ def test_an_engine_without_rules_of_its_own_keeps_its_buffers_only_where_nothing
     model = Model("r1", Engine("llama.cpp"), "MAI-DS-R1-Q4_K_M.gguf", Place("gpu01", (4, 5, 6)), args=Arguments(told))
     ranks = tuple(RankStart(f"ROCm{n}", Size(120 * GiB), Size(GiB), cache=Size(2 * GiB)) for n in range(3))
     startup = Startup("llama.cpp", Ending.STARTED, "6123 (79c1160b0)", ranks)
-    args = model.args.replace("port", 8010).replace("host", "0.0.0.0")
+    args = model.args.replace("port", 8010).replace("host", "0.0.0.0").replace("prio", 2)
     start = ModelStart(startup, args, "/models/MAI-DS-R1-Q4_K_M.gguf", "MI300X")
     kind = accelerator("MI300X")
     taught = estimate(model, kind, recorded=start)
@@ -206,3 +206,15 @@ def test_an_engine_without_rules_of_its_own_keeps_its_buffers_only_where_nothing
     assert taught.shares[0].origins == Origins(MEASURED, MEASURED, MEASURED, MODELLED, MODELLED)
     longer = replace(model, args=model.args.replace("ctx-size", 65536))
     assert estimate(longer, kind, recorded=start) == estimate(longer, kind)
+
+
+def test_a_model_nobody_knows_is_known_by_what_it_printed() -> None:
+    pair = {**TOLD_LITTLE, "model": "someone/secret-9b", "second": TOLD_LITTLE["first"]}
+    found, blind = second(pair, recorded(pair)), second(pair, None)
+    (share,), (budget,) = found.shares, blind.shares
+    assert (blind.basis, found.basis) == ("budget", "calibrated")
+    assert (share.weights_bytes, share.kv_cache_bytes) == (round(14.99 * GiB), round(58.11 * GiB))
+    assert share.origins == Origins(MEASURED, MEASURED, MODELLED, MEASURED, CALIBRATED)
+    assert share.total_bytes == budget.total_bytes + round(0.91 * GiB), "0.19 has its graphs outside its budget"
+    assert (found.kv_cache_tokens, found.cache_origin) == (476_016, MEASURED)
+    assert second({**pair, "second": TOLD_LITTLE["second"]}, recorded(pair)).basis == "budget"
