@@ -124,9 +124,13 @@ class Lesson:
     then: Settings
     ranks: tuple[Taught, ...]
 
-    def holding(self, now: Settings) -> tuple[Taught, ...]:
-        """What each rank measured, as far as it holds for a start with these settings; empty where nothing does."""
+    def holding(self, now: Settings, *, same_room: bool) -> tuple[Taught, ...]:
+        """What each rank measured, as far as it holds for a start with these settings; empty where nothing does.
+
+        ``same_room`` = whether it finds as much memory as the recorded one did, so that the cache can be the same.
+        """
         holds = {part: self._same(now, part) for part in HOLDS_WHILE}
+        holds["cache"] = holds["cache"] and same_room
         return tuple(rank.kept(holds) for rank in self.ranks) if any(holds.values()) else ()
 
     def has_tokens(self, now: Settings) -> bool:

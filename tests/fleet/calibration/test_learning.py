@@ -218,3 +218,22 @@ def test_a_model_nobody_knows_is_known_by_what_it_printed() -> None:
     assert share.total_bytes == budget.total_bytes + round(0.91 * GiB), "0.19 has its graphs outside its budget"
     assert (found.kv_cache_tokens, found.cache_origin) == (476_016, MEASURED)
     assert second({**pair, "second": TOLD_LITTLE["second"]}, recorded(pair)).basis == "budget"
+
+
+def test_a_cache_is_reckoned_anew_on_a_gpu_of_another_size() -> None:
+    pair = {**V0, "second": V0["first"]}
+    start = recorded(V0, totals=(206_141_652_992,))
+    (as_it_was,) = second(pair, start).shares
+    model, kind = model_of(pair, pair["first"]["args"]), accelerator("MI300X")
+    (smaller,) = estimate(model, kind, totals=[205_822_885_888], recorded=start).shares
+    assert (as_it_was.origins.kv_cache, smaller.origins.kv_cache) == (MEASURED, CALIBRATED)
+    assert as_it_was.kv_cache_bytes - smaller.kv_cache_bytes == pytest.approx(0.8 * 318_767_104, abs=BLOCK)
+
+
+def test_so_it_is_beside_neighbours_that_the_version_counts_as_its_own() -> None:
+    pair = {**FP8, "version": "0.8.5", "second": {"args": {}}}
+    start, model, kind = recorded(pair), model_of(pair, {}), accelerator("H100")
+    (alone,) = estimate(model, kind, recorded=start).shares
+    (beside,) = estimate(model, kind, recorded=start, others_bytes=[10 * GiB]).shares
+    assert alone.origins.kv_cache is MEASURED
+    assert alone.kv_cache_bytes - beside.kv_cache_bytes == pytest.approx(10 * GiB, abs=BLOCK)
