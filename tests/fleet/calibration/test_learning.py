@@ -237,3 +237,17 @@ def test_so_it_is_beside_neighbours_that_the_version_counts_as_its_own() -> None
     (beside,) = estimate(model, kind, recorded=start, others_bytes=[10 * GiB]).shares
     assert alone.origins.kv_cache is MEASURED
     assert alone.kv_cache_bytes - beside.kv_cache_bytes == pytest.approx(10 * GiB, abs=BLOCK)
+
+
+@pytest.mark.parametrize(("args", "tokens"), [({}, 1_271_696), ({"kv-cache-dtype": "fp8"}, 2_543_408)])
+def test_tokens_alone_teach_where_they_are_counted_by_blocks(args: dict[str, Scalar], tokens: int) -> None:
+    pair: dict[str, Any] = {
+        "model": "meta-llama/Llama-3.1-8B-Instruct", "gpu": "MI300X", "version": "0.19.1",
+        "args": {"gpu-memory-utilization": 0.9},
+        "first": {"args": {"max-model-len": 8192}, "tokens": 1_271_232},
+        "second": {"args": {"max-model-len": 131072, **args}},
+    }  # fmt: skip
+    start = recorded(pair)
+    assert second(pair, start).kv_cache_tokens == pytest.approx(tokens, rel=5e-4)
+    low, high = (second(pair, start, end).kv_cache_tokens or 0 for end in (End.HIGH, End.LOW))
+    assert low <= tokens <= high
