@@ -345,6 +345,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "place": _place_text(model.model.place),
                 "used_bytes": model.used_bytes,
                 "estimate_bytes": model.estimate_bytes,
+                "estimate_basis": model.estimate.basis if model.estimate else None,
                 "kv_usage": model.engine.kv_usage,
                 "running": model.engine.running,
                 "waiting": model.engine.waiting,
