@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,9 @@ from fleet.inventory import Host
 from fleet.model import Engine, Model, Place
 from fleet.readings import HostSnapshot, Link
 from fleet.ssh.connection import HostConnection
+from fleet.ssh.probe_only import ProbeOnly
 from fleet.telemetry.board import Board
+from fleet.telemetry.watcher import HostWatcher
 
 HOST = Host("gpu01", "gpu01", "MI300X", 8)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
