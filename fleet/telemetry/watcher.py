@@ -105,6 +105,8 @@ class HostWatcher:
             try:
                 await self._visit()
             except* UnreachableError as lost:
+                if _cancelled():  # a group that ends with an error drops the cancellation that came meanwhile
+                    raise asyncio.CancelledError from None
                 link = Link.UNREACHABLE if self._snapshot.reading is None else Link.LOST
                 self._show(link=link, reason=str(lost.exceptions[0]))
             if (self._snapshot.read_at or came) - came > wait:  # it was worth coming back
@@ -229,3 +231,9 @@ class HostWatcher:
         told = (self._changed_by, self._reboot, self._trouble, *self._connection.remarks)
         self._snapshot = replace(self._snapshot, remarks=tuple(filter(None, told)), **news)
         self._publish(self._snapshot)
+
+
+def _cancelled() -> bool:
+    """Whether somebody wants the running task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
