@@ -9,11 +9,14 @@ from threading import Thread
 
 from console.fleets import history_path, state_folder
 from console.session import Session
+from fleet.calibration.outcome import outcomes
 from fleet.findings import Tense
 from fleet.findings.assess import Assessment
+from fleet.history.reading import history
 from fleet.history.values import Entry, Event, EventKind, Frame, Kind, Sample, Standing, Start, Subject
 from fleet.history.writer import Writer, WriterThread, record
 from fleet.inventory import Inventory
+from fleet.live.load import Peaks
 from fleet.model import GpuId, Model
 from fleet.readings import HostSnapshot, Link, ServiceWord
 from fleet.state import FleetState, ModelState, model_state
@@ -40,6 +43,7 @@ class Recorder:
         self._told: dict[tuple[EventKind, str], str | None] = {}
         self._findings: Mapping[str, str] | None = None
         self._looked_at = 0
+        self._starts: set[tuple[str, str, str]] = set()
         self._assessed: Assessment | None = None
         self._inventory: Inventory | None = None
         self._at_home: dict[str, list[Model]] = {}
@@ -59,6 +63,8 @@ class Recorder:
             if self._told.get((event.kind, event.subject)) != event.value:
                 self._told[event.kind, event.subject] = event.value
                 self._writer.add(event)
+        for start in self._new_starts(at, snapshot):
+            self._writer.add(start)
         if snapshot.link is Link.LIVE and snapshot.read_at != self._read_at.get(snapshot.host):
             self._read_at[snapshot.host] = snapshot.read_at
             self._writer.add(Frame(at, tuple(samples(snapshot, models))))
@@ -73,6 +79,29 @@ class Recorder:
         if standing.findings != self._findings:
             self._findings = standing.findings
             self._writer.add(standing)
+
+    def _new_starts(self, at: int, snapshot: HostSnapshot) -> Iterator[Start]:
+        """The starts of the snapshot not recorded yet, with what was reckoned of them before they taught anything."""
+        uptime = snapshot.reading.uptime_seconds if snapshot.reading else 0.0
+        for name, start in (*snapshot.starts.items(), *snapshot.failures.items()):
+            key = name, start.invocation, str(start.startup.ending)
+            if key in self._starts or start.startup.began is None:
+                continue
+            self._starts.add(key)
+            model = next((model for model in self._session.inventory.models if model.name == name), None)
+            predicted = self._session.unlearned.get(name)
+            for outcome in outcomes(model, start, predicted) if model and predicted else ():
+                yield Start(
+                    at=round(at - uptime + start.startup.began),
+                    model=name,
+                    gpu=str(outcome.gpu),
+                    build=outcome.build,
+                    arguments=outcome.arguments,
+                    predicted=outcome.predicted,
+                    measured=outcome.measured,
+                    outcome=outcome.outcome,
+                    seconds=outcome.seconds,
+                )
 
     def _models_of(self, snapshot: HostSnapshot) -> list[ModelState]:
         """The models that are at home on the snapshot's host; one without a place is on the first."""
@@ -103,6 +132,21 @@ class LiveRecording:
         """Record what is still waiting, and end."""
         self._recorder.close()
         self._thread.close()
+
+
+def recorded_peaks(path: Path, inventory: Inventory, *, hours: int = 24) -> Peaks:
+    """The highest memory of each GPU and KV use of each model in the last hours. Raises GpudeckError."""
+    until = time.time()
+    since = until - hours * 3600
+    with history(path) as past:
+
+        def highest(subject: Subject, quantity: str) -> float:
+            peak = past.peaks(subject, since, until, only=quantity).get(quantity)
+            return peak.value if peak else 0.0
+
+        used = {gpu: round(highest(Subject(Kind.GPU, str(gpu)), "used_bytes")) for gpu in inventory.gpu_ids}
+        usage = {model.name: highest(Subject(Kind.MODEL, model.name), "kv_usage") for model in inventory.placed}
+        return Peaks(hours, used, usage)
 
 
 def record_rollout(session: Session, models: Iterable[str], outcome: str, message: str) -> Thread:

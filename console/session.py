@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from fleet.calibration.known import known_starts
 from fleet.errors import UnreachableError
+from fleet.estimate import Estimate
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import GpuOutlook
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.live import live_findings
+from fleet.live.load import Peaks
 from fleet.model import GpuId
 from fleet.planning.draft import Draft
 from fleet.readings import HostSnapshot, Link
@@ -51,6 +53,8 @@ class Session:
         self._after: Assessment | None = None
         self._totals: dict[GpuId, int] = {}
         self._starts: dict[str, ModelStart] = {}
+        self.peaks = Peaks()
+        """What was recorded of the fleet's last hours, for whoever looks back to say."""
 
     def connection(self, host: str) -> HostConnection:
         """The one connection to that host, shared by all who talk to it."""
@@ -121,6 +125,11 @@ class Session:
             self._now = assess(self.inventory, tense=Tense.NOW, totals=self._totals, starts=self._starts)
         return self._now
 
+    @property
+    def unlearned(self) -> Mapping[str, Estimate]:
+        """What we would reckon of the running placement had no start taught us anything."""
+        return assess(self.inventory, totals=self.totals, with_fixes=False).estimates
+
     def after(self) -> Assessment | None:
         """What we reckon of the placement after the draft; None without a draft."""
         self._refresh_measured()
@@ -151,7 +160,7 @@ class Session:
         state = join(self.now(), self.board.snapshots, time.monotonic() if now is None else now)
         after = self.after()
         drafted = self._only_in(after) if after else ()
-        found = worst_first((*state.findings, *live_findings(state, self.inventory)))
+        found = worst_first((*state.findings, *live_findings(state, self.inventory, self.peaks)))
         return replace(state, findings=(*found, *drafted))
 
     def blank_state(self) -> FleetState:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from console.history import LiveRecording
 
 TICK_SECONDS = 0.5
+LOOK_BACK_SECONDS = 300.0
 
 
 class SessionApp(App[None]):
@@ -93,6 +96,7 @@ class SessionApp(App[None]):
 
             self._recording = LiveRecording(self.session)
             self.run_worker(self._read_hosts(), group="watch")
+            self.run_worker(self._look_back(), group="look back")
         self._tick()
 
     async def _read_hosts(self) -> None:
@@ -101,6 +105,15 @@ class SessionApp(App[None]):
         except GpudeckError as error:
             self._failure = error
             self.exit()
+
+    async def _look_back(self) -> None:
+        from console.history import path_of, recorded_peaks
+
+        while True:
+            with suppress(GpudeckError):  # what is wrong with the file, its writer says
+                path = path_of(self.session)
+                self.session.peaks = await asyncio.to_thread(recorded_peaks, path, self.session.inventory)
+            await asyncio.sleep(LOOK_BACK_SECONDS)
 
     def _mark_news(self) -> None:
         self._news = True

@@ -136,7 +136,10 @@ class ProcessReading:
 
     def on(self, pci: str) -> int:
         """Bytes it holds on that GPU."""
-        return dict(self.bytes_by_gpu).get(pci, 0)
+        for address, size in self.bytes_by_gpu:
+            if address == pci:
+                return size
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -172,24 +172,44 @@ def join(assessment: Assessment, snapshots: Mapping[str, HostSnapshot], now: flo
     """The fleet at monotonic time ``now`` from what we reckon and the newest snapshot of each host."""
     inventory = assessment.inventory
     models = tuple(model_state(model, assessment, snapshots) for model in inventory.models)
-    hosts = tuple(_host_state(host, models, assessment, snapshots.get(host.name), now) for host in inventory.hosts)
+    by_host = _by_host(models, snapshots)
+    ours = {model.service for model in inventory.models}
+    hosts = tuple(
+        _host_state(host, by_host.get(host.name, ()), ours, assessment, snapshots.get(host.name), now)
+        for host in inventory.hosts
+    )
     return FleetState(inventory.fleet, hosts, models, assessment.findings)
+
+
+def _by_host(models: Iterable[ModelState], snapshots: Mapping[str, HostSnapshot]) -> dict[str, list[ModelState]]:
+    """The models that may be seen on each host; asking every host for every model would take a wide fleet seconds."""
+    found: dict[str, list[ModelState]] = {}
+    for model in models:
+        for name in _hosts_of(model.model) or snapshots:
+            found.setdefault(name, []).append(model)
+    return found
+
+
+def _hosts_of(model: Model) -> tuple[str, ...]:
+    """The only host where the model may run; empty where it may be any."""
+    return (model.place.host,) if model.enabled and model.place else ()
 
 
 def _host_state(
     host: Host,
-    models: tuple[ModelState, ...],
+    models: Sequence[ModelState],
+    services: Set[str | None],
     assessment: Assessment,
     snapshot: HostSnapshot | None,
     now: float,
 ) -> HostState:
     snapshot = snapshot or HostSnapshot(host.name, Link.CONNECTING)
-    ours = {_owner(model.model, snapshot.services.get(model.name)) for model in models}
+    ours = services | {service.owner for service in snapshot.services.values()}
     gpus = []
     for gpu in host.gpu_ids:
         reading = snapshot.reading.gpu(gpu.index) if snapshot.reading else None
         placed = [model for model in models if _is_on(model.model, gpu)]
-        strays = [model for model in models if model not in placed and model.used_by_gpu.get(gpu)]
+        strays = [model for model in models if model.used_by_gpu.get(gpu) and not _is_on(model.model, gpu)]
         gpus.append(
             GpuState(
                 gpu=gpu,
@@ -230,7 +250,8 @@ def _unheld_bytes(gpu: GpuReading | None, reading: HostReading | None) -> int | 
 
 
 def _is_on(model: Model, gpu: GpuId) -> bool:
-    return model.enabled and model.place is not None and gpu in model.place.gpu_ids
+    place = model.place
+    return model.enabled and place is not None and place.host == gpu.host and gpu.index in place.gpus
 
 
 def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, HostSnapshot]) -> ModelState:
@@ -240,8 +261,9 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
     word = ModelWord.UNKNOWN
     engine = EngineReading()
     start = None
-    for snapshot in snapshots.values():
-        if snapshot.reading is None or not _may_run_on(model, snapshot.host):
+    for host in _hosts_of(model) or snapshots:
+        snapshot = snapshots.get(host)
+        if snapshot is None or snapshot.reading is None:
             continue
         measured = True
         service = snapshot.services.get(model.name)
@@ -267,10 +289,6 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
         engine=engine,
         start=start,
     )
-
-
-def _may_run_on(model: Model, host: str) -> bool:
-    return model.place is None or not model.enabled or model.place.host == host
 
 
 def _word(model: Model, service: ServiceReading | None, engine: EngineReading, held_bytes: int) -> ModelWord:

@@ -242,6 +242,15 @@ _ALL = (
         "the process's command line, else its unit's ExecStart=; the version in its log",
     ),
     Rule(
+        "LIVE004",
+        Severity.ERROR,
+        "a GPU with a fault",
+        "It is too hot, or held back by heat or by a signal from outside, or its memory had errors that could not be "
+        "corrected, or its driver is resetting it. Running into the power limit is no fault: a busy GPU does.",
+        "Move its models, look at its cooling and supply, and have a GPU with uncorrected errors reset or exchanged.",
+        "temperatures with their limits, throttle residencies, error counts and bad pages by its driver",
+    ),
+    Rule(
         "LIVE005",
         Severity.WARNING,
         "readings that stopped coming",
@@ -258,6 +267,16 @@ _ALL = (
         "then; plans wait for it.",
         "Wait, some seconds and at times minutes. A zombie that stays keeps its memory until its parent ends.",
         "memory of processes and of the GPU by its driver",
+    ),
+    Rule(
+        "LIVE007",
+        Severity.WARNING,
+        "nearly full under load",
+        "At its highest, a GPU had next to no memory left, or a model next to no KV cache: under a little more load an "
+        "allocation fails, or requests are put back and computed anew.",
+        "Test it under load; lower a utilization where the GPU is full, raise it or shorten max-model-len where the "
+        "cache is.",
+        "peaks of memory and KV cache of the recorded readings",
     ),
     Rule(
         "LIVE008",

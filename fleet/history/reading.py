@@ -97,14 +97,16 @@ class History:
             _bucket(int(since + number * step), slot, scale) if slot else None for number, slot in enumerate(slots)
         )
 
-    def peaks(self, subject: Subject, since: float, until: float) -> Mapping[str, Peak]:
-        """The highest value of each quantity that was measured in that time."""
+    def peaks(self, subject: Subject, since: float, until: float, *, only: str | None = None) -> Mapping[str, Peak]:
+        """The highest value of each quantity, or of one, that was measured in that time."""
         id_ = self._id(subject)
         if id_ is None:
             return {}
         found = {}
         tier = self._tier(subject.kind, id_, since, max(MINUTE.seconds, (until - since) / _PEAK_BUCKETS))
         for quantity in QUANTITIES[subject.kind]:
+            if only not in (None, quantity.name):
+                continue
             rows = self._rows(subject.kind, id_, quantity.name, tier, int(since), int(until))
             best = max(rows, key=lambda row: row.peak, default=None)
             if best is not None:

@@ -38,6 +38,8 @@ _SUBJECTS = 20_000
 """Subjects that are recorded at most: a host that is somebody else every second is not followed for ever."""
 _LARGEST = 1 << 50
 """Values from here on are nonsense, and would overflow the sum of an hour."""
+_SAME_START_SECONDS = 5
+"""How far two readings of when one process began may lie apart."""
 _PRUNED_BUCKETS = 4
 """How much may go at a time, in times of what comes. A clock that is years ahead for a while costs little history."""
 
@@ -165,6 +167,11 @@ class Recording:
                 self._write_event(Event(standing.at, EventKind.FINDING, subject, sentence))
 
     def _write_start(self, start: Start) -> None:
+        """A start read again replaces what was; when it began is known to some seconds only."""
+        self._database.execute(
+            "DELETE FROM start WHERE model = ? AND gpu = ? AND at BETWEEN ? AND ?",
+            (start.model, start.gpu, start.at - _SAME_START_SECONDS, start.at + _SAME_START_SECONDS),
+        )
         self._database.execute(
             "INSERT OR REPLACE INTO start VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -5,14 +5,19 @@ from __future__ import annotations
 from fleet.findings import Finding, Tense
 from fleet.findings.ignoring import sorted_out
 from fleet.inventory import Inventory
-from fleet.live import drift, estimated, links, memory, remarks
+from fleet.live import drift, estimated, faults, links, load, memory, remarks
+from fleet.live.load import Peaks
 from fleet.state import FleetState
 
-_RULES = (links.find, memory.find, remarks.find, estimated.find, drift.find)
+_RULES = (links.find, faults.find, memory.find, remarks.find, estimated.find, drift.find)
+_NONE = Peaks()
 
 
-def live_findings(state: FleetState, inventory: Inventory) -> tuple[Finding, ...]:
-    """Everything that is wrong with the fleet as it was last read, less what its file ignores."""
-    found = (finding for find in _RULES for finding in find(state))
+def live_findings(state: FleetState, inventory: Inventory, peaks: Peaks = _NONE) -> tuple[Finding, ...]:
+    """Everything that is wrong with the fleet as it was last read, less what its file ignores.
+
+    ``peaks`` are what was recorded of it; a recording may have none yet.
+    """
+    found = (*(finding for find in _RULES for finding in find(state)), *load.find(state, peaks))
     counted, _ = sorted_out(inventory, found, Tense.NOW, tells_idle=False)
     return tuple(counted)

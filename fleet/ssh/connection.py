@@ -55,6 +55,7 @@ class HostConnection:
             return self._connection
         if self._opening is None:
             self._opening = asyncio.create_task(self._open(), name=f"connect to {self.name}")
+            self._opening.add_done_callback(_heard)
         return await asyncio.shield(self._opening)
 
     async def close(self) -> None:
@@ -129,3 +130,9 @@ class HostConnection:
             return self._connection
         finally:
             self._opening = None
+
+
+def _heard(opening: asyncio.Task[SSHClientConnection]) -> None:
+    """Take note of how an attempt ended; whoever waited for it may be gone."""
+    if not opening.cancelled():
+        opening.exception()

@@ -27,6 +27,10 @@ KEEPALIVE_SECONDS = 3.0
 KEEPALIVE_MISSES = 2
 """A silent peer is given up after KEEPALIVE_SECONDS x (KEEPALIVE_MISSES + 1)."""
 
+CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""Asked for before any other, where the configuration names none: asyncssh's own first choice costs it twice as much
+for each packet."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Route:
@@ -157,6 +161,7 @@ async def _log_in(
             tunnel=tunnel,
             known_hosts=client.known_hosts.entries,
             server_host_key_algs=route.host_key_algorithms,
+            encryption_algs=() if route.options.config.get("Ciphers") else CIPHERS,
             client_factory=lambda: client,
             client_keys=named,
             ignore_encrypted=True,

@@ -32,6 +32,8 @@ POLL_INTERVALS = 2
 """Services and endpoints are asked every second interval."""
 CALM_INTERVALS = 5
 """An endpoint whose engine is ready is asked again after so many intervals."""
+ENDPOINTS_A_SECOND = 64
+"""How many such endpoints of the whole fleet are asked; a wide fleet's are asked less often, for its frames' sake."""
 
 
 class HostWatcher:
@@ -71,7 +73,7 @@ class HostWatcher:
         self._reboot = ""
         self._trouble = ""
         """What keeps us from asking for services, as a sentence."""
-        self._rounds = Rounds(connection, CALM_INTERVALS * interval)
+        self._endpoints = 0
         self._watched: tuple[Model, ...] = ()
         self._services: dict[str, Service] = {}
         self.watch(models)
@@ -83,6 +85,7 @@ class HostWatcher:
             for model in models
             if not model.enabled or (model.place is not None and model.place.host == self._host.name)
         )
+        self._endpoints = sum(model.url is not None for model in models)
         services = ((model.name, self._service(model)) for model in self._watched)
         self._services = {name: service for name, service in services if service is not None}
 
@@ -109,7 +112,8 @@ class HostWatcher:
             # what was asked before the host was lost may not be so any more
             self._snapshot = replace(self._snapshot, services={}, engines={})
             tasks.create_task(self._pace(lines))
-            tasks.create_task(self._poll(tasks))
+            calm = max(CALM_INTERVALS * self._interval, self._endpoints / ENDPOINTS_A_SECOND)
+            tasks.create_task(self._poll(Rounds(self._connection, calm), tasks))
             await self._read_frames(lines)
 
     async def _read_frames(self, lines: Lines) -> None:
@@ -152,12 +156,12 @@ class HostWatcher:
             return False
         return True
 
-    async def _poll(self, tasks: asyncio.TaskGroup) -> None:
+    async def _poll(self, rounds: Rounds, tasks: asyncio.TaskGroup) -> None:
         """Ask for services, then endpoints and logs of starts, again and again; the slow do not hold up the first."""
         reading = None
         while True:
             await self._ask_services()
-            tasks.create_task(self._ask_engines(tasks))
+            tasks.create_task(self._ask_engines(rounds, tasks))
             if reading is None or reading.done():
                 reading = tasks.create_task(self._read_starts())
             await asyncio.sleep(POLL_INTERVALS * self._interval)
@@ -177,9 +181,9 @@ class HostWatcher:
             services={name: states[service.name] for name, service in self._services.items() if service.name in states}
         )
 
-    async def _ask_engines(self, tasks: asyncio.TaskGroup) -> None:
+    async def _ask_engines(self, rounds: Rounds, tasks: asyncio.TaskGroup) -> None:
         asked = tuple(model for model in self._watched if self._may_answer(model))
-        async for readings in self._rounds.ask(asked, tasks):
+        async for readings in rounds.ask(asked, tasks):
             self._show(engines=readings)
 
     def _may_answer(self, model: Model) -> bool:

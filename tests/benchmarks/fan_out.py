@@ -13,12 +13,13 @@ import argparse
 import asyncio
 import cProfile
 import json
+import os
 import re
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,11 +27,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
 import asyncssh
 
 from console.session import Session
 from fleet.inventory import Host, Inventory
+from fleet.model import Engine, Model, Place
 from fleet.readings import HostSnapshot, Link
 from fleet.simulator.child import start_demo
 from fleet.ssh.login_shell import line_for
@@ -40,6 +43,17 @@ FAULTY = 5
 FLAP_SECONDS = 3.0
 FRAMES = 12
 TICK_SECONDS = 0.5
+UNIT = b"Id=%b\nLoadState=loaded\nActiveState=active\nSubState=running\nMainPID=4242\nNRestarts=0\nResult=success\n"
+METRICS = b"".join(
+    b'vllm:%b{engine="0",model_name="m",le="%d"} 1.0\n' % (name, number)
+    for name in (
+        b"time_to_first_token_seconds_bucket",
+        b"num_requests_running",
+        b"kv_cache_usage_perc",
+        b"other_bucket",
+    )
+    for number in range(1 if b"bucket" not in name else 150)
+)
 _NUMBER = re.compile(rb"^@(frame|end) \d+", re.MULTILINE)
 
 
@@ -73,11 +87,24 @@ class _Login(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         return False
 
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
+        return _engine
+
+
+async def _engine(reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
+    """Be a vLLM that works."""
+    request = await reader.readuntil(b"\r\n\r\n")
+    body = METRICS if b" /metrics " in request else b""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    writer.close()
+
 
 async def _play(frames: list[bytes], flaps: bool, process: asyncssh.SSHServerProcess[bytes]) -> None:
     """Be a probe: frame after frame, one for each line asked."""
     if process.command != line_for("sh -s --"):
-        process.exit(127)
+        units = re.findall(r"\S+\.service", process.command or "")
+        process.stdout.write(b"gpudeck-begins-here\n" + b"\n".join(UNIT % unit.encode() for unit in units))
+        process.exit(0)
         return
     if flaps:
         connection = process.channel.get_connection()
@@ -115,7 +142,16 @@ async def _serve(first: int, count: int, flapping: int, folder: Path) -> None:
         lines.append(f"Host gpu{first + index:03}\n  HostName 127.0.0.1\n  Port {listener.get_port()}\n")
     (folder / f"hosts{first}").write_text("".join(lines))
     print("ready", flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_obey, args=(loop,), daemon=True).start()
+    await asyncio.Event().wait()
+
+
+def _obey(loop: asyncio.AbstractEventLoop) -> None:
+    """Freeze when told to, and end with the process that told, frozen or not."""
+    for _ in sys.stdin:
+        loop.call_soon_threadsafe(threading.Event().wait)
+    os._exit(0)
 
 
 @contextmanager
@@ -128,7 +164,6 @@ def hosts(first: int, count: int, flapping: int, folder: Path) -> Iterator[subpr
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGCONT)
             process.stdin.close()
             process.wait()
 
@@ -151,10 +186,26 @@ class Spent:
         return share
 
 
-async def _measure(folder: Path, number: int, frozen: subprocess.Popen[str], seconds: float, profile: str) -> None:
+def _model(host: str, index: int) -> Model:
+    return Model(
+        f"{host}-m{index}",
+        Engine.parse("vllm 0.19.0"),
+        source="meta-llama/Llama-3.1-8B-Instruct",
+        place=Place(host, (index % 8,)),
+        service=f"systemd:m{index}.service",
+        url=f"http://127.0.0.1:{8000 + index}",
+    )
+
+
+async def _measure(
+    folder: Path, number: int, models: int, frozen: subprocess.Popen[str], seconds: float, profile: str
+) -> None:
     names = [f"gpu{index:03}" for index in range(number)]
     inventory = Inventory(
-        "wide", tuple(Host(name, name, "MI300X", 8) for name in names), (), ssh_config=folder / "ssh_config"
+        "wide",
+        tuple(Host(name, name, "MI300X", 8) for name in names),
+        tuple(_model(name, index) for name in names for index in range(models)),
+        ssh_config=folder / "ssh_config",
     )
     session = Session(inventory, state_folder=folder)
     waiting = set(names)
@@ -173,7 +224,9 @@ async def _measure(folder: Path, number: int, frozen: subprocess.Popen[str], sec
         async with asyncio.timeout(120):
             await all_live.wait()
         print(f"all {number} hosts live after {time.monotonic() - began:14.1f} s, CPU {spent.percent():.0f} %")
-        frozen.send_signal(signal.SIGSTOP)
+        assert frozen.stdin
+        frozen.stdin.write("freeze\n")
+        frozen.stdin.flush()
         await asyncio.sleep(12)
         faulty = set(names[: 2 * FAULTY])
         links = [session.board.snapshots[name].link for name in names[FAULTY : 2 * FAULTY]]
@@ -216,6 +269,7 @@ def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--hosts", type=int, default=256)
+    parser.add_argument("--models", type=int, default=0, help="models a host, each a unit and an endpoint to ask")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--profile", default="")
     parser.add_argument("--serve", nargs=4, default=None, help=argparse.SUPPRESS)
@@ -234,7 +288,7 @@ def main() -> None:
         frozen = stack.enter_context(hosts(FAULTY, FAULTY, 0, folder))
         stack.enter_context(hosts(2 * FAULTY, rest, 0, folder))
         _write_client(folder, key, [0, FAULTY, 2 * FAULTY])
-        asyncio.run(_measure(folder, options.hosts, frozen, options.seconds, options.profile))
+        asyncio.run(_measure(folder, options.hosts, options.models, frozen, options.seconds, options.profile))
 
 
 def _write_client(folder: Path, key: asyncssh.SSHKey, parts: list[int]) -> None:

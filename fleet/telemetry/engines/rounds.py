@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 
@@ -24,13 +25,14 @@ class Rounds:
 
         Args:
             connection: The host's.
-            calm: Seconds for which an engine that is ready is left alone: each answer costs it some milliseconds,
+            calm: About how many seconds an engine that is ready is left alone: each answer costs it some milliseconds,
                 and most write a line of log for it.
             clock: Monotonic seconds.
         """
         self._connection = connection
         self._calm = calm
         self._clock = clock
+        self._chance = random.Random()
         self._askers: dict[str, tuple[Model, Asker]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._readings: dict[str, EngineReading] = {}
@@ -69,7 +71,9 @@ class Rounds:
         except UnreachableError:  # who watches the host hears of it from its probe
             reading = EngineReading()
         self._readings[name] = reading
-        self._due[name] = began + self._calm if reading.word is EngineWord.READY else began
+        # chance spreads out what was first asked all at once
+        calm = self._calm * self._chance.uniform(0.8, 1.2) if reading.word is EngineWord.READY else 0.0
+        self._due[name] = began + calm
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         if self._asking.get(name) is task:

@@ -11,6 +11,7 @@ from fleet.findings import Finding, Severity
 from fleet.findings.assess import assess
 from fleet.inventory import Host, Inventory, Preferences
 from fleet.live import live_findings
+from fleet.live.load import Peaks
 from fleet.model import Engine, GpuId, Model, Place
 from fleet.readings import (
     EngineReading,
@@ -19,9 +20,11 @@ from fleet.readings import (
     HostReading,
     HostSnapshot,
     Link,
+    MemoryErrors,
     ProcessReading,
     ServiceReading,
     ServiceWord,
+    Throttling,
 )
 from fleet.state import join
 from fleet.units import GiB, MiB
@@ -45,6 +48,64 @@ def process(pid: int, owner: str | None, *held: int, state: str = "S") -> Proces
     """A process that holds so many GiB of each GPU."""
     sizes = tuple((pci, size * GiB) for pci, size in zip(PCI, held, strict=False) if size)
     return ProcessReading(pid, 1, state, "python", "python", owner, sizes)
+
+
+HEALTHY = GpuReading(
+    GpuIdentity(PCI[1], 0, "1", None, 1, total_bytes=192 * GiB),
+    used_bytes=DRIVER,
+    temperature_c=95.0,
+    temperature_limit_c=110.0,
+    memory_temperature_c=90.0,
+    memory_temperature_limit_c=105.0,
+    throttling=Throttling(power=100.0, hbm_thermal=1.0),
+    errors=MemoryErrors(corrected=3, uncorrected=0, retired_pages=2, pending_pages=0, unretirable_pages=0),
+)
+
+
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        (HEALTHY, []),
+        (replace(HEALTHY, temperature_c=110.0), [("error", "has a junction of 110 °C, and its limit is 110 °C")]),
+        (
+            replace(HEALTHY, memory_temperature_c=106.0, throttling=Throttling(hbm_thermal=40.0)),
+            [
+                ("error", "has a memory of 106 °C, and its limit is 105 °C"),
+                ("warning", "is held back 40 % of the time by the heat of its memory"),
+            ],
+        ),
+        (
+            replace(HEALTHY, throttling=Throttling(prochot=7.0)),
+            [("warning", "is held back 7 % of the time by a signal from outside")],
+        ),
+        (
+            replace(HEALTHY, errors=MemoryErrors(uncorrected=1, pending_pages=2, unretirable_pages=1)),
+            [
+                ("error", "had 1 memory error that could not be corrected"),
+                ("error", "has 1 bad memory page that could not be retired"),
+                ("warning", "has 2 bad memory pages to retire at its next reset"),
+            ],
+        ),
+        (replace(HEALTHY, resetting=True), [("error", "is resetting: its driver refuses every sensor")]),
+    ],
+)
+def test_only_what_is_a_fault_of_a_gpu_is_told(reading: GpuReading, told: list[tuple[str, str]]) -> None:
+    seen = HostSnapshot("gpu01", Link.LIVE, read_at=1.0, reading=HostReading("boot", 1, 10.0, (reading,), ()))
+    state = join(assess(INVENTORY), {"gpu01": seen}, 1.0)
+    faults = [finding for finding in live_findings(state, INVENTORY) if finding.code == "LIVE004"]
+    assert [(str(fault.severity), fault.headline) for fault in faults] == told
+    assert all(fault.gpu == GpuId("gpu01", 1) for fault in faults)
+
+
+def test_what_was_nearly_full_under_load_is_told_with_its_peak() -> None:
+    state = join(assess(INVENTORY), {}, 1.0)
+    total = state.gpu(GpuId("gpu01", 0)).total_bytes
+    peaks = Peaks(24, {GpuId("gpu01", 0): total - GiB, GpuId("gpu01", 1): total - 9 * GiB}, {"whisper": 0.97})
+    assert [finding.message for finding in live_findings(state, INVENTORY, peaks)] == [
+        "gpu01/0 came within 1.0 GiB of its memory in the last 24 h.",
+        "whisper filled its KV cache to 97% in the last 24 h.",
+    ]
+    assert live_findings(state, INVENTORY) == ()
 
 
 def found(
