@@ -35,6 +35,8 @@ def gpu_facts(reading: GpuReading, exporter: str | None = None) -> list[tuple[st
     ]
     if reading.gtt_bytes is not None:
         facts.append(("host memory", f"{gib(reading.gtt_bytes)} GiB"))
+    if reading.asleep:
+        facts.append(("state", "asleep: its sensors would wake it"))
     if reading.resetting:
         facts.append(("state", "resetting: the driver refuses its sensors"))
     return facts

@@ -105,6 +105,8 @@ class GpuReading:
     """Host memory in use by the GPU: what did not fit, or was pinned."""
     resetting: bool = False
     """The driver tells memory and refuses every sensor, as it does while it resets a GPU."""
+    asleep: bool = False
+    """Suspended while nobody uses it, as some workstation GPUs are; asking its sensors would wake it."""
     throttling: Throttling | None = None
     errors: MemoryErrors | None = None
 

@@ -74,6 +74,8 @@ class Frame:
     """Of the processes of `held`, those that were ever named."""
     gone: frozenset[int] = frozenset()
     """Processes that have the driver open and are not in ``/proc``."""
+    asleep: frozenset[str] = frozenset()
+    """Addresses of GPUs that sleep and were not woken to be asked."""
     slow: Slow = field(default_factory=Slow)
     """What was told after earlier frames."""
     nvidia: tuple[str, ...] = ()
@@ -89,6 +91,7 @@ class _Begun:
     polled: dict[str, dict[str, str]] = field(default_factory=dict)
     held: dict[int, dict[str, int]] = field(default_factory=dict)
     who: dict[int, dict[str, str]] = field(default_factory=dict)
+    asleep: set[str] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
     nvidia: list[str] = field(default_factory=list)
 
@@ -182,6 +185,7 @@ class FrameReader:
             begun.held,
             self._who,
             frozenset(begun.gone),
+            frozenset(begun.asleep),
             self._slow.told,
             self._nvidia,
         )
@@ -209,7 +213,9 @@ class FrameReader:
                 columns = self._description.columns.get(address, ())
                 if len(columns) == len(values):
                     row = zip(columns, values, strict=True)
-                    self._begun.polled[address] = {file: value for file, value in row if value != "-"}
+                    self._begun.polled[address] = {file: value for file, value in row if value not in ("-", "z")}
+                    if "z" in values:
+                        self._begun.asleep.add(address)
             case ["pid", process, *held] if (pid := _integer(process)) is not None:
                 self._begun.held[pid] = _held(held)
                 if "gone" in held:

@@ -53,9 +53,10 @@ def _gpu(identity: GpuIdentity, frame: Frame, first: bool) -> GpuReading:
     device: Texts = {**frame.description.devices.get(identity.device, {}), **rare}
     tables = frame.slow.metrics.get(identity.device, ())
     used = whole(polled.get(_USED))
-    resetting = used is not None and len(polled) == 1 and len(frame.description.columns[identity.device]) > 1
-    newest = tables[-1] if tables and not resetting else Metrics()
-    sensors: Texts = polled if resetting else {**frame.slow.sensors.get(identity.device, {}), **polled}
+    asleep = identity.device in frame.asleep
+    refused = used is not None and len(polled) == 1 and len(frame.description.columns[identity.device]) > 1
+    newest = tables[-1] if tables and not refused else Metrics()
+    sensors: Texts = polled if refused else {**frame.slow.sensors.get(identity.device, {}), **polled}
     held = sum(sizes.get(identity.gpu_id, 0) for sizes in frame.held.values()) if identity.is_partition else used
     power = _sensor(polled, "power1_input") or _sensor(polled, "power1_average")
     junction = _labelled(device, "junction") or _labelled(device, "edge")
@@ -75,7 +76,8 @@ def _gpu(identity: GpuIdentity, frame: Frame, first: bool) -> GpuReading:
         memory_temperature_limit_c=_scaled(device.get(f"{memory}_crit"), 1e3),
         device_used_bytes=used,
         gtt_bytes=whole(sensors.get("mem_info_gtt_used")),
-        resetting=resetting,
+        resetting=refused and not asleep,
+        asleep=asleep,
         throttling=throttling(*tables) if len(tables) == 2 else None,
         errors=frame.slow.errors.get(identity.device),
     )

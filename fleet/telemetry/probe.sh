@@ -17,7 +17,7 @@
 #   @poll PCI FILE...            the columns of that GPU's row in each frame
 #   @nvidia FIELD,...            of NVIDIA's GPUs, where nvidia-smi tells of them
 #   @frame N UPTIME
-#   gpu PCI VALUE...             - where the driver refused to say
+#   gpu PCI VALUE...             - where the driver refused to say, z of a GPU that is asleep and would be woken
 #   pid PID GPU_ID=BYTES...      every process that has the driver open; zeros left out; a word `gone` where it is not
 #                                (or not to us) in /proc any more
 #   nv VALUE, ...                nvidia-smi's own lines, none where it has told nothing since the last frame
@@ -104,6 +104,7 @@ list_gpus() { # and their files, as patterns; other devices may be slow to answe
 
 list_columns() {
     polled="$polled $gpu:"
+    read -r control <$pci/$gpu/power/control && [ "$control" = auto ] && polled="$polled $pci/$gpu/power/runtime_status"
     columns=
     for file in $pci/$gpu/mem_info_vram_used $pci/$gpu/gpu_busy_percent $pci/$gpu/hwmon/hwmon*/temp[12]_input \
         $pci/$gpu/hwmon/hwmon*/power1_input $pci/$gpu/hwmon/hwmon*/power1_average; do
@@ -115,11 +116,23 @@ list_columns() {
 }
 
 read_gpus() {
+    anybody_sleeps=
     for word in $polled; do
         case $word in
-        *:) frame="$frame${newline}gpu ${word%:}" ;;
+        *:)
+            frame="$frame${newline}gpu ${word%:}"
+            status=active
+            ;;
+        */runtime_status)
+            read -r status <"$word" || status=active
+            [ "$status" = active ] || anybody_sleeps=yes
+            ;;
         *)
-            read -r value <"$word" || value=-
+            if [ "$status" = active ] || [ "${word##*/}" = mem_info_vram_used ]; then
+                read -r value <"$word" || value=-
+            else
+                value=z
+            fi
             frame="$frame $value"
             ;;
         esac
@@ -222,7 +235,7 @@ answer_requests() {
         say "$frame"
         identify
         say "@end $count"
-        read_slow
+        [ -n "$anybody_sleeps" ] || read_slow
         count=$((count + 1))
         read -r request || exit 0
     done

@@ -212,6 +212,24 @@ def test_a_gpu_that_tells_its_memory_and_refuses_its_sensors_is_resetting(host: 
     assert (resetting.used_bytes, resetting.busy_percent, resetting.power_w) == (297_771_008, None, None)
 
 
+def test_a_gpu_that_sleeps_is_not_woken_and_is_read_again_when_it_is_up(host: ScratchHost) -> None:
+    gpu = host.gpus[2]
+    power = f"{PCI}/{gpu.pci}/power"
+    host.put(f"{power}/control", "auto\n")
+    host.put(f"{power}/runtime_status", "suspended\n")
+    with running_probe(host.root) as probe:
+        probe.frame()
+        assert b"@metrics" not in probe.ask().frame()
+        host.put(f"{power}/runtime_status", "active\n")
+        probe.ask().frame()
+    asleep, _, awake = (
+        next(found for found in reading.gpus if found.identity.pci == gpu.pci)
+        for reading in readings(bytes(probe.printed))
+    )
+    assert (asleep.asleep, asleep.resetting, asleep.used_bytes, asleep.busy_percent) == (True, False, 297_771_008, None)
+    assert (awake.asleep, awake.busy_percent) == (False, 97)
+
+
 def test_a_host_without_a_gpu_gives_empty_frames(tmp_path: Path) -> None:
     for folder in ("proc/sys/kernel/random", "sys/class"):
         (tmp_path / folder).mkdir(parents=True)
