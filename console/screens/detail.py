@@ -11,25 +11,23 @@ from textual.containers import VerticalScroll
 from console.gpu_facts import gpu_facts
 from console.history import path_of
 from console.keys import Where, bindings
+from console.memory_table import memory_table
 from console.origins import LEGEND, MARKS, start_words
 from console.screens.base import ConsoleScreen
 from console.screens.recorded import Recorded
-from fleet.estimate import GpuShare
 from fleet.history.values import Kind, Subject
 from fleet.live.drift import differences
 from fleet.model import GpuId
 from fleet.readings import GpuReading, HostReading
 from fleet.state import GpuState, ModelState
 from fleet.telemetry.owners import owner_text
-from fleet.units import GiB, count, gib
+from fleet.units import GiB, count
 from widgets.endpoint import endpoint_lines
 from widgets.findings_list import SIGNS
 from widgets.header import Header
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs, paragraph
 from widgets.rows import Row, Span, fit
-
-_COLUMNS = ("weights", "KV cache", "activations", "graphs", "context", "total", "low", "high", "live")
 
 
 class DetailScreen(ConsoleScreen):
@@ -96,7 +94,7 @@ def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[
     if gpu.note:
         rows += paragraph(f"✎ {gpu.note}", cells, "dim")
     rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span(f"   {LEGEND}  and live", "dim"))]
-    rows += _memory_rows(gpu)
+    rows += memory_table(gpu, cells)
     for model in gpu.models:
         rows += [(), *_model_rows(model, cells)]
     rows += [(), (Span("Processes that hold memory here", "accent"),)]
@@ -107,46 +105,6 @@ def _identity_rows(reading: GpuReading | None, exporter: str | None) -> list[Row
     if reading is None:
         return [(Span("  not read yet", "dim"),)]
     return [(Span(f"  {name:<20}", "dim"), Span(text)) for name, text in gpu_facts(reading, exporter)]
-
-
-def _memory_rows(gpu: GpuState) -> list[Row]:
-    rows: list[Row] = [(Span("  " + " " * 22 + "".join(f"{name:>12}" for name in _COLUMNS), "dim"),)]
-    shares = dict(gpu.outlook.shares)
-    for model in gpu.models:
-        share = shares.get(model.name)
-        used = model.used_by_gpu.get(gpu.gpu)
-        rows.append((Span("  "), Span(fit(model.name, 22), "strong"), *_sizes(share, used)))
-    driver = gpu.outlook.driver_bytes
-    rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>10}{'':>26}", "dim")))
-    for words, size in (
-        ("strangers", None if gpu.unheld_bytes is None else sum(p.on(gpu.pci or "") for p in gpu.strangers)),
-        ("no process", gpu.unheld_bytes),
-    ):
-        held = "–" if size is None or gpu.used_bytes is None else gib(size)
-        rows.append((Span("  "), Span(fit(words, 22), "dim"), Span(f"{'':>96}{held:>12}", "dim")))
-    outlook, used = gpu.outlook, gpu.used_bytes
-    live = "–" if used is None else gib(used)
-    sums = f"{'':>60}{gib(outlook.peak_bytes):>10}{'':>12}{gib(outlook.high_bytes):>12}{live:>14}"
-    rows.append((Span("  "), Span(fit(f"of {gib(gpu.total_bytes)}", 22), "strong"), Span(sums, "strong")))
-    return rows
-
-
-def _sizes(share: GpuShare | None, used: int | None) -> Row:
-    live = Span(f"{'–' if used is None else gib(used):>12}", "live")
-    if share is None:
-        return (Span(f"{'':>96}"), live)
-    of = share.origins
-    kinds = (
-        (share.weights_bytes, of.weights, "weights"),
-        (share.kv_cache_bytes, of.kv_cache, "kv-cache"),
-        (share.activations_bytes, of.activations, "activations"),
-        (share.graphs_bytes, of.graphs, "context"),
-        (share.context_bytes, of.context, "context"),
-        (share.total_bytes, of.total, "strong"),
-        (share.low_bytes, of.total, "dim"),
-        (share.high_bytes, of.total, "dim"),
-    )
-    return (*(Span(f"{gib(size):>10} {MARKS[origin]}", style) for size, origin, style in kinds), live)
 
 
 def _model_rows(model: ModelState, cells: int) -> list[Row]:

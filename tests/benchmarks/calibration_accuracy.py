@@ -1,4 +1,4 @@
-"""How much nearer a recorded start brings the estimate of the next; ``python tests/benchmarks/calibration_accuracy.py``.
+"""How much nearer a recorded start brings the estimate of the next; `python tests/benchmarks/calibration_accuracy.py`.
 
 Pairs of starts that others published: what the first printed teaches the estimate of the second.
 """
