@@ -70,7 +70,7 @@ def amd_smi_gpus(listing: str, metrics: str) -> tuple[GpuReading, ...]:
 
     What it says of partitions is the whole GPU's, again for each or not at all, so their memory is not known.
     """
-    figures = {entry.get("gpu"): entry for entry in _entries(metrics)}
+    figures = {entry["gpu"]: entry for entry in _entries(metrics) if isinstance(entry.get("gpu"), int)}
     found = []
     for entry in _entries(listing):
         pci = str(entry.get("bdf", "")).lower()
