@@ -187,7 +187,9 @@ def samples(snapshot: HostSnapshot, models: Iterable[ModelState]) -> Iterator[Sa
     for gpu in snapshot.reading.gpus if snapshot.reading else ():
         who = gpu.identity
         name = str(GpuId(snapshot.host, who.hip_index))
-        identity = f"{snapshot.host} {clean(who.pci, 40)}" + (f" {who.partition}" if who.partition else "")
+        identity = f"{snapshot.host} {clean(who.pci or who.uuid or str(who.hip_index), 60)}" + (
+            f" {who.partition}" if who.partition else ""
+        )
         values = gpu.used_bytes, gpu.busy_percent, gpu.temperature_c, gpu.memory_temperature_c, gpu.power_w
         yield Sample(Subject(Kind.GPU, name), identity, values)
     for model in models:

@@ -35,7 +35,10 @@ def amd_page(host: str, used_mib: Mapping[int, int], *, prefix: str = "") -> str
             "gpu_junction_temperature": 50 + gpu,
             "gpu_memory_temperature": 40 + gpu,
             "gpu_package_power": 400 + gpu,
-            "gpu_ecc_correct_total": 0,
+            "gpu_umc_activity": 20 + gpu,
+            "gpu_ecc_correct_total": 2,
+            "gpu_ecc_uncorrect_total": 0,
+            "gpu_violation_ppt_residency_percentage": 86.7,
         }
         lines += [series(prefix + name, labels, value) for name, value in values.items()]
     return "".join(lines)

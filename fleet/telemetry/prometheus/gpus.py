@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fleet.readings import GpuIdentity, GpuReading
-from fleet.telemetry.prometheus.figures import FIGURES, Quantity
+from fleet.readings import GpuIdentity, GpuReading, MemoryErrors, Throttling
+from fleet.telemetry.prometheus.figures import FIGURES, NAMES, Quantity
 from fleet.telemetry.prometheus.subjects import Subject
 from fleet.text import clean
 
@@ -27,6 +27,9 @@ class GpuLabels:
     pci: str
     """``0000:0c:00.0``; empty where it is not said."""
     product: str
+    compute_partition: str
+    """SPX, CPX …; empty where it is not said, as the next."""
+    memory_partition: str
 
 
 @dataclass(slots=True)
@@ -36,12 +39,16 @@ class ExportedGpu:
     labels: GpuLabels
     exporter: str
     values: dict[str, float] = field(default_factory=dict)
-    """Plausible ones, in bytes, percent, °C or W, by the name of the series."""
+    """Plausible ones, as `Figure.reads` gives them, by the name of the series."""
 
     def value(self, quantity: Quantity) -> float | None:
         """The best of what is said of a quantity."""
-        names = (name for name, figure in FIGURES.items() if figure.quantity is quantity)
-        return next((self.values[name] for name in names if name in self.values), None)
+        return next((self.values[name] for name in NAMES[quantity] if name in self.values), None)
+
+    def whole(self, quantity: Quantity) -> int | None:
+        """The same as a whole number."""
+        value = self.value(quantity)
+        return None if value is None else round(value)
 
     @property
     def total_bytes(self) -> int:
@@ -64,6 +71,8 @@ def gpu_labels(labels: Mapping[str, str]) -> GpuLabels | None:
         uuid=clean(uuid, 64),
         pci=_pci(labels.get("pci_bus_id") or labels.get("pcie_bus_id") or labels.get("pci_bdf") or ""),
         product=clean(labels.get("card_model") or labels.get("modelname") or "", 80),
+        compute_partition=_mode(labels.get("gpu_compute_partition_type", "")),
+        memory_partition=_mode(labels.get("gpu_memory_partition_type", "")),
     )
 
 
@@ -102,24 +111,55 @@ def numbered(gpus: Mapping[GpuLabels, ExportedGpu], expected: int) -> dict[int, 
 
 def reading(index: int, gpu: ExportedGpu) -> GpuReading:
     """What the exporter says of a GPU, as a reading. The kernel driver's id and the power cap are never said."""
-    used, busy = gpu.value(Quantity.USED), gpu.value(Quantity.BUSY)
+    who = gpu.labels
+    unique_id = _unique_id(who.uuid)
     identity = GpuIdentity(
-        pci=gpu.labels.pci,
-        partition=gpu.labels.partition,
+        pci=who.pci,
+        partition=who.partition,
         gpu_id="",
-        unique_id=_unique_id(gpu.labels.uuid),
+        unique_id=unique_id,
         hip_index=index,
-        product=gpu.labels.product or None,
+        product=who.product or None,
         total_bytes=gpu.total_bytes,
+        smi_index=who.number,
+        uuid=f"GPU-{unique_id}" if unique_id else None,
+        compute_partition=who.compute_partition or None,
+        memory_partition=who.memory_partition or None,
+        is_partition=who.compute_partition not in ("", "SPX"),
     )
     return GpuReading(
         identity,
-        used_bytes=None if used is None else round(used),
-        busy_percent=None if busy is None else round(busy),
+        used_bytes=gpu.whole(Quantity.USED),
+        busy_percent=gpu.whole(Quantity.BUSY),
         temperature_c=gpu.value(Quantity.TEMPERATURE),
         memory_temperature_c=gpu.value(Quantity.MEMORY_TEMPERATURE) or None,  # 0 where there is no sensor
         power_w=gpu.value(Quantity.POWER),
+        memory_busy_percent=gpu.whole(Quantity.MEMORY_BUSY),
+        clock_mhz=gpu.whole(Quantity.CLOCK),
+        memory_clock_mhz=gpu.whole(Quantity.MEMORY_CLOCK),
+        throttling=_throttling(gpu),
+        errors=_errors(gpu),
     )
+
+
+def _throttling(gpu: ExportedGpu) -> Throttling | None:
+    told = Throttling(
+        power=gpu.value(Quantity.HELD_BY_POWER),
+        prochot=gpu.value(Quantity.HELD_FROM_OUTSIDE),
+        socket_thermal=gpu.value(Quantity.HELD_BY_SOCKET),
+        vr_thermal=gpu.value(Quantity.HELD_BY_REGULATORS),
+        hbm_thermal=gpu.value(Quantity.HELD_BY_MEMORY),
+    )
+    return told if told != Throttling() else None
+
+
+def _errors(gpu: ExportedGpu) -> MemoryErrors | None:
+    told = MemoryErrors(
+        corrected=gpu.whole(Quantity.CORRECTED),
+        uncorrected=gpu.whole(Quantity.UNCORRECTED),
+        deferred=gpu.whole(Quantity.DEFERRED),
+    )
+    return told if told != MemoryErrors() else None
 
 
 def _unique_id(uuid: str) -> str | None:
@@ -133,6 +173,11 @@ def _pci(text: str) -> str:
     """``00000000:0C:00.0``, as NVIDIA writes it, or ``0000:0c:00.0``."""
     match = _PCI.fullmatch(text.lower())
     return f"{match[1][-4:]}:{match[2]}" if match else ""
+
+
+def _mode(text: str) -> str:
+    """``CPX`` of ``cpx``; empty for ``NA`` and ``none``."""
+    return text.upper() if re.fullmatch(r"[A-Za-z]{2}X|NPS\d", text, re.IGNORECASE) else ""
 
 
 def _whole(text: str | None) -> int | None:

@@ -16,7 +16,7 @@ from fleet.errors import EndpointError
 from fleet.http import HttpAnswer
 from fleet.inventory import Host, Inventory, Prometheus
 from fleet.model import Arguments, Engine, Model, Place
-from fleet.readings import EngineReading, EngineWord, GpuReading, Sleep
+from fleet.readings import EngineReading, EngineWord, GpuReading, MemoryErrors, Sleep, Throttling
 from fleet.telemetry.prometheus.answers import Vector, vector
 from fleet.telemetry.prometheus.cycle import FRESH_SECONDS, Cycle, HostReport, read_cycle
 from fleet.telemetry.prometheus.engines import EngineMeter
@@ -72,6 +72,12 @@ def test_amd_says_megabytes_and_means_mebibytes(prefix: str) -> None:
     assert (first.used_bytes, first.identity.total_bytes) == (1_273 * MIB, 206_141_652_992)
     assert (last.identity.hip_index, last.used_bytes, last.busy_percent) == (3, 150_000 * MIB, 13)
     assert (last.temperature_c, last.memory_temperature_c, last.power_w) == (53, 43, 403)
+    assert (last.memory_busy_percent, last.errors, last.throttling) == (
+        23,
+        MemoryErrors(corrected=2, uncorrected=0),
+        Throttling(power=86.7),
+    )
+    assert (last.identity.smi_index, last.identity.compute_partition, last.identity.is_partition) == (3, "SPX", False)
     assert report.age_seconds == 3.0
     assert report.reason == "2 of the 8 GPUs of gpu01 are in Prometheus."
 
@@ -92,7 +98,7 @@ def test_a_unique_id_is_what_hip_calls_it() -> None:
         "gpu_used_vram", {"gpu_id": 0, "hostname": "gpu01", "gpu_uuid": "deff740f-0000-1000-8082-87300da37c72"}, 5
     )
     (gpu,) = gpus(cycle(scraped(page)).hosts["gpu01"])
-    assert gpu.identity.unique_id == "de8287300da37c72"
+    assert (gpu.identity.unique_id, gpu.identity.uuid) == ("de8287300da37c72", "GPU-de8287300da37c72")
 
 
 def test_dcgm_says_its_memory_in_parts_and_blanks_what_it_lacks() -> None:
