@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from console.session import Session
 from fleet.errors import GpudeckError
+from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
@@ -25,11 +26,19 @@ if TYPE_CHECKING:
 
 
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
-    """Read the hosts the changes touch, and plan. Raises GpudeckError."""
+    """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
+    await session.reach(_touched(session.inventory, changes))
     probes = {host.name: session.probe(host.name) for host in session.inventory.hosts}
     world = await read_world(session.inventory, changes, probes, session.board.snapshots)
     return make_plan(session.inventory, changes, world)
+
+
+def _touched(inventory: Inventory, changes: tuple[Change, ...]) -> set[str]:
+    """The hosts on which something is started or stopped."""
+    names = {change.model for change in changes}
+    models = (*inventory.models, *apply(inventory, changes).models)
+    return {model.place.host for model in models if model.name in names and model.place}
 
 
 def open_journal(session: Session) -> Journal:

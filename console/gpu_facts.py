@@ -14,13 +14,14 @@ _LIMITS = {
 }
 
 
-def gpu_facts(reading: GpuReading) -> list[tuple[str, str]]:
-    """Pairs of a name and what is to say of it."""
+def gpu_facts(reading: GpuReading, exporter: str | None = None) -> list[tuple[str, str]]:
+    """Pairs of a name and what is to say of it; ``exporter`` is who told it, if not the host's probe."""
     who = reading.identity
+    hip = "not said" if exporter else str(who.hip_index)
     modes = ", ".join(filter(None, (who.compute_partition, who.memory_partition)))
     facts = [
-        ("PCI address", who.pci + (f", partition {who.partition}" if who.partition else "")),
-        ("HIP, amd-smi, node", f"{who.hip_index}, {_count(who.smi_index)}, {_count(who.node)}"),
+        ("PCI address", (who.pci or "not said") + (f", partition {who.partition}" if who.partition else "")),
+        ("HIP, amd-smi, node", f"{hip}, {_count(who.smi_index)}, {_count(who.node)}"),
         ("DRM", _drm(who.drm_card, who.render_minor)),
         ("KFD gpu_id", who.gpu_id or "none"),
         ("UUID", who.uuid or "none, so that it goes by its index"),

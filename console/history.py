@@ -8,17 +8,18 @@ from pathlib import Path
 from threading import Thread
 
 from console.fleets import history_path, state_folder
+from console.history_starts import starts
 from console.session import Session
-from fleet.calibration.outcome import outcomes
 from fleet.findings import Tense
 from fleet.findings.assess import Assessment
 from fleet.history.reading import history
-from fleet.history.values import Entry, Event, EventKind, Frame, Kind, Sample, Standing, Start, Subject
+from fleet.history.values import Event, EventKind, Frame, Kind, Sample, Standing, Start, Subject
 from fleet.history.writer import Writer, WriterThread, record
 from fleet.inventory import Inventory
 from fleet.live.load import Peaks
 from fleet.model import GpuId, Model
 from fleet.readings import HostSnapshot, Link, ServiceWord
+from fleet.startup import ModelStart
 from fleet.state import FleetState, ModelState, model_state
 from fleet.text import clean
 
@@ -39,11 +40,12 @@ class Recorder:
         self._session = session
         self._writer = writer
         self._clock = clock
-        self._read_at: dict[str, float | None] = {}
+        self._seen: dict[str, HostSnapshot] = {}
         self._told: dict[tuple[EventKind, str], str | None] = {}
+        self._starts: dict[tuple[str, str], ModelStart] = {}
+        """As last recorded, by model and run."""
         self._findings: Mapping[str, str] | None = None
         self._looked_at = 0
-        self._starts: set[tuple[str, str, str]] = set()
         self._assessed: Assessment | None = None
         self._inventory: Inventory | None = None
         self._at_home: dict[str, list[Model]] = {}
@@ -58,15 +60,18 @@ class Recorder:
         if abs(at - self._looked_at) >= FINDINGS_SECONDS or self._assessed is None:
             self._looked_at = at
             self._look(at)
+        seen, self._seen[snapshot.host] = self._seen.get(snapshot.host), snapshot
+        is_new = seen is None or snapshot.read_at != seen.read_at
+        if seen is not None and not is_new and _tells_the_same(snapshot, seen):
+            return
         models = self._models_of(snapshot)
         for event in events(at, snapshot, models):
             if self._told.get((event.kind, event.subject)) != event.value:
                 self._told[event.kind, event.subject] = event.value
                 self._writer.add(event)
-        for start in self._new_starts(at, snapshot):
+        for start in self._new_starts(at, snapshot, models):
             self._writer.add(start)
-        if snapshot.link is Link.LIVE and snapshot.read_at != self._read_at.get(snapshot.host):
-            self._read_at[snapshot.host] = snapshot.read_at
+        if snapshot.link is Link.LIVE and is_new:
             self._writer.add(Frame(at, tuple(samples(snapshot, models))))
 
     def _look(self, at: int) -> None:
@@ -80,29 +85,6 @@ class Recorder:
             self._findings = standing.findings
             self._writer.add(standing)
 
-    def _new_starts(self, at: int, snapshot: HostSnapshot) -> Iterator[Start]:
-        """The starts of the snapshot not recorded yet, with what was reckoned of them before they taught anything."""
-        uptime = snapshot.reading.uptime_seconds if snapshot.reading else 0.0
-        for name, start in (*snapshot.starts.items(), *snapshot.failures.items()):
-            key = name, start.invocation, str(start.startup.ending)
-            if key in self._starts or start.startup.began is None:
-                continue
-            self._starts.add(key)
-            model = next((model for model in self._session.inventory.models if model.name == name), None)
-            predicted = self._session.unlearned.get(name)
-            for outcome in outcomes(model, start, predicted) if model and predicted else ():
-                yield Start(
-                    at=round(at - uptime + start.startup.began),
-                    model=name,
-                    gpu=str(outcome.gpu),
-                    build=outcome.build,
-                    arguments=outcome.arguments,
-                    predicted=outcome.predicted,
-                    measured=outcome.measured,
-                    outcome=outcome.outcome,
-                    seconds=outcome.seconds,
-                )
-
     def _models_of(self, snapshot: HostSnapshot) -> list[ModelState]:
         """The models that are at home on the snapshot's host; one without a place is on the first."""
         assert self._assessed is not None
@@ -112,6 +94,14 @@ class Recorder:
             for model in inventory.models:
                 self._at_home[model.place.host if model.place else inventory.hosts[0].name].append(model)
         return [model_state(model, self._assessed, {snapshot.host: snapshot}) for model in self._at_home[snapshot.host]]
+
+    def _new_starts(self, at: int, snapshot: HostSnapshot, models: Iterable[ModelState]) -> Iterator[Start]:
+        """Starts that were read since the last look, or of which more is known than then."""
+        for state in models:
+            for read in (snapshot.starts.get(state.name), snapshot.failures.get(state.name)):
+                if read is not None and self._starts.get((state.name, read.invocation)) != read:
+                    self._starts[state.name, read.invocation] = read
+                    yield from starts(at, state.model, read, snapshot.reading)
 
 
 class LiveRecording:
@@ -150,20 +140,11 @@ def recorded_peaks(path: Path, inventory: Inventory, *, hours: int = 24) -> Peak
 
 
 def record_rollout(session: Session, models: Iterable[str], outcome: str, message: str) -> Thread:
-    """Record how a rollout of these models ended."""
+    """Record how a rollout of these models ended, in a thread of its own; of trouble with the file nothing is heard."""
     said = clean(f"{outcome}: {message}" if message else outcome)
     at = int(time.time())
-    return _record(session, *(Event(at, EventKind.ROLLOUT, model, said) for model in dict.fromkeys(models)))
-
-
-def record_start(session: Session, start: Start) -> Thread:
-    """Record how a start of an engine went; the same start recorded again replaces what was."""
-    return _record(session, start)
-
-
-def _record(session: Session, *entries: Entry) -> Thread:
-    """Record what no reading brings, in a thread of its own; of trouble with the file nothing is heard."""
-    thread = Thread(target=record, args=(path_of(session), *entries), name="history entry")
+    events = (Event(at, EventKind.ROLLOUT, model, said) for model in dict.fromkeys(models))
+    thread = Thread(target=record, args=(path_of(session), *events), name="history entry")
     thread.start()
     return thread
 
@@ -182,6 +163,12 @@ def events(at: int, snapshot: HostSnapshot, models: Iterable[ModelState]) -> Ite
             yield Event(at, EventKind.STATE, model.name, str(model.word))
         place = model.model.place if model.model.enabled else None
         yield Event(at, EventKind.PLACE, model.name, str(place) if place else None)
+
+
+def _tells_the_same(one: HostSnapshot, other: HostSnapshot) -> bool:
+    """Whether two snapshots around one reading say the same of the host and its models."""
+    told = "link", "services", "engines", "starts", "failures"
+    return all(getattr(one, name) == getattr(other, name) for name in told)
 
 
 def _is_known(model: Model, snapshot: HostSnapshot) -> bool:
@@ -206,7 +193,15 @@ def samples(snapshot: HostSnapshot, models: Iterable[ModelState]) -> Iterator[Sa
     for model in models:
         engine = model.engine
         if model.used_bytes or engine.kv_usage is not None:
-            figures = model.used_bytes, engine.kv_usage, engine.running, engine.waiting
+            figures = (
+                model.used_bytes,
+                engine.kv_usage,
+                engine.running,
+                engine.waiting,
+                engine.tokens_per_second,
+                engine.requests_per_second,
+                engine.ttft_p95_seconds,
+            )
             yield Sample(Subject(Kind.MODEL, model.name), model.name, figures)
 
 

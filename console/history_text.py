@@ -16,6 +16,10 @@ def _whole(value: float) -> str:
     return f"{value:.0f}"
 
 
+def _tenths(value: float) -> str:
+    return f"{value:.1f}"
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}"
 
@@ -45,6 +49,9 @@ FIGURES: Mapping[Kind, tuple[Figure, ...]] = {
         Figure("used_bytes", "memory", "GiB", gib),
         Figure("running", "running", "", _whole),
         Figure("waiting", "waiting", "", _whole),
+        Figure("tokens_per_second", "tokens", "/s", _whole),
+        Figure("requests_per_second", "requests", "/s", _tenths),
+        Figure("ttft_p95_seconds", "TTFT p95", "s", _tenths),
     ),
 }
 """In the order they are shown; the first is what a line of the overview draws."""
@@ -105,6 +112,10 @@ def start_lines(start: Start) -> list[str]:
     """A start: how it ended, and every part as reckoned and as it came."""
     took = f" in {duration(start.seconds)}" if start.seconds is not None else ""
     lines = [f"{clock(start.at)}  {start.gpu}  {start.build}  {start.outcome}{took}  arguments {start.arguments}"]
+    if start.sentence:
+        lines.append(f"    {start.sentence}")
+    if not start.alone:
+        lines.append("    It was not alone on the GPU while it measured.")
     for part in dict.fromkeys((*start.predicted, *start.measured)):
         reckoned, came = (
             "–" if size is None else gib(size) for size in (start.predicted.get(part), start.measured.get(part))

@@ -26,6 +26,7 @@ async def _resume(session: Session, *, back: bool, take_over: str) -> int:
             raise UsageError("There is no unfinished rollout of this fleet.")
         async with session.watching():
             await session.first_readings()
+            await session.reach(found.plan.hosts)
             rollout = rollout_of(session, found.plan, journal, print_event, take_over=take_over)
             if back:
                 begun = [touch.n for touch in found.touches if touch.phase is Phase.PLAN]

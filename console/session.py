@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from console.readers import Readers
 from fleet.calibration.known import known_starts
 from fleet.errors import UnreachableError
-from fleet.estimate import Estimate
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import GpuOutlook
-from fleet.inventory import Inventory
+from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.live import live_findings
 from fleet.live.load import Peaks
@@ -30,7 +30,6 @@ from fleet.ssh.probe_only import ProbeOnly
 from fleet.startup import ModelStart
 from fleet.state import FleetState, join, totals
 from fleet.telemetry.board import Board
-from fleet.telemetry.watcher import HostWatcher
 
 
 class Session:
@@ -45,10 +44,7 @@ class Session:
         self._connections = {
             host.name: HostConnection(host.name, host.address, inventory.ssh_config) for host in inventory.hosts
         }
-        self._watchers = [
-            HostWatcher(host, inventory.models, self.probe(host.name), self.board.publish, interval=interval)
-            for host in inventory.hosts
-        ]
+        self._readers = Readers(inventory, self._connections, self.board.publish, interval)
         self._now: Assessment | None = None
         self._after: Assessment | None = None
         self._totals: dict[GpuId, int] = {}
@@ -69,9 +65,7 @@ class Session:
         try:
             if ready is not None:
                 await ready
-            async with asyncio.TaskGroup() as group:
-                for watcher in self._watchers:
-                    group.create_task(watcher.run())
+            await self._readers.run()
         finally:
             await asyncio.gather(*(c.close() for c in self._connections.values()), return_exceptions=True)
 
@@ -91,22 +85,36 @@ class Session:
         Raises UnreachableError where the time runs out with nothing to show for a host, never for one that said why.
         """
 
+        for host in self.inventory.hosts:
+            await self._first_reading(host, timeout)
+
+    async def reach(self, hosts: Collection[str], timeout: float = 20.0) -> None:
+        """Have these hosts read over SSH from now on, if they are not: who changes one must know what runs there.
+
+        Raises UnreachableError where one of them is not reached.
+        """
+        left = [host for host in self.inventory.hosts if host.name in hosts and not self._readers.over_ssh(host.name)]
+        await self._readers.move_to_ssh([host.name for host in left])
+        for host in left:
+            await self._first_reading(host, timeout)
+
+    async def _first_reading(self, host: Host, timeout: float) -> None:
         def answered(snapshot: HostSnapshot) -> bool:
             if snapshot.link in (Link.UNREACHABLE, Link.LOST):
                 return True
             return snapshot.reading is not None and self._asked_all(snapshot)
 
-        for host in self.inventory.hosts:
-            try:
-                await self.board.until(host.name, answered, timeout)
-            except TimeoutError:
-                snapshot = self.board.latest(host.name)
-                if snapshot is None or snapshot.reading is None:
-                    raise UnreachableError(
-                        f"{host.name} ({host.address}) did not send a reading within {timeout:.0f} s."
-                    ) from None
+        try:
+            await self.board.until(host.name, answered, timeout)
+        except TimeoutError:
+            snapshot = self.board.latest(host.name)
+            if snapshot is None or snapshot.reading is None:
+                where = f" ({host.address})" if host.address else ""
+                raise UnreachableError(f"{host.name}{where} did not send a reading within {timeout:.0f} s.") from None
 
     def _asked_all(self, snapshot: HostSnapshot) -> bool:
+        if snapshot.reading is not None and snapshot.reading.exporter:  # which says all it ever will
+            return not self._readers.over_ssh(snapshot.host)
         here = [m for m in self.inventory.placed if m.place and m.place.host == snapshot.host]
         services = all(model.name in snapshot.services for model in here if model.service)
         engines = all(
@@ -124,11 +132,6 @@ class Session:
         if self._now is None:
             self._now = assess(self.inventory, tense=Tense.NOW, totals=self._totals, starts=self._starts)
         return self._now
-
-    @property
-    def unlearned(self) -> Mapping[str, Estimate]:
-        """What we would reckon of the running placement had no start taught us anything."""
-        return assess(self.inventory, totals=self.totals, with_fixes=False).estimates
 
     def after(self) -> Assessment | None:
         """What we reckon of the placement after the draft; None without a draft."""
@@ -232,8 +235,7 @@ class Session:
         self.inventory = inventory
         self._now = self._after = None
         self.draft = Draft()
-        for watcher in self._watchers:
-            watcher.watch(inventory.models)
+        self._readers.watch(inventory.models)
 
     def _set(self, draft: Draft) -> bool:
         changed = draft != self.draft

@@ -144,7 +144,7 @@ class ProcessReading:
 
 @dataclass(frozen=True, slots=True)
 class HostReading:
-    """One frame of one host's probe, joined."""
+    """One frame of one host's probe, joined; or what an exporter says of a host, through Prometheus."""
 
     boot_id: str
     sequence: int
@@ -155,6 +155,9 @@ class HostReading:
     """Those that hold GPU memory."""
     openers: tuple[ProcessReading, ...] = ()
     """Those that have the driver open and hold none: monitors, and engines that have just begun."""
+    exporter: str | None = None
+    """Who tells this in place of a probe. It shows no processes, so who holds what is unknown, and its HIP indices are
+    numbers of its own, which need not be HIP's."""
 
     def gpu(self, hip_index: int) -> GpuReading | None:
         """The GPU with that HIP index."""

@@ -82,7 +82,8 @@ class GpuState:
     strangers: tuple[ProcessReading, ...] = ()
     """Processes that hold memory here and belong to no model of the fleet, the largest first."""
     unheld_bytes: int | None = None
-    """Used memory that no process holds: the driver's own, and what it has not taken back. None before a reading."""
+    """Used memory that no process holds: the driver's own, and what it has not taken back. None where it is
+    not known who holds what: before a reading, and where an exporter tells it."""
 
     @property
     def total_bytes(self) -> int:
@@ -96,15 +97,18 @@ class GpuState:
 
     @property
     def other_bytes(self) -> int | None:
-        """Used memory that belongs to no model of the fleet: the driver, strangers, and what nobody owns."""
-        if self.used_bytes is None:
+        """Used memory that belongs to no model of the fleet: the driver, strangers, and what nobody owns.
+
+        None where it is not known who holds what.
+        """
+        if self.used_bytes is None or self.unheld_bytes is None:
             return None
         return max(0, self.used_bytes - sum(model.used_by_gpu.get(self.gpu, 0) for model in self.models))
 
     @property
     def pci(self) -> str | None:
-        """The GPU's identity; None before a reading."""
-        return self.reading.identity.pci if self.reading else None
+        """The GPU's identity; None before a reading, and where an exporter does not say."""
+        return self.reading.identity.pci or None if self.reading else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class HostState:
     gpus: tuple[GpuState, ...]
     remarks: tuple[str, ...] = ()
     """What an operator should know of it though it is no failure, as sentences."""
+    exporter: str | None = None
+    """Who tells its readings in place of a probe: `HostReading.exporter`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,7 @@ def _host_state(
 ) -> HostState:
     snapshot = snapshot or HostSnapshot(host.name, Link.CONNECTING)
     ours = services | {service.owner for service in snapshot.services.values()}
+    exporter = snapshot.reading.exporter if snapshot.reading else None
     gpus = []
     for gpu in host.gpu_ids:
         reading = snapshot.reading.gpu(gpu.index) if snapshot.reading else None
@@ -223,7 +230,7 @@ def _host_state(
             )
         )
     age = None if snapshot.read_at is None else max(0.0, now - snapshot.read_at)
-    return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks)
+    return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks, exporter)
 
 
 def _owner(model: Model, service: ServiceReading | None) -> str | None:
@@ -244,7 +251,7 @@ def _strangers(
 
 
 def _unheld_bytes(gpu: GpuReading | None, reading: HostReading | None) -> int | None:
-    if gpu is None or reading is None or gpu.used_bytes is None:
+    if gpu is None or reading is None or gpu.used_bytes is None or reading.exporter:
         return None
     return max(0, gpu.used_bytes - sum(process.on(gpu.identity.pci) for process in reading.processes))
 
@@ -265,7 +272,7 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
         snapshot = snapshots.get(host)
         if snapshot is None or snapshot.reading is None:
             continue
-        measured = True
+        measured = measured or snapshot.reading.exporter is None
         service = snapshot.services.get(model.name)
         owner = _owner(model, service)
         held = snapshot.reading.held_by(owner) if owner else {}
@@ -326,6 +333,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "reason": host.reason or None,
                 "remarks": list(host.remarks),
                 "age_seconds": None if host.age_seconds is None else round(host.age_seconds, 1),
+                "exporter": host.exporter,
                 "gpus": [_gpu_json(gpu) for gpu in host.gpus],
             }
             for host in state.hosts
@@ -337,6 +345,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "place": _place_text(model.model.place),
                 "used_bytes": model.used_bytes,
                 "estimate_bytes": model.estimate_bytes,
+                "estimate_basis": model.estimate.basis if model.estimate else None,
                 "kv_usage": model.engine.kv_usage,
                 "running": model.engine.running,
                 "waiting": model.engine.waiting,

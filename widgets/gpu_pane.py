@@ -160,8 +160,10 @@ def _ghost_parts(now: GpuOutlook, after: GpuOutlook) -> list[Part]:
 
 def _live_parts(view: PaneView) -> list[Part]:
     gpu = view.gpu
-    if gpu.used_bytes is None or gpu.other_bytes is None:
+    if gpu.used_bytes is None:
         return []
+    if gpu.other_bytes is None:  # nobody says whose it is
+        return [Part("live", gpu.used_bytes)]
     ghosts = view.after if view.after and not view.show_after else None
     changed = set()
     if ghosts:

@@ -19,6 +19,7 @@ from fleet.units import duration, parse_duration
 
 POINTS = 60
 OVERVIEW_POINTS = 30
+OVERVIEW_FIGURES = 5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +115,8 @@ def document(report: Report) -> dict[str, Any]:
                 "build": start.build,
                 "arguments": start.arguments,
                 "outcome": start.outcome,
+                "sentence": start.sentence or None,
+                "alone": start.alone,
                 "seconds": start.seconds,
                 "predicted": {f"{part}_bytes": size for part, size in start.predicted.items()},
                 "measured": {f"{part}_bytes": size for part, size in start.measured.items()},
@@ -140,8 +143,8 @@ def lines(report: Report) -> list[str]:
 
 
 def _overview(report: Report, kind: Kind) -> list[str]:
-    """A line for each GPU or model that was read: its first figure drawn, and the peaks of all."""
-    figures = FIGURES[kind]
+    """A line for each GPU or model that was read: its first figure drawn, and the peaks of the first few."""
+    figures = FIGURES[kind][:OVERVIEW_FIGURES]
     rows = []
     for subject in report.subjects:
         peaks = report.history.peaks(subject, report.window.since, report.window.until) if subject.kind is kind else {}

@@ -8,8 +8,9 @@ import json
 import sys
 
 from console.fleets import add_fleet_options, choose_fleet
+from console.prometheus_text import page
 from console.session import Session
-from fleet.errors import Exit
+from fleet.errors import Exit, UsageError
 from fleet.readings import Link
 from fleet.state import FleetState, status_json
 from fleet.units import duration, gib
@@ -18,12 +19,16 @@ from fleet.units import duration, gib
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``gpudeck status``."""
     add_fleet_options(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document; with --watch one a line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document; with --watch one a line")
+    form.add_argument("--format", choices=("text", "prometheus"), default="text", help="prometheus: one scrape page")
     parser.add_argument("--watch", action="store_true", help="go on printing, a frame every two seconds")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the fleet; exit 3 where a host was not reached."""
+    if options.watch and options.format == "prometheus":
+        raise UsageError("A scrape page is of one moment: --watch does not go with --format prometheus.")
     return asyncio.run(_run(Session(choose_fleet(options)), options))
 
 
@@ -34,6 +39,8 @@ async def _run(session: Session, options: argparse.Namespace) -> int:
             state = session.state()
             if options.json:
                 print(json.dumps(status_json(state), indent=None if options.watch else 2, ensure_ascii=False))
+            elif options.format == "prometheus":
+                print(page(state), end="")
             else:
                 print("\n".join(status_lines(state)))
             if not options.watch:
@@ -52,6 +59,8 @@ def status_lines(state: FleetState) -> list[str]:
     for host in state.hosts:
         age = f", read {duration(host.age_seconds)} ago" if host.age_seconds is not None else ""
         lines.append(f"{host.name}  {host.link}{age}" + (f"  {host.reason}" if host.reason else ""))
+        if host.exporter:
+            lines.append(f"  by {host.exporter}, which does not say who holds what, nor HIP's own numbers")
         for gpu in host.gpus:
             used = "–" if gpu.used_bytes is None else gib(gpu.used_bytes)
             reading = gpu.reading

@@ -92,7 +92,7 @@ class DetailScreen(ConsoleScreen):
 def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[Row]:
     """The sections: identity, memory, models, processes."""
     rows: list[Row] = [(Span(f"GPU {gpu.gpu}", "accent"), Span(f"   {gpu.accelerator}", "strong"))]
-    rows += _identity_rows(gpu.reading)
+    rows += _identity_rows(gpu.reading, reading.exporter if reading else None)
     if gpu.note:
         rows += paragraph(f"✎ {gpu.note}", cells, "dim")
     rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span(f"   {LEGEND}  and live", "dim"))]
@@ -103,10 +103,10 @@ def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[
     return rows + _process_rows(gpu, reading, cells)
 
 
-def _identity_rows(reading: GpuReading | None) -> list[Row]:
+def _identity_rows(reading: GpuReading | None, exporter: str | None) -> list[Row]:
     if reading is None:
         return [(Span("  not read yet", "dim"),)]
-    return [(Span(f"  {name:<20}", "dim"), Span(text)) for name, text in gpu_facts(reading)]
+    return [(Span(f"  {name:<20}", "dim"), Span(text)) for name, text in gpu_facts(reading, exporter)]
 
 
 def _memory_rows(gpu: GpuState) -> list[Row]:
@@ -119,7 +119,7 @@ def _memory_rows(gpu: GpuState) -> list[Row]:
     driver = gpu.outlook.driver_bytes
     rows.append((Span("  "), Span(fit("driver", 22), "dim"), Span(f"{'':>60}{gib(driver):>10}{'':>26}", "dim")))
     for words, size in (
-        ("strangers", sum(p.on(gpu.pci or "") for p in gpu.strangers)),
+        ("strangers", None if gpu.unheld_bytes is None else sum(p.on(gpu.pci or "") for p in gpu.strangers)),
         ("no process", gpu.unheld_bytes),
     ):
         held = "–" if size is None or gpu.used_bytes is None else gib(size)
@@ -185,6 +185,8 @@ def _drift_rows(model: ModelState) -> list[Row]:
 
 
 def _process_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[Row]:
+    if reading is not None and reading.exporter:
+        return paragraph(f"  not known: {reading.exporter}, read through Prometheus, shows none", cells, "dim")
     if reading is None or gpu.pci is None:
         return [(Span("  not read yet", "dim"),)]
     holding = [process for process in reading.processes if process.on(gpu.pci)]

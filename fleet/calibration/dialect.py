@@ -43,6 +43,7 @@ class Dialect:
     speaker: Pattern[str]
     """What a line says of who speaks: group 1, and 2 where processes of one name are told apart by it."""
     begins: tuple[tuple[Begin, Pattern[str]], ...]
+    """At the beginning of a message only: what users send may be logged too, and must not begin a start."""
     facts: tuple[Pattern[str], ...]
     serves: Pattern[str]
     """The last line of a start that came up; what follows is of requests."""

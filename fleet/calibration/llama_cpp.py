@@ -26,7 +26,7 @@ LLAMA_CPP = Dialect(
     speaker=re.compile(r" ((?:ROCm|CUDA|HIP|Vulkan|SYCL)\d{1,3}) (?:model|KV|RS|compute) buffer size"),
     begins=(
         SERVICE_BEGINS,
-        (Begin.SERVER, re.compile(r"\bbuild: (?P<build>\d{1,6} \([0-9a-f]{1,40}\))")),
+        (Begin.SERVER, re.compile(r"build: (?P<build>\d{1,6} \([0-9a-f]{1,40}\))")),
         (Begin.SERVER, re.compile(r"ggml_cuda_init: found \d+ (?:ROCm|CUDA) devices")),
     ),
     facts=tuple(map(re.compile, _FACTS)),

@@ -23,6 +23,13 @@ SPEAKERS = 1024
 _DIALECTS = {dialect.engine: dialect for dialect in (VLLM, LLAMA_CPP, SGLANG)}
 _STAMPED = re.compile(r"\[ *(?P<at>\d{1,10}\.\d{1,9})\] \S{1,255} \S{1,255}?(?:\[\d{1,9}\])?: (?P<said>.*)")
 """A line of ``journalctl -o short-monotonic``: seconds since boot, host, program."""
+_PREFIX = re.compile(
+    r"(?:\([^()]{1,80}\) )?"  # the process
+    r"(?:[A-Z]{4,8}:? )?(?:\d\d-\d\d \d\d:\d\d:\d\d )?(?:\[?[\w./-]{1,80}:\d{1,6}\] )?"  # vLLM's loggers
+    r"(?:\[\d{4}-\d\d-\d\d [^\]]{1,60}\] )?"  # SGLang's
+    r"(?:\d[\d.]{3,20} [A-Z] )?"  # llama.cpp's
+)
+"""What comes before a message."""
 _PLACE = re.compile(r"(DP|PP|TP|rank=)(\d{1,5})")
 _SUMS = {"peak": ("weights", "activations"), "consumed": ("weights", "non_torch")}
 
@@ -59,6 +66,12 @@ def last_complete(starts: Iterable[Startup]) -> Startup | None:
 def _stamped(line: str) -> tuple[float | None, str]:
     match = _STAMPED.fullmatch(line)
     return (float(match["at"]), match["said"]) if match else (None, line)
+
+
+def _message(said: str) -> int:
+    """Where the message of a line begins."""
+    prefix = _PREFIX.match(said)
+    return prefix.end() if prefix else 0
 
 
 @dataclass(slots=True)
@@ -107,7 +120,7 @@ class _Draft:
     def is_another(self, said: str) -> bool:
         """Whether a line begins a start after this one."""
         for begin, pattern in self._dialect.begins:
-            if pattern.search(said):
+            if pattern.match(said, _message(said)):
                 again = (begin, self._speaker(said)[0]) in self._begun
                 progressed = bool(self._ranks) or self._ending is not Ending.UNFINISHED
                 return progressed and (again or begin is Begin.SERVICE or self._ending is not Ending.UNFINISHED)
@@ -123,7 +136,7 @@ class _Draft:
 
     def _begins(self, said: str) -> bool:
         for begin, pattern in self._dialect.begins:
-            if match := pattern.search(said):
+            if match := pattern.match(said, _message(said)):
                 self._begun.add((begin, self._speaker(said)[0]))
                 self._build = self._build or match.groupdict().get("build") or ""
                 return True

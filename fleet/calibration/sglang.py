@@ -28,7 +28,7 @@ SGLANG = Dialect(
     engine="sglang",
     unit=GiB,
     speaker=re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d((?: [A-Z]{2}\d{1,4}){1,4})\]"),
-    begins=(SERVICE_BEGINS, (Begin.SERVER, re.compile(r"\bserver_args=ServerArgs\("))),
+    begins=(SERVICE_BEGINS, (Begin.SERVER, re.compile(r"server_args=ServerArgs\("))),
     facts=tuple(map(re.compile, _FACTS)),
     serves=re.compile(r"The server is fired up and ready to roll"),
     refusals=tuple((ending, re.compile(text)) for ending, text in _REFUSALS),

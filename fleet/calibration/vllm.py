@@ -67,7 +67,7 @@ VLLM = Dialect(
     begins=(
         SERVICE_BEGINS,
         (Begin.SERVER, re.compile(r"vLLM API server version v?(?P<build>\d\S{0,60})")),
-        (Begin.SERVER, re.compile(r"█\s+version (?P<build>\d\S{0,60})")),
+        (Begin.SERVER, re.compile(r"[ ▀▄█]{4,80}version (?P<build>\d\S{0,60})")),
         (Begin.ENGINE, re.compile(r"Initializing an? (?:V[01] )?LLM engine \(v(?P<build>[^)\s]{1,60})\)")),
     ),
     facts=tuple(map(re.compile, _FACTS)),

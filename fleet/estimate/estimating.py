@@ -146,9 +146,14 @@ def _elsewhere(model: Model, architecture: Architecture | None, room: Room) -> E
 
 
 def _vllm(question: _Question, end: End) -> Estimate:
-    model, start = question.model, _start(question)
+    model, start, recorded = question.model, _start(question), question.recorded
     notes = () if model.engine.version else (f"The version is not given; reckoned as vLLM {NEWEST}.",)
-    return starting.estimate(model.name, start, end, notes) if start else _budget_only(question, end, notes)
+    if start:
+        return starting.estimate(model.name, start, end, notes)
+    budget = _budget_only(question, end, notes)
+    if recorded is None or not learning.is_of(recorded, question.accelerator.name, model.engine.version or NEWEST):
+        return budget
+    return learning.within_budget(budget, model, recorded, end, _era(model, question.accelerator).graphs_in_budget)
 
 
 def _start(question: _Question) -> Start | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fleet.arguments import arguments
 from fleet.estimate import Estimate, GpuShare, Origin, Origins
 from fleet.estimate.measured import End
 from fleet.estimate.room import NOTHING, Room
@@ -63,9 +64,46 @@ def as_recorded(reckoned: Estimate, model: Model, recorded: ModelStart, room: Ro
     return replace(reckoned, shares=tuple(shares), basis="calibrated", kv_cache_tokens=tokens, cache_origin=origin)
 
 
+def within_budget(budget: Estimate, model: Model, recorded: ModelStart, end: End, graphs_inside: bool) -> Estimate:
+    """The parts of a budget whose filling nobody can reckon, as a start of the same arguments printed them.
+
+    ``graphs_inside`` = whether this version takes captured graphs off its budget, else they come on top of it.
+    """
+    ranks, said = recorded.startup.ranks, recorded.startup
+    if changed(model, recorded) or len(ranks) != len(budget.shares) or not all(rank.cache for rank in ranks):
+        return budget
+    shares = tuple(_filled(*each, end, graphs_inside) for each in zip(budget.shares, ranks, strict=True))
+    if min(share.context_bytes for share in shares) < 0:
+        return budget
+    return replace(
+        budget,
+        shares=shares,
+        kv_cache_tokens=said.cache_tokens,
+        kv_cache_blocks=said.cache_blocks,
+        max_model_len=said.max_model_len,
+        max_concurrency=said.max_concurrency,
+        basis="calibrated",
+        cache_origin=Origin.MEASURED,
+    )
+
+
+def _filled(budget: GpuShare, rank: RankStart, end: End, graphs_inside: bool) -> GpuShare:
+    parts = (rank.weights, rank.cache, rank.activations, rank.graphs)
+    weights, cache, activations, graphs = (at(part, end) if part else 0 for part in parts)
+    of_weights, of_cache, of_activations, of_graphs = (Origin.MEASURED if part else Origin.MODELLED for part in parts)
+    beside = budget.kv_cache_bytes - weights - cache - activations - (graphs if graphs_inside else 0)
+    total = budget.total_bytes + (0 if graphs_inside else graphs)
+    origins = Origins(of_weights, of_cache, of_activations, of_graphs, Origin.CALIBRATED)
+    return GpuShare(weights, cache, activations, graphs, budget.context_bytes + beside, total, total, origins)
+
+
 def changed(model: Model, recorded: ModelStart) -> bool:
-    """Whether an argument that could change memory is another than the start had."""
-    flags = {*model.args, *recorded.args} - HARMLESS
+    """Whether an argument that could change memory is another than the start had.
+
+    One that only the start's own command line has counts where it is known to: the rest is there at the next too.
+    """
+    known = {argument.flag for argument in arguments(model.engine.name)}
+    flags = {*model.args, *(known & set(recorded.args))} - HARMLESS
     return any(model.args.get(flag) != recorded.args.get(flag) for flag in flags)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fleet.errors import GpudeckError
 from fleet.history.values import QUANTITIES, RAW, TIERS, Kind, Tier
+from fleet.text import clean
 
 APPLICATION = 0x67706463
 """Marks a SQLite file as a history of gpudeck."""
@@ -33,9 +34,9 @@ CREATE TABLE event (
 CREATE INDEX event_of ON event (kind, subject, at);
 CREATE INDEX event_at ON event (at);
 CREATE TABLE start (
-    model TEXT NOT NULL, gpu TEXT NOT NULL, at INTEGER NOT NULL, build TEXT NOT NULL, arguments TEXT NOT NULL,
-    predicted TEXT NOT NULL, measured TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL,
-    PRIMARY KEY (model, gpu, at)
+    model TEXT NOT NULL, gpu TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL, build TEXT NOT NULL,
+    arguments TEXT NOT NULL, predicted TEXT NOT NULL, measured TEXT NOT NULL, outcome TEXT NOT NULL,
+    sentence TEXT NOT NULL, alone INTEGER NOT NULL, seconds REAL, PRIMARY KEY (model, gpu, run)
 ) WITHOUT ROWID;
 """,
 )
@@ -43,8 +44,8 @@ CREATE TABLE start (
 The tables of readings are not among them: they follow `QUANTITIES`."""
 
 
-class ForeignFileError(sqlite3.DatabaseError):
-    """A sound SQLite file that is not a history."""
+class SpoiltFileError(sqlite3.DatabaseError):
+    """A file that SQLite reads and that is not a history, or no longer a whole one."""
 
 
 def table(kind: Kind, tier: Tier) -> str:
@@ -60,10 +61,11 @@ def columns(kind: Kind, tier: Tier) -> tuple[str, ...]:
     return tuple(f"{name}_{part}" for name in names for part in ("n", "low", "sum", "peak"))
 
 
-def open_file(path: Path | None) -> sqlite3.Connection:
+def open_file(path: Path | None, *, check: bool = False) -> sqlite3.Connection:
     """The file, made where it is missing and brought up to date where it is of an earlier version; None = in memory.
 
-    Raises sqlite3.Error or OSError where it cannot be used, and GpudeckError where it is of a later version.
+    With ``check`` all of it is read first. Raises sqlite3.Error or OSError where it cannot be used (`is_spoilt` tells
+    whether it ever will be), and GpudeckError where it is of a later version.
     """
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -72,6 +74,8 @@ def open_file(path: Path | None) -> sqlite3.Connection:
     database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=_WAIT_SECONDS)
     try:
         _prepare(database, path)
+        if check:
+            _check(database)
     except BaseException:
         database.close()
         raise
@@ -83,7 +87,7 @@ def _prepare(database: sqlite3.Connection, path: Path | None) -> None:
     (version,) = database.execute("PRAGMA user_version").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION and tables:
-        raise ForeignFileError("it is a database of another program")
+        raise SpoiltFileError("it is a database of another program")
     if version > len(_STEPS):
         raise GpudeckError(
             f"The history {path} was written by a later gpudeck (version {version}, and this one knows {len(_STEPS)}).",
@@ -111,7 +115,7 @@ def _bring_up_to_date(database: sqlite3.Connection) -> None:
         for statement in step.strip().rstrip(";").split(";\n"):
             database.execute(statement)
     database.execute(f"PRAGMA application_id = {APPLICATION}")
-    database.execute(f"PRAGMA user_version = {len(_STEPS)}")
+    database.execute(f"PRAGMA user_version = {max(version, len(_STEPS))}")
     for kind in Kind:
         for tier in TIERS:
             database.execute(f"CREATE TABLE IF NOT EXISTS {table(kind, tier)} (key INTEGER PRIMARY KEY)")
@@ -130,22 +134,16 @@ def _missing_columns(database: sqlite3.Connection) -> list[tuple[str, str]]:
     return missing
 
 
-def is_whole(path: Path) -> bool:
-    """Whether SQLite finds nothing wrong with the file; reads all of it."""
-    try:
-        database = open_file(path)
-        try:
-            return bool(database.execute("PRAGMA quick_check").fetchone() == ("ok",))
-        finally:
-            database.close()
-    except sqlite3.DatabaseError as error:
-        return not is_spoilt(error)
+def _check(database: sqlite3.Connection) -> None:
+    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise SpoiltFileError(clean(found))
 
 
 def is_spoilt(error: sqlite3.Error) -> bool:
-    """Whether an error means that the file is not, or is no longer, a history that can be used."""
+    """Whether an error means that the file is not a history, or no longer a whole one."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, ForeignFileError) or (
+    return isinstance(error, SpoiltFileError) or (
         code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     )
 

@@ -6,9 +6,9 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fleet.errors import GpudeckError
 from fleet.history.file import SUBJECT_BITS, TIME_BITS, columns, open_file, table
@@ -53,6 +53,7 @@ class Moment:
 
 class _Row(NamedTuple):
     at: int
+    seconds: int
     n: int
     low: int
     sum: int
@@ -89,7 +90,7 @@ class History:
         tier = self._tier(subject.kind, id_, since, step)
         for row in self._rows(subject.kind, id_, quantity, tier, int(since), int(until)):
             first = max(0, int((row.at - since) / step))
-            last = max(first, int((row.at + tier.seconds - since) / step) - 1) if tier.seconds > step else first
+            last = max(first, int((row.at + row.seconds - since) / step) - 1) if row.seconds > step else first
             for slot in slots[first : last + 1]:
                 slot.append(row)
         scale = _scale(subject.kind, quantity)
@@ -138,15 +139,11 @@ class History:
 
     def starts(self, model: str | None = None) -> tuple[Start, ...]:
         """Recorded starts of a model, or of all, oldest first."""
+        names = [field.name for field in fields(Start)]
         rows = self._database.execute(
-            "SELECT at, model, gpu, build, arguments, predicted, measured, outcome, seconds FROM start "
-            "WHERE ?1 IS NULL OR model = ?1 ORDER BY at, gpu",
-            (model,),
+            f"SELECT {', '.join(names)} FROM start WHERE ?1 IS NULL OR model = ?1 ORDER BY at, gpu", (model,)
         )
-        return tuple(
-            Start(at, name, gpu, build, arguments, json.loads(predicted), json.loads(measured), outcome, seconds)
-            for at, name, gpu, build, arguments, predicted, measured, outcome, seconds in rows
-        )
+        return tuple(_start(dict(zip(names, row, strict=True))) for row in rows)
 
     # where a series is found
 
@@ -191,7 +188,7 @@ class History:
         }
         key = id_ << TIME_BITS
         rows = self._database.execute(
-            f"SELECT key & {_TIME}, {quantity}_n, {quantity}_low, {quantity}_sum, {quantity}_peak "
+            f"SELECT key & {_TIME}, {tier.seconds}, {quantity}_n, {quantity}_low, {quantity}_sum, {quantity}_peak "
             f"FROM {table(kind, tier)} WHERE key > ? AND key < ? AND {quantity}_n > 0",
             (key + max(0, since - tier.seconds), key + until),
         )
@@ -208,7 +205,7 @@ class History:
             f"ON raw.key = second.at << {SUBJECT_BITS} | :id WHERE {quantity} IS NOT NULL AND second.at < :until",
             {"since": since, "until": until, "id": id_},
         )
-        return (_Row(at, 1, value, value, value) for at, value in rows)
+        return (_Row(at, 1, 1, value, value, value) for at, value in rows)
 
     # one moment
 
@@ -264,6 +261,11 @@ def _unreadable(path: Path, error: Exception) -> GpudeckError:
     return GpudeckError(
         f"The history {path} cannot be read: {error}.", "The next console that records will set it aside."
     )
+
+
+def _start(row: dict[str, Any]) -> Start:
+    row |= {"predicted": json.loads(row["predicted"]), "measured": json.loads(row["measured"])}
+    return Start(**row | {"alone": bool(row["alone"])})
 
 
 def _scale(kind: Kind, quantity: str) -> int:

@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 
 from fleet.history.file import SUBJECT_BITS, TIME_BITS, columns, table
 from fleet.history.values import (
@@ -27,6 +28,7 @@ from fleet.history.values import (
     Sample,
     Standing,
     Start,
+    Subject,
     Tier,
 )
 
@@ -38,8 +40,6 @@ _SUBJECTS = 20_000
 """Subjects that are recorded at most: a host that is somebody else every second is not followed for ever."""
 _LARGEST = 1 << 50
 """Values from here on are nonsense, and would overflow the sum of an hour."""
-_SAME_START_SECONDS = 5
-"""How far two readings of when one process began may lie apart."""
 _PRUNED_BUCKETS = 4
 """How much may go at a time, in times of what comes. A clock that is years ahead for a while costs little history."""
 
@@ -51,9 +51,11 @@ class Recording:
         """Over a connection of `fleet.history.file.open_file`."""
         self._database = database
         self._limit_bytes = limit_bytes
-        self._ids: dict[tuple[Kind, str], tuple[int, str | None]] = {}
-        """Number and name by kind and identity."""
-        self._read_ids()
+        self._ids: dict[tuple[Kind, str], int] = {}
+        """Number of a subject, by its kind and identity."""
+        self._named: dict[Subject, str] = {}
+        """Who goes by that name now."""
+        self._read_subjects()
 
     def write(self, entries: Iterable[Entry]) -> None:
         """Keep the entries, all or none. Raises sqlite3.Error."""
@@ -70,7 +72,7 @@ class Recording:
                         case Start():
                             self._write_start(entry)
         except sqlite3.Error:
-            self._read_ids()
+            self._read_subjects()
             raise
 
     def roll(self, now: float) -> None:
@@ -116,26 +118,32 @@ class Recording:
 
     def _id(self, sample: Sample) -> int | None:
         """The number of a subject; a new one gets one. A GPU that has another index now takes that name over."""
-        (kind, name), identity = sample.subject, sample.identity
-        known = self._ids.get((kind, identity))
-        if known is not None and known[1] == name:
-            return known[0]
+        subject, identity = sample.subject, sample.identity
+        known = self._ids.get((subject.kind, identity))
+        if known is not None and self._named.get(subject) == identity:
+            return known
         if known is None and len(self._ids) >= _SUBJECTS:
             return None
-        self._database.execute("UPDATE subject SET name = NULL WHERE kind = ? AND name = ?", (kind, name))
+        self._database.execute("UPDATE subject SET name = NULL WHERE kind = ? AND name = ?", subject)
         ((id_,),) = self._database.execute(
             "INSERT INTO subject (kind, identity, name) VALUES (?, ?, ?) "
             "ON CONFLICT (kind, identity) DO UPDATE SET name = excluded.name RETURNING id",
-            (kind, identity, name),
+            (subject.kind, identity, subject.name),
         ).fetchall()
-        self._read_ids()
+        if known is not None:
+            self._named = {
+                name: who for name, who in self._named.items() if (name.kind, who) != (subject.kind, identity)
+            }
+        self._named[subject] = identity
+        self._ids[subject.kind, identity] = id_
         return int(id_)
 
-    def _read_ids(self) -> None:
-        self._ids = {
-            (Kind(kind), identity): (id_, name)
-            for id_, kind, identity, name in self._database.execute("SELECT id, kind, identity, name FROM subject")
-        }
+    def _read_subjects(self) -> None:
+        self._ids, self._named = {}, {}
+        for id_, kind, identity, name in self._database.execute("SELECT id, kind, identity, name FROM subject"):
+            self._ids[Kind(kind), identity] = id_
+            if name is not None:
+                self._named[Subject(Kind(kind), name)] = identity
 
     def _mark(self, tier: Tier, at: int) -> None:
         self._database.execute("INSERT OR IGNORE INTO unrolled VALUES (?, ?)", (tier.seconds, at - at % tier.seconds))
@@ -167,24 +175,10 @@ class Recording:
                 self._write_event(Event(standing.at, EventKind.FINDING, subject, sentence))
 
     def _write_start(self, start: Start) -> None:
-        """A start read again replaces what was; when it began is known to some seconds only."""
+        row = {field.name: getattr(start, field.name) for field in fields(start)}
+        row |= {"predicted": json.dumps(dict(start.predicted)), "measured": json.dumps(dict(start.measured))}
         self._database.execute(
-            "DELETE FROM start WHERE model = ? AND gpu = ? AND at BETWEEN ? AND ?",
-            (start.model, start.gpu, start.at - _SAME_START_SECONDS, start.at + _SAME_START_SECONDS),
-        )
-        self._database.execute(
-            "INSERT OR REPLACE INTO start VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                start.model,
-                start.gpu,
-                start.at,
-                start.build,
-                start.arguments,
-                json.dumps(dict(start.predicted)),
-                json.dumps(dict(start.measured)),
-                start.outcome,
-                start.seconds,
-            ),
+            f"INSERT OR REPLACE INTO start ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row
         )
 
     # minutes and hours
@@ -224,7 +218,7 @@ class Recording:
             f"DELETE FROM {name} WHERE key IN "
             f"(SELECT key FROM {name} WHERE key >= ? AND key < ? ORDER BY key LIMIT {_PRUNED_BUCKETS})"
         )
-        ids = [id_ for (its_kind, _), (id_, _) in self._ids.items() if its_kind is kind]
+        ids = [id_ for (its_kind, _), id_ in self._ids.items() if its_kind is kind]
         first = ((id_ << TIME_BITS, (id_ << TIME_BITS) + before) for id_ in ids)
         self._database.executemany(statement, first)
 

@@ -43,6 +43,9 @@ QUANTITIES: Mapping[Kind, tuple[Quantity, ...]] = {
         Quantity("kv_usage", 10_000),
         Quantity("running"),
         Quantity("waiting"),
+        Quantity("tokens_per_second", 10),
+        Quantity("requests_per_second", 100),
+        Quantity("ttft_p95_seconds", 1000),
     ),
 }
 """The figures of each kind. A new one gets its columns when a file is next opened."""
@@ -112,21 +115,27 @@ class Start:
     """One start of an engine on one GPU: what was reckoned and what came."""
 
     at: int
-    """Unix seconds at which the engine's process began; with model and GPU, the start's identity."""
+    """Unix seconds of its first line, or where its lines carry no time, of when it was read."""
+    run: str
+    """What names the run on its host; with model and GPU, the start's identity."""
     model: str
     gpu: str
     build: str
-    """The engine's own name and version: ``vllm 0.9.2+rocm``."""
+    """The engine's name, and its version as it prints it."""
     arguments: str
     """A digest of the arguments it was started with."""
     predicted: Mapping[str, int]
     """Bytes by part: ``weights``, ``kv_cache``, ``activations``, ``graphs``, ``context``."""
     measured: Mapping[str, int]
-    """The same, as the engine or the driver said; a part nobody measured is absent."""
+    """The same, as the engine printed it; a part it did not tell is absent."""
     outcome: str
     """``started``, ``refused``, ``oom`` or ``failed``."""
+    sentence: str = ""
+    """The engine's own words where it did not start."""
+    alone: bool = True
+    """Whether nobody else changed the GPU's memory while it measured."""
     seconds: float | None = None
-    """From the start of the process to the first answer; None where none came."""
+    """From its first line to the one that says it serves; None where none did."""
 
 
 Entry = Frame | Event | Standing | Start

@@ -11,7 +11,7 @@ from threading import Event as Signal
 from threading import Thread
 
 from fleet.errors import GpudeckError
-from fleet.history.file import is_spoilt, is_whole, open_file, set_aside
+from fleet.history.file import is_spoilt, open_file, set_aside
 from fleet.history.recording import LIMIT_BYTES, Recording
 from fleet.history.values import Entry, Frame
 
@@ -35,6 +35,7 @@ class Writer:
         self._waiting: deque[Entry] = deque(maxlen=_MOST_WAITING)
         self._database: sqlite3.Connection | None = None
         self._recording: Recording | None = None
+        self._is_doubted = False
         self.trouble = ""
         """Why nothing is recorded at the moment, as a sentence; empty where all is well."""
         self.notice = ""
@@ -47,6 +48,8 @@ class Writer:
     def flush(self) -> None:
         """Record what is waiting. While the file cannot be written, readings are lost and all else is kept back."""
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not entries and self._recording is None:
+            return
         try:
             if entries:
                 self._opened().write(entries)
@@ -74,21 +77,21 @@ class Writer:
     def _opened(self) -> Recording:
         if self._recording is None:
             try:
-                self._database = open_file(self._path)
+                self._database = open_file(self._path, check=self._is_doubted)
             except sqlite3.DatabaseError as error:
                 if not is_spoilt(error):
                     raise
                 self.notice = set_aside(self._path, str(error), self._clock())
                 self._database = open_file(self._path)
+            self._is_doubted = False
             self._recording = Recording(self._database, limit_bytes=self._limit_bytes)
         return self._recording
 
     def _fail(self, error: sqlite3.Error) -> None:
+        """Let go of the file. A spoilt one is looked at whole, and set aside, when it is next opened."""
         self.close()
-        if is_spoilt(error):
-            if not is_whole(self._path):
-                self.notice = set_aside(self._path, str(error), self._clock())
-        elif _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        self._is_doubted = is_spoilt(error)
+        if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             self.trouble = f"Recording has paused: there is no room for {self._path}; it goes on when there is."
         else:
             self.trouble = f"Readings are not recorded: {self._path} cannot be written: {error}."

@@ -20,7 +20,7 @@ class Host:
 
     name: str
     address: str
-    """Anything ssh takes: ``ops@gpu01``."""
+    """Anything ssh takes: ``ops@gpu01``. Empty where there is none: such a host is only read, by `Prometheus`."""
     accelerator_name: str
     gpus: int
     become: str = "sudo"
@@ -63,6 +63,24 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A Prometheus server from which the whole fleet is read, in place of a probe on each host."""
+
+    url: str
+    """``https://prometheus.example:9090``, with a path where it has one."""
+    host_label: str | None = None
+    """The label that names the host; None = those of the usual exporters, one after the other."""
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """What that label says of a host, by host name, where it is neither its name nor its address."""
+    match: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """Labels that series must have, where the server knows more than this fleet: ``cluster: sthlm``."""
+    token_env: str | None = None
+    """The environment variable with the bearer token. The token itself is kept nowhere."""
+    token_file: Path | None = None
+    """The file with the bearer token, read again for every query."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """The fleet as a file, or a draft over it, says it should be. Order is the file's."""
 
@@ -76,6 +94,8 @@ class Inventory:
     preferences: Preferences = Preferences()
     utilization_policy: tuple[SizeClass, ...] = USUAL_POLICY
     """By size, ascending."""
+    prometheus: Prometheus | None = None
+    """Where readings come from; None = from a probe on each host."""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fleet.inventory import fields, preferences
+from fleet.inventory import fields, preferences, telemetry
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.nodes import Plain
 from fleet.inventory.problems import Complaint
@@ -51,6 +51,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
         yield from _arguments(model)
     yield from _taken_twice(models)
     yield from preferences.complaints(file)
+    yield from telemetry.complaints(file)
 
 
 def _mapping(value: Plain | None) -> Mapping[str, Plain]:

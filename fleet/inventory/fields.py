@@ -22,6 +22,12 @@ FLAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 SERVICE = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
 """A systemd unit, system or user; an instance where it has an ``@``."""
 
+LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+"""A Prometheus label."""
+
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+"""An environment variable."""
+
 _DASHED_ENGINES = ("vllm", "sglang", "llama.cpp", "text-embeddings-inference", "infinity")
 """Engines whose flags hold dashes and never underscores, at least before the first dot."""
 
@@ -74,6 +80,34 @@ def checked_url(text: str) -> str:
         complete = False
     if not complete or clean(text) != text or re.search(r"[\s@?#]", text):
         raise ValueError(f"{text!r} is not an endpoint; write its address and port, such as http://127.0.0.1:8001")
+    return text
+
+
+def checked_server(text: str) -> str:
+    """A server's URL, with a path where it has one, and no password in it."""
+    try:
+        parts = urlsplit(text)
+        complete = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:
+        complete = False
+    if "@" in text:
+        raise ValueError("a secret does not belong into this file; name where it is by token_env or token_file")
+    if not complete or clean(text) != text or re.search(r"[\s?#]", text) or not text.isascii():
+        raise ValueError("this is not a server's URL; write one such as https://prometheus.example:9090")
+    return text.rstrip("/")
+
+
+def checked_label(text: str) -> str:
+    """A Prometheus label."""
+    if not re.fullmatch(LABEL, text):
+        raise ValueError(f"{text!r} is not a label; write one such as hostname, node or instance")
+    return text
+
+
+def checked_variable(text: str) -> str:
+    """The name of an environment variable."""
+    if not re.fullmatch(VARIABLE, text):
+        raise ValueError("write the name of an environment variable, such as PROMETHEUS_TOKEN, not its value")
     return text
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from fleet.inventory import USUAL_POLICY, Host, Inventory, Preferences, SizeClass
+from fleet.inventory import USUAL_POLICY, Host, Inventory, Preferences, Prometheus, SizeClass
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
@@ -128,6 +128,21 @@ def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
         path=path,
         preferences=_preferences(entry),
         utilization_policy=_policy(entry),
+        prometheus=_prometheus(entry, path),
+    )
+
+
+def _prometheus(entry: FleetEntry, path: Path) -> Prometheus | None:
+    said = entry.telemetry
+    if said is None:
+        return None
+    return Prometheus(
+        said.prometheus,
+        said.host_label,
+        MappingProxyType(said.hosts),
+        MappingProxyType(said.match),
+        said.token_env,
+        path.parent / Path(said.token_file).expanduser() if said.token_file else None,
     )
 
 
@@ -144,7 +159,7 @@ def _policy(entry: FleetEntry) -> tuple[SizeClass, ...]:
 def _host(name: str, entry: HostEntry) -> Host:
     return Host(
         name=name,
-        address=entry.address,
+        address=entry.address or "",
         accelerator_name=entry.accelerator,
         gpus=entry.gpus,
         become=entry.become,

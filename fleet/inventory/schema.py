@@ -30,6 +30,7 @@ def _read(parse: Callable[[str], object], pattern: str | None = None) -> PlainVa
 
 Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
 Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
+Label = Annotated[str, _read(fields.checked_label, fields.LABEL)]
 Note = Annotated[str, _read(clean)]
 Code = Annotated[str, _read(fields.checked_line, "|".join(CODES))]
 """Of a finding; that there is one is for `fleet.inventory.preferences` to say."""
@@ -46,7 +47,9 @@ class _Entry(BaseModel):
 class HostEntry(_Entry):
     """A machine reached over SSH."""
 
-    address: Annotated[str, _read(fields.checked_address)] = Field(description="what ssh takes, such as ops@gpu01")
+    address: Annotated[str | None, _read(fields.checked_address)] = Field(
+        default=None, description="what ssh takes, such as ops@gpu01"
+    )
     accelerator: Annotated[str, _read(fields.checked_accelerator)] = Field(
         description="the kind of its GPUs, such as MI300X"
     )
@@ -118,12 +121,38 @@ class PolicyEntry(_Entry):
     utilization: list[SizeClassEntry] = Field(default_factory=list, description="by size, ascending")
 
 
+class TelemetryEntry(_Entry):
+    """Where readings come from, if not from a probe on each host."""
+
+    prometheus: Annotated[str, _read(fields.checked_server)] = Field(
+        description="the URL of a Prometheus server, such as https://prometheus.example:9090"
+    )
+    host_label: Label | None = Field(
+        default=None, description="the label that names the host, such as node; else the usual ones are tried"
+    )
+    hosts: Annotated[dict[Name, Annotated[str, _read(fields.checked_line)]], MayBeEmpty] = Field(
+        default_factory=dict, description="what that label says of a host, where it is not its name or address"
+    )
+    match: Annotated[dict[Label, Annotated[str, _read(fields.checked_line)]], MayBeEmpty] = Field(
+        default_factory=dict, description="labels that series must have, such as cluster: sthlm; else all are read"
+    )
+    token_env: Annotated[str | None, _read(fields.checked_variable, fields.VARIABLE)] = Field(
+        default=None, description="the environment variable that holds the bearer token"
+    )
+    token_file: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="the file that holds the bearer token, relative to this file"
+    )
+
+
 class FleetEntry(_Entry):
     """A fleet file."""
 
     fleet: Annotated[str, _read(fields.checked_line)] = Field(description="the name of the fleet")
     ssh_config: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None, description="an OpenSSH client configuration, relative to this file"
+    )
+    telemetry: TelemetryEntry | None = Field(
+        default=None, description="where readings come from, if not from a probe on each host"
     )
     hosts: Annotated[dict[Name, HostEntry], Field(min_length=1)] = Field(
         description="the machines reached over SSH, by name"

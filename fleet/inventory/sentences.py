@@ -7,7 +7,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, dereferenced
-from fleet.inventory.schema import FindingsEntry, FleetEntry, HostEntry, ModelEntry, PolicyEntry, SizeClassEntry
+from fleet.inventory.schema import (
+    FindingsEntry,
+    FleetEntry,
+    HostEntry,
+    ModelEntry,
+    PolicyEntry,
+    SizeClassEntry,
+    TelemetryEntry,
+)
 from fleet.text import clean
 
 if TYPE_CHECKING:
@@ -41,7 +49,11 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"size class {int(number) + 1}"
         case ("policy", "utilization", number, key):
             return f"{key} of size class {int(number) + 1}"
-        case ("findings" | "policy" as part, key, *_):
+        case ("telemetry", "hosts", host):
+            return f"host {host} of telemetry"
+        case ("telemetry", "match", label):
+            return f"label {label} of telemetry"
+        case ("findings" | "policy" | "telemetry" as part, key, *_):
             return f"{key} of {part}"
         case (key,):
             return key
@@ -88,6 +100,8 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return PolicyEntry, key
         case ("findings", key, *_):
             return FindingsEntry, key
+        case ("telemetry", key, *_):
+            return TelemetryEntry, key
     return FleetEntry, keys[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fleet.arguments import arguments
 from fleet.calibration.known import is_same_source
 from fleet.estimate.learning import HARMLESS
 from fleet.findings import Finding, Fix, Severity, Tense
@@ -42,7 +43,8 @@ class Difference:
 def differences(model: Model, start: ModelStart) -> tuple[Difference, ...]:
     """What the fleet file says of a model and its command line does not, or says otherwise.
 
-    An argument that the file leaves out counts where it may change memory: the operators' own units name more.
+    An argument that the file leaves out counts where it may change memory: the operators' own units name more. Of
+    vLLM that is all but what is known not to, of other engines what is known to.
     """
     return tuple(_differences(model, start))
 
@@ -57,8 +59,10 @@ def _differences(model: Model, start: ModelStart) -> Iterator[Difference]:
         running = start.args.get(flag)
         if not flag.startswith("VLLM_") and not _agree(value, running):
             yield Difference(flag, value, running)
+    judged = {argument.flag for argument in arguments(model.engine.name)}
     for flag, running in start.args.items():
-        if flag not in model.args and flag not in HARMLESS and running is not False:
+        counts = flag not in HARMLESS if model.engine.name == "vllm" else flag in judged
+        if flag not in model.args and counts and running is not False:
             yield Difference(flag, None, running)
 
 

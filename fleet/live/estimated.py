@@ -23,14 +23,15 @@ def find(state: FleetState) -> Iterator[Finding]:
     """
     for model in state.models:
         estimate, place = model.estimate, model.model.place
-        if model.word is not ModelWord.SERVING or model.start is None or differences(model.model, model.start):
+        if model.word is not ModelWord.SERVING or model.start is None or place is None:
             continue
-        if place is None or estimate is None or estimate.basis != "calibrated":
+        if estimate is None or estimate.basis != "calibrated":
             continue
         for gpu, share in zip(place.gpu_ids, estimate.shares, strict=True):
             live = model.used_by_gpu.get(gpu)
             low, high = share.low_bytes - share.activations_bytes, share.high_bytes
-            if live is not None and not low - SLACK <= live <= high + SLACK:
+            apart = live is not None and not low - SLACK <= live <= high + SLACK
+            if live is not None and apart and not differences(model.model, model.start):
                 yield _finding(model, gpu, share, live)
 
 

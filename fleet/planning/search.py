@@ -192,9 +192,9 @@ class _Ways:
             places = self.places[k]
             if places[_GOAL].fits(node.free):
                 yield k, _GOAL
-            if self.returns[k] and at < _TEMPORARY:
+            if self.returns[k]:
                 for to in range(_TEMPORARY, len(places)):
-                    if places[to].fits(node.free):
+                    if to != at and places[to].fits(node.free):
                         yield k, to
 
     def _moved(self, node: _Node, k: int, to: int) -> _Node:
@@ -249,12 +249,14 @@ class _Ways:
         if not self.tasks[k].second_copy:
             return True
         places = self.places[k]
-
-        def leads(start: int, end: int) -> bool:
-            return places[end].fits(places[start].taken(self.alone))
-
-        temporary = range(_TEMPORARY, len(places)) if at == _NOW else ()
-        return not leads(at, _GOAL) and not any(leads(at, via) and leads(via, _GOAL) for via in temporary)
+        reached = {at}
+        for _ in places:
+            reached |= {
+                to
+                for to in range(_GOAL, len(places))
+                if any(places[to].fits(places[there].taken(self.alone)) for there in reached)
+            }
+        return _GOAL not in reached
 
     def _turns(self, end: _Node) -> list[Turn]:
         way = [end]

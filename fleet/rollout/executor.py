@@ -14,10 +14,11 @@ from fleet.planning.plan import Action, Plan, Step
 from fleet.rollout.audit import audit
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.journal import Journal
-from fleet.rollout.lock import Holder, HostLock, LockLostError
+from fleet.rollout.lock import HostLock, LockLostError
 from fleet.rollout.restoring import entangled, finished, restoring, stop
 from fleet.rollout.resuming import still_standing
 from fleet.rollout.stepping import OperatorConnection, StepError, Stepper, Watching
+from fleet.services.holder import Holder
 
 
 class Rollout:

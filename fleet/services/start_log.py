@@ -15,21 +15,23 @@ COMMAND_BYTES = 64 * 1024
 PLAN_BYTES = 4096
 _PLAN = re.compile(r"/[\w./@+-]{1,400}/startup_plan_[0-9a-f]{16}\.json")
 _INVOCATION = re.compile(r"[0-9a-f]{32}")
-_LOG = f'journalctl "$@" | head -c {LOG_BYTES}'
+_LOG = f'"$@" | head -c {LOG_BYTES}'
 _COMMAND = f'head -c {COMMAND_BYTES} "${{PROBE_ROOT:-}}/proc/$1/cmdline"'
 
 
-def start_log(service: Service, invocation: str) -> Read | None:
+def start_log(service: Service, invocation: str, become: str = "none") -> Read | None:
     """The command that prints the first lines of one run of a service, each with its seconds since the host's boot.
 
-    ``invocation`` is the manager's id of the run. None for a service whose manager keeps no such thing.
+    ``invocation`` is the manager's id of the run; ``become`` = how to read as root, ``sudo`` or ``none``. None for a
+    service whose manager keeps no such thing.
     """
     if not isinstance(service, Systemd) or not _INVOCATION.fullmatch(invocation):
         return None
     scope = ("--user",) if service.user else ()
     # --all: lines with colours in them are data to journalctl, which shows only their length
     options = ("--quiet", "--all", "--no-pager", "-o", "short-monotonic")
-    return Read(("sh", "-c", _LOG, "sh", *scope, *options, f"_SYSTEMD_INVOCATION_ID={invocation}"))
+    journal = Read(("journalctl", *scope, *options, f"_SYSTEMD_INVOCATION_ID={invocation}")).as_root(become)
+    return Read(("sh", "-c", _LOG, "sh", *journal.words))
 
 
 def command_line(pid: int) -> Read:

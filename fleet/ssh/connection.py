@@ -32,7 +32,7 @@ class HostConnection:
 
         Args:
             name: The host's name in the fleet file, for sentences.
-            address: Anything ssh takes: ``ops@gpu01``.
+            address: Anything ssh takes: ``ops@gpu01``. Empty where there is none, so that nothing can be opened.
             ssh_config: An OpenSSH client configuration; None = ``~/.ssh/config``.
         """
         self.name = name
@@ -123,6 +123,11 @@ class HostConnection:
     async def _open(self) -> SSHClientConnection:
         self._disobeyed.clear()
         try:
+            if not self.address:
+                raise UnreachableError(
+                    f"{self.name} has no address in the fleet file, so that gpudeck only reads it, through Prometheus.",
+                    "Write its address: into the fleet file, such as ops@gpu01, to reach it over SSH.",
+                )
             await asyncio.to_thread(import_module, "asyncssh")  # the screen need not wait for it
             from fleet.ssh.opening import open_connection
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from fleet.errors import EndpointError
+from fleet.http import HttpAnswer, get_over
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.sessions import is_loss
 from fleet.text import clean
 
 if TYPE_CHECKING:
-    import h11
-    from asyncssh import SSHClientConnection, SSHReader
+    from asyncssh import SSHClientConnection
 
 BODY_LIMIT = 4 << 20
 """Bytes of a body that are read; a longer one is refused."""
-_CHUNK = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What a GET brought."""
-
-    status: int
-    body: bytes
 
 
 async def get(connection: HostConnection, url: str, timeout: float) -> HttpAnswer:
@@ -63,7 +53,6 @@ def _place(url: str) -> SplitResult:
 
 async def _get(connection: HostConnection, opened: SSHClientConnection, place: SplitResult) -> HttpAnswer:
     import asyncssh
-    import h11
 
     shown = f"{clean(place.geturl())} on {connection.name}"
     with connection.telling():
@@ -79,36 +68,6 @@ async def _get(connection: HostConnection, opened: SSHClientConnection, place: S
                 ) from error
             raise EndpointError(f"Nothing listens at {shown}.") from error
         try:
-            exchange = h11.Connection(h11.CLIENT)
-            request = h11.Request(
-                method="GET",
-                target=f"{place.path or '/'}{'?' + place.query if place.query else ''}",
-                headers=[("Host", place.netloc), ("Accept", "*/*"), ("Connection", "close")],
-            )
-            for event in (request, h11.EndOfMessage()):
-                writer.write(exchange.send(event) or b"")
-            return await _answer(exchange, reader, shown)
-        except h11.ProtocolError as error:
-            raise EndpointError(f"{shown} does not speak HTTP: {clean(str(error))}.") from error
+            return await get_over(reader, writer, place, shown, limit=BODY_LIMIT)
         finally:
             writer.close()
-
-
-async def _answer(exchange: h11.Connection, reader: SSHReader[bytes], shown: str) -> HttpAnswer:
-    import h11
-
-    status, body = 0, bytearray()
-    while True:
-        match exchange.next_event():
-            case h11.Response(status_code=status):
-                pass
-            case h11.Data(data=data):
-                body += data
-                if len(body) > BODY_LIMIT:
-                    raise EndpointError(f"{shown} answers with more than {BODY_LIMIT >> 20} MiB.")
-            case h11.EndOfMessage():
-                return HttpAnswer(status, bytes(body))
-            case h11.ConnectionClosed():
-                raise EndpointError(f"{shown} closed the connection without an answer.")
-            case h11.NEED_DATA:
-                exchange.receive_data(await reader.read(_CHUNK))

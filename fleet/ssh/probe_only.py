@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from fleet.commands import Answer, Read
+from fleet.http import HttpAnswer
 from fleet.ssh.connection import HostConnection
-from fleet.ssh.http import HttpAnswer, get
+from fleet.ssh.http import get
 from fleet.ssh.running import run
 from fleet.ssh.streaming import FOLLOW, Lines, stream
 

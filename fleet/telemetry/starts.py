@@ -127,12 +127,18 @@ class Starts:
         return True
 
     async def _startup(self, model: Model, service: Service, reading: ServiceReading) -> Startup:
-        command = start_log(service, reading.invocation)
+        starts = read_starts(model.engine.name, await self._log(service, reading.invocation))
         nothing = Startup(model.engine.name, Ending.UNFINISHED)
-        if command is None:
-            return nothing
-        starts = read_starts(model.engine.name, (await self._connection.read(command)).stdout)
         return last_complete(starts) or (starts[-1] if starts else nothing)
+
+    async def _log(self, service: Service, invocation: str) -> str:
+        """The first lines of a run; as root where a user who may not read the journal is shown none of it."""
+        for become in ("none", self._host.become):
+            command = start_log(service, invocation, become)
+            log = (await self._connection.read(command)).stdout if command else ""
+            if log.strip():
+                return log
+        return ""
 
     async def _next_cache(self, startup: Startup) -> int | None:
         command = plan_file(startup.plan_path)

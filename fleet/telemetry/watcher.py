@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from fleet.errors import GpudeckError, UnreachableError, UsageError
@@ -13,6 +15,7 @@ from fleet.inventory import Host
 from fleet.model import Model
 from fleet.readings import HostReading, HostSnapshot, Link, ServiceWord
 from fleet.services import Service
+from fleet.services.holder import parse_holder, who_holds
 from fleet.services.registry import service_of
 from fleet.services.states import parse_states, states_command
 from fleet.ssh.probe_only import ProbeOnly
@@ -30,6 +33,8 @@ FIRST_FRAME_SECONDS = 15.0
 """Time for the first frame: a host's login shell may be slow to come to the point."""
 POLL_INTERVALS = 2
 """Services and endpoints are asked every second interval."""
+HOLDER_POLLS = 5
+"""Of those, who is changing the host is asked every fifth time."""
 CALM_INTERVALS = 5
 """An endpoint whose engine is ready is asked again after so many intervals."""
 ENDPOINTS_A_SECOND = 64
@@ -73,6 +78,8 @@ class HostWatcher:
         self._reboot = ""
         self._trouble = ""
         """What keeps us from asking for services, as a sentence."""
+        self._changed_by = ""
+        """Who is changing the host, as a sentence."""
         self._endpoints = 0
         self._watched: tuple[Model, ...] = ()
         self._services: dict[str, Service] = {}
@@ -98,6 +105,8 @@ class HostWatcher:
             try:
                 await self._visit()
             except* UnreachableError as lost:
+                if _cancelled():  # a group that ends with an error drops the cancellation that came meanwhile
+                    raise asyncio.CancelledError from None
                 link = Link.UNREACHABLE if self._snapshot.reading is None else Link.LOST
                 self._show(link=link, reason=str(lost.exceptions[0]))
             if (self._snapshot.read_at or came) - came > wait:  # it was worth coming back
@@ -159,8 +168,10 @@ class HostWatcher:
     async def _poll(self, rounds: Rounds, tasks: asyncio.TaskGroup) -> None:
         """Ask for services, then endpoints and logs of starts, again and again; the slow do not hold up the first."""
         reading = None
-        while True:
+        for turn in count():
             await self._ask_services()
+            if turn % HOLDER_POLLS == 0:
+                await self._ask_who_changes_it()
             tasks.create_task(self._ask_engines(rounds, tasks))
             if reading is None or reading.done():
                 reading = tasks.create_task(self._read_starts())
@@ -180,6 +191,12 @@ class HostWatcher:
         self._show(
             services={name: states[service.name] for name, service in self._services.items() if service.name in states}
         )
+
+    async def _ask_who_changes_it(self) -> None:
+        with suppress(GpudeckError):  # the frames tell whether the host is lost
+            answer = await self._connection.read(who_holds(self._host.become))
+            holder = parse_holder(answer.stdout) if answer.ok else None
+            self._changed_by = f"{self._host.name} is being changed by {holder.words}." if holder else ""
 
     async def _ask_engines(self, rounds: Rounds, tasks: asyncio.TaskGroup) -> None:
         asked = tuple(model for model in self._watched if self._may_answer(model))
@@ -211,6 +228,12 @@ class HostWatcher:
 
     def _show(self, **news: Any) -> None:
         """Publish what is known with this news in it."""
-        told = (self._reboot, self._trouble, *self._connection.remarks)
+        told = (self._changed_by, self._reboot, self._trouble, *self._connection.remarks)
         self._snapshot = replace(self._snapshot, remarks=tuple(filter(None, told)), **news)
         self._publish(self._snapshot)
+
+
+def _cancelled() -> bool:
+    """Whether somebody wants the running task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -48,7 +48,7 @@ def frame(at: int, gpus: int, models: int) -> Frame:
         Sample(
             Subject(Kind.MODEL, f"model-{n}"),
             f"model-{n}",
-            (97 * GiB + noise(GiB), noise(1000) / 1000, noise(30), noise(3)),
+            (97 * GiB + noise(GiB), noise(1000) / 1000, noise(30), noise(3), noise(9000), noise(90), noise(3)),
         )
         for n in range(models)
     ]

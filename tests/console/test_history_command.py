@@ -44,7 +44,7 @@ def recorded(run: Run) -> None:
     for second in range(0, 3600, 10):
         load = 1800 <= second < 1860
         gpu = (98 * GIB + load * GIB, 99 if load else 20, 54, 48, 391)
-        model = (97 * GIB, 0.97 if load else 0.25, 8, 12 * load)
+        model = (97 * GIB, 0.97 if load else 0.25, 8, 12 * load, 1234.5, 2, 0.4)
         samples = (
             Sample(Subject(Kind.GPU, "gpu01/0"), "gpu01 0000:0c:00.0", gpu),
             Sample(Subject(Kind.MODEL, "llama-3.1-8b"), "llama-3.1-8b", model),
@@ -57,6 +57,7 @@ def recorded(run: Run) -> None:
         Standing(NOW - 900, {"KV001 llama-3.1-8b": "error: max seq len exceeds the KV cache"}),
         Start(
             NOW - 9000,
+            "run 1",
             "llama-3.1-8b",
             "gpu01/0",
             "vllm 0.9.2",
@@ -64,7 +65,7 @@ def recorded(run: Run) -> None:
             {"weights": 15 * GIB, "kv_cache": 70 * GIB},
             {"weights": 16 * GIB},
             "started",
-            41.0,
+            seconds=41.0,
         ),
     ]
     write(entries)
@@ -84,7 +85,7 @@ def test_the_fleet_is_told_at_a_glance(run: Run, recorded: None) -> None:
     gpu = next(line for line in told.splitlines() if line.startswith("gpu01/0"))
     assert gpu.split()[2:] == ["99.0", "99", "54", "48", "391"]
     model = next(line for line in told.splitlines() if line.startswith("llama-3.1-8b"))
-    assert model.split()[2:] == ["97", "97.0", "8", "12"]
+    assert model.split()[2:] == ["97", "97.0", "8", "12", "1234"]
     assert "gpu01/1" not in told
 
 
@@ -93,6 +94,7 @@ def test_a_model_is_told_with_its_peak_where_it_was(run: Run, recorded: None) ->
     kv = next(line for line in told.splitlines() if "KV cache" in line)
     assert kv.split()[2].count("█") == 1
     assert "peak    97 % at 01-15 07:30" in kv
+    assert "TTFT p95" in told
     assert "llama-3.1-8b is failed, was serving" in told
     assert "KV001 llama-3.1-8b error: max seq len" in told
     assert "is serving" not in told

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
 from svg_text import svg_text
 
 from console.app import GpudeckApp
-from console.history import FINDINGS_SECONDS, LiveRecording, Recorder, path_of, record_rollout, record_start
+from console.history import FINDINGS_SECONDS, LiveRecording, Recorder, path_of, record_rollout
+from fleet.calibration.reading import read_starts
 from fleet.history.reading import History, history
-from fleet.history.values import EventKind, Kind, Start, Subject
+from fleet.history.values import EventKind, Kind, Subject
 from fleet.history.writer import Writer
 from fleet.inventory.changes import Move, apply
 from fleet.model import Place
 from fleet.readings import EngineReading, HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.startup import Ending, ModelStart, Startup
+from fleet.units import GiB
 
 NOON = 1_800_000_000
+LOGS = Path(__file__).parents[1] / "fleet" / "calibration" / "logs"
 
 
 class Recorded:
@@ -154,13 +160,70 @@ def test_a_rollout_is_in_the_history_of_each_of_its_models(session: RecordedSess
     assert told == [("llama-3.1-8b", "restored: It was refused."), ("devstral-small", "restored: It was refused.")]
 
 
-def test_a_start_is_recorded_as_reckoned_and_as_it_came(session: RecordedSession) -> None:
-    start = Start(
-        NOON, "llama-3.1-8b", "gpu01/0", "vllm 0.9.2", "3f2a", {"weights": 15}, {"weights": 16}, "started", 41
-    )
-    record_start(session, start).join()
-    with history(path_of(session)) as found:
-        assert found.starts("llama-3.1-8b") == (start,)
+def read_start(session: RecordedSession) -> ModelStart:
+    """The start of llama-3.1-8b that a real log of vLLM 0.9.2 tells of, a minute after the host was booted."""
+    (startup,) = read_starts("vllm", (LOGS / "vllm-0.9.2.dev364-rocm.log").read_text(encoding="utf-8"))
+    model = session.inventory.model("llama-3.1-8b")
+    return ModelStart(replace(startup, began=60.0), model.args, model.source or "", "MI300X", invocation="run 1")
+
+
+def test_a_start_is_recorded_as_reckoned_and_as_its_engine_measured_it(
+    recorded: Recorded, session: RecordedSession
+) -> None:
+    snapshot, start = recorded_snapshot(), read_start(session)
+    assert snapshot.reading is not None
+    recorded.publish(snapshot)
+    recorded.publish(replace(snapshot, starts=MappingProxyType({"llama-3.1-8b": start})))
+    with recorded.read_back() as found:
+        (kept,) = found.starts("llama-3.1-8b")
+    assert (kept.run, kept.gpu, kept.outcome) == ("run 1", "gpu01/0", "started")
+    assert kept.at == round(NOON + 1 - snapshot.reading.uptime_seconds + 60)
+    assert kept.measured["weights"] == round(15.3047 * GiB)
+    assert abs(kept.predicted["weights"] - kept.measured["weights"]) < GiB
+    assert kept.alone
+
+
+def test_a_start_of_which_more_is_known_later_is_still_one_start(recorded: Recorded, session: RecordedSession) -> None:
+    snapshot, start = recorded_snapshot(), read_start(session)
+    recorded.publish(replace(snapshot, starts=MappingProxyType({"llama-3.1-8b": start})))
+    disturbed = replace(start, company="kb-whisper-large was starting there")
+    recorded.publish(replace(snapshot, starts=MappingProxyType({"llama-3.1-8b": disturbed})))
+    refused = replace(start, invocation="run 2", startup=replace(start.startup, ending=Ending.REFUSED, sentence="No."))
+    recorded.publish(replace(snapshot, failures=MappingProxyType({"llama-3.1-8b": refused})))
+    with recorded.read_back() as found:
+        told = [(kept.run, kept.outcome, kept.alone, kept.sentence) for kept in found.starts()]
+    assert sorted(told) == [("run 1", "started", False, ""), ("run 2", "refused", True, "No.")]
+
+
+@pytest.mark.parametrize(
+    "unlike", [{"source": "somebody/another-model"}, {"startup": Startup("vllm", Ending.UNFINISHED)}]
+)
+def test_a_start_that_tells_nothing_of_the_model_is_not_recorded(
+    recorded: Recorded, session: RecordedSession, unlike: dict[str, Any]
+) -> None:
+    start = replace(read_start(session), **unlike)
+    recorded.publish(replace(recorded_snapshot(), starts=MappingProxyType({"llama-3.1-8b": start})))
+    with recorded.read_back() as found:
+        assert found.starts() == ()
+
+
+class WatchedSession(RecordedSession):
+    """Its host is read once, and then nothing more comes."""
+
+    async def watch(self, ready: Awaitable[object] | None = None) -> None:
+        self.board.publish(replace(recorded_snapshot(), read_at=READ_AT + 1))
+        await asyncio.Event().wait()
+
+
+async def test_an_open_console_records(session: RecordedSession) -> None:
+    watched = WatchedSession(session.inventory, session.state_folder or Path())
+    app = GpudeckApp(watched, time_of_day=lambda: "14:02", environment={})
+    async with app.run_test(size=(160, 48)) as pilot:
+        await pilot.pause()
+    assert app._recording is not None
+    app._recording.close()
+    with history(path_of(watched)) as found:
+        assert len(found.subjects(Kind.GPU)) == 8
 
 
 async def test_while_nothing_can_be_recorded_the_console_says_why_and_goes_on(

@@ -26,7 +26,10 @@ def write(session: RecordedSession) -> None:
     writer = Writer(path_of(session), clock=lambda: NOW)
     gpu, model = Subject(Kind.GPU, "gpu01/0"), Subject(Kind.MODEL, "llama-3.1-8b")
     for ago, used, kv in ((6 * 86_400, 190, 0.1), (1800, 98, 1.0), (60, 98, 0.2)):
-        figures = (Sample(gpu, "gpu01 a", (used * GIB, 50, 54, 48, 391)), Sample(model, "m", (GIB, kv, 1, 0)))
+        figures = (
+            Sample(gpu, "gpu01 a", (used * GIB, 50, 54, 48, 391)),
+            Sample(model, "m", (GIB, kv, 1, 0, 100, 1, 0.5)),
+        )
         writer.add(Frame(NOW - ago, figures))
     writer.flush()
     writer.close()

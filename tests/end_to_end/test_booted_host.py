@@ -181,6 +181,8 @@ def test_of_two_consoles_that_apply_at_once_one_proceeds(host: BootedHost, fleet
     first = begun(fleet, "1 stop", "--set", "a.gpu-memory-utilization=0.3")
     elsewhere = tmp_path / "another machine"
     elsewhere.mkdir()
+    watching = gpudeck(fleet, "status", str(fleet)).stdout
+    assert f"{host.name} is being changed by " in watching
     second = apply(host.fleet(elsewhere / "fleet.yaml"), "--set", "b.gpu-memory-utilization=0.3")
     assert second.returncode == 1
     assert f"Nothing was done: {host.name} is being changed by" in second.stderr
@@ -239,3 +241,29 @@ async def test_a_reboot_is_seen_as_one_and_its_models_come_back(host: BootedHost
         (lambda: None, lambda snapshot: not back(snapshot)),
         (host.reboot, back),
     )
+
+
+async def test_starts_are_read_from_its_journal_colours_and_all_and_failed_ones_too(
+    host: BootedHost, fleet: Path
+) -> None:
+    def read(snapshot: HostSnapshot) -> bool:
+        return set(snapshot.starts) == set(MODELS) and not any(start.company for start in snapshot.starts.values())
+
+    def crash() -> None:
+        host.fault("c", "crash")
+        host.sh("systemctl restart vllm-c")
+
+    seen: list[HostSnapshot] = []
+
+    def failed(snapshot: HostSnapshot) -> bool:
+        seen.append(snapshot)
+        return "c" in snapshot.failures
+
+    await watched(fleet, (lambda: None, read), (crash, failed))
+    start, failure = seen[-1].starts["a"], seen[-1].failures["c"]
+    (rank,) = start.startup.ranks
+    assert (rank.speaker, rank.weights and rank.weights.bytes) == ("EngineCore_0", round(15.27 * GiB))
+    assert (start.startup.build, start.startup.cache_tokens, start.startup.max_concurrency) == ("0.9.2", 40_000, 4.88)
+    assert start.args["gpu-memory-utilization"] == 0.4
+    assert start.startup.seconds is not None and 0.2 < start.startup.seconds < 20
+    assert failure.startup.sentence.startswith("torch.OutOfMemoryError: HIP out of memory. Tried")

@@ -17,11 +17,12 @@ from fleet.estimate.learning import HARMLESS, at
 from fleet.estimate.measured import End
 from fleet.estimate.vllm.budget import Demand, cache_bytes
 from fleet.estimate.vllm.settings import Settings
-from fleet.estimate.vllm.versions import Era
+from fleet.estimate.vllm.versions import Era, Generation
 from fleet.model import Arguments
-from fleet.startup import ModelStart, RankStart, Size
+from fleet.startup import ModelStart, RankStart, Size, Startup
 
 if TYPE_CHECKING:
+    from fleet.estimate.vllm.kv_cache import Layout
     from fleet.estimate.vllm.ranks import Rank
 
 _SPLIT = (
@@ -124,9 +125,13 @@ class Lesson:
     then: Settings
     ranks: tuple[Taught, ...]
 
-    def holding(self, now: Settings) -> tuple[Taught, ...]:
-        """What each rank measured, as far as it holds for a start with these settings; empty where nothing does."""
+    def holding(self, now: Settings, *, same_room: bool) -> tuple[Taught, ...]:
+        """What each rank measured, as far as it holds for a start with these settings; empty where nothing does.
+
+        ``same_room`` = whether it finds as much memory as the recorded one did, so that the cache can be the same.
+        """
         holds = {part: self._same(now, part) for part in HOLDS_WHILE}
+        holds["cache"] = holds["cache"] and same_room
         return tuple(rank.kept(holds) for rank in self.ranks) if any(holds.values()) else ()
 
     def has_tokens(self, now: Settings) -> bool:
@@ -151,7 +156,7 @@ def lesson(recorded: ModelStart, then: Settings, ranks: Sequence[Rank], era: Era
     sized = startup.planned or then.cache_bytes or then.blocks
     learned = []
     for rank, said in _paired(recorded, ranks):
-        cache = _cache(said, rank, startup.cache_blocks)
+        cache = _cache(said, _counted(startup, rank.layout, era))
         printed = Taught(said.weights, said.activations, said.graphs, said.non_torch, cache)
         learned.append(printed if cache is None or sized else _balanced(printed, cache, rank, era, held))
     return Lesson(then, tuple(learned))
@@ -173,14 +178,26 @@ def _balanced(printed: Taught, cache: Size, rank: Rank, era: Era, held: int) -> 
     )
 
 
-def _cache(said: RankStart, rank: Rank, blocks: int | None) -> Size | None:
-    """The size of the cache: by its blocks where they agree with what was printed, which is rounded further."""
-    block = rank.layout.bytes_per_block
-    if not blocks or not rank.layout.groups:
-        return said.cache
-    counted = Size(blocks * block + block // 2, block // 2)
-    agrees = said.cache is None or abs(said.cache.bytes - counted.bytes) <= said.cache.within + counted.within
+def _cache(said: RankStart, counted: Size | None) -> Size | None:
+    """The size of the cache: as counted where that agrees with what was printed, which is rounded further."""
+    if counted is None or said.cache is None:
+        return said.cache or counted
+    agrees = abs(said.cache.bytes - counted.bytes) <= said.cache.within + counted.within
     return counted if agrees else said.cache
+
+
+def _counted(startup: Startup, layout: Layout, era: Era) -> Size | None:
+    """The cache by its blocks, or by its tokens where the version counts them as blocks x block size."""
+    blocks, step = startup.cache_blocks, 1
+    by_blocks = not (era.generation is Generation.V1 and era.tokens_by_concurrency) and not layout.packed
+    if blocks is None and startup.cache_tokens and layout.groups and by_blocks:
+        step = len(layout.groups)
+        width = min(group.block for group in layout.groups) * layout.ranks_per_sequence
+        blocks = startup.cache_tokens // width * step
+    if not blocks or not layout.groups:
+        return None
+    half = step * layout.bytes_per_block // 2
+    return Size(blocks * layout.bytes_per_block + half, half)
 
 
 def _paired(recorded: ModelStart, ranks: Sequence[Rank]) -> Iterable[tuple[Rank, RankStart]]:

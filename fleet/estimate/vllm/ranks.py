@@ -72,7 +72,7 @@ class Start:
         plans = stages(self.architecture.layers, settings.pipeline_parallel, settings.partition)
         (whole,) = stages(self.architecture.layers, 1)
         lesson = self.lesson
-        learned = lesson.holding(settings) if lesson else ()
+        learned = lesson.holding(settings, same_room=self.same_room) if lesson else ()
         restart = overheads.restart_bytes(self.era, end)
         context, driver = self.context_bytes(end), self.accelerator.driver_bytes
         for number, stage in enumerate(plans):
@@ -93,6 +93,13 @@ class Start:
                 origins = taught.origins if taught else MODELLED
                 result.append(Rank(total, total - held, requested, demand, table, checked, available, origins))
         return tuple(result)
+
+    @property
+    def same_room(self) -> bool:
+        """Whether the engine finds as much memory as at the recorded start: GPUs as large, and nobody it counts."""
+        recorded = self.recorded
+        as_large = recorded is None or not recorded.totals or recorded.totals == self.totals
+        return as_large and not (self.era.charges_neighbours and any(self.others))
 
     @property
     def lesson(self) -> Lesson | None:

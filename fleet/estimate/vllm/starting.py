@@ -90,10 +90,10 @@ def _pool(start: Start, settings: Settings, ranks: tuple[Rank, ...]) -> Pool:
 def _capacity(start: Start, settings: Settings, smallest: Pool, end: End) -> tuple[int, float, Origin]:
     """Tokens and concurrency of the cache: as the engine itself counted them where nothing has changed since."""
     lesson = start.lesson
-    if start.recorded is None or lesson is None or not lesson.holding(settings):
+    if start.recorded is None or lesson is None or not lesson.holding(settings, same_room=start.same_room):
         return smallest.tokens, smallest.concurrency, Origin.MODELLED
     said = start.recorded.startup
-    if end is End.CENTRAL and said.max_concurrency and lesson.has_tokens(settings):
+    if end is End.CENTRAL and said.max_concurrency and start.same_room and lesson.has_tokens(settings):
         return said.cache_tokens or smallest.tokens, said.max_concurrency, Origin.MEASURED
     return smallest.tokens, smallest.concurrency, Origin.CALIBRATED
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from fleet.http import HttpAnswer
 from fleet.readings import EngineWord
-from fleet.ssh.http import HttpAnswer
 
 _UNAVAILABLE = {
     "vllm": EngineWord.DEAD,

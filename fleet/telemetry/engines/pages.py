@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 from fleet.errors import EndpointError
-from fleet.ssh.http import BODY_LIMIT, HttpAnswer
+from fleet.http import HttpAnswer
+from fleet.ssh.http import BODY_LIMIT
 from fleet.ssh.probe_only import ProbeOnly
 
 DEADLINE_SECONDS = 5.0

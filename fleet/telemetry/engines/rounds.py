@@ -41,17 +41,20 @@ class Rounds:
     async def ask(self, models: Iterable[Model], tasks: asyncio.TaskGroup) -> AsyncIterator[dict[str, EngineReading]]:
         """Ask each endpoint that is due and not still being asked, and yield all readings by model name.
 
-        First with all that were quick, then again with each that comes late. What another model said is forgotten.
+        First with all that were quick, then again with each that comes late; not at all where there is nothing new.
+        What another model said is forgotten.
         """
         wanted = {model.name: model for model in models}
-        for name in [name for name, (model, _) in self._askers.items() if wanted.get(name) != model]:
+        forgotten = [name for name, (model, _) in self._askers.items() if wanted.get(name) != model]
+        for name in forgotten:
             self._forget(name)
         now = self._clock()
         due = [name for name in wanted if name not in self._asking and self._due.get(name, now) <= now]
         waiting = {self._started(wanted[name], tasks) for name in due}
         if waiting:
             _, waiting = await asyncio.wait(waiting, timeout=PATIENCE_SECONDS)
-        yield dict(self._readings)
+        if due or forgotten:
+            yield dict(self._readings)
         while waiting:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             yield dict(self._readings)

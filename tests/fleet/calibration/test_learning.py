@@ -198,7 +198,7 @@ def test_an_engine_without_rules_of_its_own_keeps_its_buffers_only_where_nothing
     model = Model("r1", Engine("llama.cpp"), "MAI-DS-R1-Q4_K_M.gguf", Place("gpu01", (4, 5, 6)), args=Arguments(told))
     ranks = tuple(RankStart(f"ROCm{n}", Size(120 * GiB), Size(GiB), cache=Size(2 * GiB)) for n in range(3))
     startup = Startup("llama.cpp", Ending.STARTED, "6123 (79c1160b0)", ranks)
-    args = model.args.replace("port", 8010).replace("host", "0.0.0.0")
+    args = model.args.replace("port", 8010).replace("host", "0.0.0.0").replace("prio", 2)
     start = ModelStart(startup, args, "/models/MAI-DS-R1-Q4_K_M.gguf", "MI300X")
     kind = accelerator("MI300X")
     taught = estimate(model, kind, recorded=start)
@@ -206,3 +206,48 @@ def test_an_engine_without_rules_of_its_own_keeps_its_buffers_only_where_nothing
     assert taught.shares[0].origins == Origins(MEASURED, MEASURED, MEASURED, MODELLED, MODELLED)
     longer = replace(model, args=model.args.replace("ctx-size", 65536))
     assert estimate(longer, kind, recorded=start) == estimate(longer, kind)
+
+
+def test_a_model_nobody_knows_is_known_by_what_it_printed() -> None:
+    pair = {**TOLD_LITTLE, "model": "someone/secret-9b", "second": TOLD_LITTLE["first"]}
+    found, blind = second(pair, recorded(pair)), second(pair, None)
+    (share,), (budget,) = found.shares, blind.shares
+    assert (blind.basis, found.basis) == ("budget", "calibrated")
+    assert (share.weights_bytes, share.kv_cache_bytes) == (round(14.99 * GiB), round(58.11 * GiB))
+    assert share.origins == Origins(MEASURED, MEASURED, MODELLED, MEASURED, CALIBRATED)
+    assert share.total_bytes == budget.total_bytes + round(0.91 * GiB), "0.19 has its graphs outside its budget"
+    assert (found.kv_cache_tokens, found.cache_origin) == (476_016, MEASURED)
+    assert second({**pair, "second": TOLD_LITTLE["second"]}, recorded(pair)).basis == "budget"
+
+
+def test_a_cache_is_reckoned_anew_on_a_gpu_of_another_size() -> None:
+    pair = {**V0, "second": V0["first"]}
+    start = recorded(V0, totals=(206_141_652_992,))
+    (as_it_was,) = second(pair, start).shares
+    model, kind = model_of(pair, pair["first"]["args"]), accelerator("MI300X")
+    (smaller,) = estimate(model, kind, totals=[205_822_885_888], recorded=start).shares
+    assert (as_it_was.origins.kv_cache, smaller.origins.kv_cache) == (MEASURED, CALIBRATED)
+    assert as_it_was.kv_cache_bytes - smaller.kv_cache_bytes == pytest.approx(0.8 * 318_767_104, abs=BLOCK)
+
+
+def test_so_it_is_beside_neighbours_that_the_version_counts_as_its_own() -> None:
+    pair = {**FP8, "version": "0.8.5", "second": {"args": {}}}
+    start, model, kind = recorded(pair), model_of(pair, {}), accelerator("H100")
+    (alone,) = estimate(model, kind, recorded=start).shares
+    (beside,) = estimate(model, kind, recorded=start, others_bytes=[10 * GiB]).shares
+    assert alone.origins.kv_cache is MEASURED
+    assert alone.kv_cache_bytes - beside.kv_cache_bytes == pytest.approx(10 * GiB, abs=BLOCK)
+
+
+@pytest.mark.parametrize(("args", "tokens"), [({}, 1_271_696), ({"kv-cache-dtype": "fp8"}, 2_543_408)])
+def test_tokens_alone_teach_where_they_are_counted_by_blocks(args: dict[str, Scalar], tokens: int) -> None:
+    pair: dict[str, Any] = {
+        "model": "meta-llama/Llama-3.1-8B-Instruct", "gpu": "MI300X", "version": "0.19.1",
+        "args": {"gpu-memory-utilization": 0.9},
+        "first": {"args": {"max-model-len": 8192}, "tokens": 1_271_232},
+        "second": {"args": {"max-model-len": 131072, **args}},
+    }  # fmt: skip
+    start = recorded(pair)
+    assert second(pair, start).kv_cache_tokens == pytest.approx(tokens, rel=5e-4)
+    low, high = (second(pair, start, end).kv_cache_tokens or 0 for end in (End.HIGH, End.LOW))
+    assert low <= tokens <= high

@@ -184,6 +184,18 @@ def test_requests_after_a_start_teach_nothing() -> None:
     assert only("vllm", f"{V0_EARLY}\n{late}") == only("vllm", V0_EARLY)
 
 
+def test_a_user_s_prompt_in_the_log_begins_no_start() -> None:
+    words = "INFO 09-05 10:20:00 logger.py:36] Received request cmpl-1: prompt: '"
+    forged = "INFO 09-05 10:12:01 api_server.py:459] vLLM API server version 9.9.9 Model loading took 1.0000 GB"
+    for prompt in (f"{words}{forged} {SERVES}'", f"{words}\\n{forged} {SERVES}'", f"prompt: {forged} {SERVES}"):
+        assert read_starts("vllm", f"{V0_EARLY}\n{prompt}\n") == read_starts("vllm", V0_EARLY)
+
+
+def test_the_banner_of_late_versions_tells_the_build() -> None:
+    line = "(APIServer pid=16048) INFO 11-21 00:18:03 [api_utils.py:347]  ▄▄ ▄█ █     █     █ ▀▄▀ █  version 0.32.0"
+    assert only("vllm", f"{line}\n{SERVES}").build == "0.32.0"
+
+
 def test_a_printed_size_is_off_by_half_its_last_digit() -> None:
     assert printed("14.99", GiB) == Size(round(14.99 * GiB), 5368710)
     assert printed("512", MiB) == Size(512 * MiB, MiB // 2)

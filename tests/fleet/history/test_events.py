@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,9 +107,21 @@ def test_two_rollouts_that_end_alike_are_two(kept: Kept) -> None:
 
 
 def test_a_start_is_kept_once_with_what_was_reckoned_and_what_came(kept: Kept) -> None:
-    start = Start(NOON, "llama", "gpu01/0", "vllm 0.9.2", "3f2a", {"weights": 15}, {"weights": 16}, "started", 41.5)
-    other = Start(NOON + 60, "gemma", "gpu01/1", "vllm 0.9.2", "77aa", {}, {}, "oom")
+    start = Start(
+        NOON,
+        "run 1",
+        "llama",
+        "gpu01/0",
+        "vllm 0.9.2",
+        "3f2a",
+        {"weights": 15},
+        {"weights": 16},
+        "started",
+        seconds=41.5,
+    )
+    other = Start(NOON + 60, "run 2", "gemma", "gpu01/1", "vllm 0.9.2", "77aa", {}, {}, "oom")
     kept.record(start, other)
+    kept.record(replace(start, alone=False))
     kept.record(start)
     assert kept.history.starts("llama") == (start,)
     assert kept.history.starts() == (start, other)

@@ -189,6 +189,8 @@ def test_a_folder_that_cannot_be_made_is_said_and_tried_again(tmp_path: Path) ->
     writer.add(frame(NOON))
     writer.flush()
     assert "cannot be written" in writer.trouble
+    writer.flush()
+    assert "cannot be written" in writer.trouble, "nothing was tried, so nothing is better"
     (tmp_path / "file").unlink()
     writer.add(frame(NOON + 1))
     writer.flush()
@@ -238,6 +240,27 @@ def test_a_file_spoilt_in_its_middle_is_set_aside_while_recording(path: Path, wr
     assert writer.trouble == ""
     assert recorded(path, NOON + 4000)
     assert len([other for other in path.parent.iterdir() if "set-aside" in other.name]) == 1
+
+
+def test_a_spoilt_file_that_cannot_be_set_aside_is_said_and_tried_again(
+    path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir()
+    path.write_text("Dear diary. " * 1000)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        writer.add(frame(NOON))
+        writer.flush()
+    assert "cannot be written: Permission denied" in writer.trouble
+    writer.add(frame(NOON + 1))
+    writer.flush()
+    writer.close()
+    assert writer.trouble == ""
+    assert recorded(path) == [100]
 
 
 def test_a_second_console_does_not_set_the_new_file_aside(path: Path, writer: Writer) -> None:

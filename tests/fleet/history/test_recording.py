@@ -24,7 +24,7 @@ def gpu(used: float | None, busy: float | None = 50, pci: str = "gpu01 0000:5c:0
 
 
 def model(used: float | None, kv: float | None, waiting: float | None) -> Sample:
-    return Sample(MODEL, "llama", (used, kv, 1, waiting))
+    return Sample(MODEL, "llama", (used, kv, 1, waiting, None, None, None))
 
 
 class Kept:
@@ -89,6 +89,16 @@ def test_a_peak_of_one_second_is_there_after_a_day_and_after_a_month(kept: Kept)
     assert [bucket.peak for bucket in whole if bucket] == [90 * GIB, 190 * GIB]
     assert whole[1] is not None
     assert whole[1].mean == pytest.approx((90 * 3599 + 190) * GIB / 3600)
+
+
+def test_where_seconds_are_no_longer_kept_a_minute_stands_for_each_of_them(kept: Kept) -> None:
+    for second in range(150):
+        kept.record(NOON + second, gpu(second))
+    kept.recording.roll(NOON + 150)
+    kept.database.execute("DELETE FROM gpu_raw WHERE key < ?", ((NOON + 120) << 20,))
+    series = kept.history.series(GPU, "used_bytes", NOON, NOON + 180, 18)
+    peaks = [bucket.peak if bucket else None for bucket in series]
+    assert peaks == [*[59] * 6, *[119] * 6, 129, 139, 149, None, None, None]
 
 
 def test_the_minute_and_hour_that_are_not_over_count_already(kept: Kept) -> None:
@@ -193,6 +203,16 @@ def test_a_gpu_keeps_its_history_when_its_index_changes(kept: Kept) -> None:
     series = kept.history.series(GPU, "used_bytes", NOON, NOON + 180, 3)
     assert [bucket.peak if bucket else None for bucket in series] == [1, None, 8]
     assert kept.history.subjects(Kind.GPU) == (GPU, Subject(Kind.GPU, "gpu01/4"))
+
+
+def test_a_host_that_is_somebody_else_every_second_is_not_followed_for_ever(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet.history.recording._SUBJECTS", 10)
+    for second in range(100):
+        kept.record(NOON + second, gpu(1, pci=f"gpu01 0000:{second:02x}:00.0"))
+    assert kept.count("subject") == 10
+    assert kept.count("gpu_raw") == 10
 
 
 def test_impossible_values_are_not_kept(kept: Kept) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,12 +78,60 @@ def test_a_version_stays_text_and_arguments_keep_their_types() -> None:
         ("    place: gpu01/0", "    place: gpu01/0\n    memory: 1.5", "12:13", "unit"),
         ("    engine: vllm 0.9.0", "\tengine: vllm 0.9.0", "10:1", "tab"),
         ("    args:", "    args: {", "13:11", ""),
+        ("hosts:", "telemetry: {prometheus: prometheus.example}\nhosts:", "2:25", "https://"),
+        ("hosts:", "telemetry: {prometheus: 'http://me:hunter2@x:9090'}\nhosts:", "2:25", "token_env"),
+        ("hosts:", "telemetry: {token_env: TOKEN}\nhosts:", "2:1", "prometheus"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', host_lable: node}\nhosts:", "2:37", "did you mean host_label?"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', host_label: a-b}\nhosts:", "2:49", "not a label"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', hosts: {gpu1: x}}\nhosts:", "2:45", "did you mean gpu01?"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', match: {a-b: c}}\nhosts:", "2:45", "not a label"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', match: {a: [1]}}\nhosts:", "2:48", "label a of telemetry"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', hosts: [a]}\nhosts:", "2:44", "a mapping"),
+        ("hosts:", "telemetry: {prometheus: 'http://x', token_env: 'a b'}\nhosts:", "2:48", "not its value"),
+        (
+            "hosts:",
+            "telemetry: {prometheus: 'http://x', token_env: A, token_file: a}\nhosts:",
+            "2:51",
+            "names its token twice",
+        ),
     ],
 )
 def test_a_bad_file_is_told_with_its_place(old: str, new: str, place: str, words: str) -> None:
     assert old in GOOD
     told = problems(GOOD.replace(old, new))
     assert any(line.startswith(f"fleet.yaml:{place}: ") and words in line for line in told), told
+
+
+def test_a_secret_in_a_url_is_not_told_again() -> None:
+    assert "hunter2" not in str(
+        problems(GOOD.replace("hosts:", "telemetry: {prometheus: 'http://a:hunter2@x'}\nhosts:"))
+    )
+
+
+def test_hosts_read_through_prometheus_need_no_address() -> None:
+    said = (
+        "telemetry:\n  prometheus: https://p.example/monitoring/\n  hosts: {gpu01: ip-10-0-0-1}\n  token_file: token\n"
+    )
+    text = GOOD.replace("    address: ops@gpu01\n", "").replace("hosts:\n", f"{said}hosts:\n", 1)
+    inventory = load_text(text, Path("/etc/gpudeck/fleet.yaml"))
+    assert inventory.host("gpu01").address == ""
+    server = inventory.prometheus
+    assert server is not None
+    assert (server.url, server.host_label, dict(server.names)) == (
+        "https://p.example/monitoring",
+        None,
+        {"gpu01": "ip-10-0-0-1"},
+    )
+    assert (server.token_env, server.token_file) == (None, Path("/etc/gpudeck/token"))
+
+
+def test_the_documents_example_of_prometheus_loads() -> None:
+    text = (DEMO.parents[2] / "docs" / "prometheus.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    everything = re.sub(r"^  # (\w+: )", r"  \1", example, flags=re.MULTILINE)
+    for each in (example, everything):
+        assert load_text(each, PATH).prometheus
+    assert everything.count("#") < example.count("#")
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:

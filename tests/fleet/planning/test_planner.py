@@ -15,6 +15,7 @@ from fleet.model import Place
 from fleet.planning.json import plan_from_json, plan_json
 from fleet.planning.plan import Plan
 from fleet.planning.world import read_world
+from fleet.rollout.events import Outcome
 from fleet.units import GiB
 
 
@@ -87,6 +88,20 @@ async def test_a_plan_that_cannot_fit_is_made_with_what_is_wrong_with_it(bench: 
     plan = await bench.plan(move("b", "gpu01/0"))
     assert [step.model for step in plan.unproven] == ["b"]
     assert any(finding.severity == "error" for finding in plan.findings)
+
+
+async def test_of_two_that_change_places_the_less_important_one_waits_on_a_spare_gpu(bench: Bench) -> None:
+    bench.add("vital", "gpu01/0", 180)
+    bench.add("small", "gpu01/1", 20)
+    vital, small = bench.inventory.models
+    bench.inventory = replace(bench.inventory, models=(replace(vital, role="chat"), small))
+    swap = move("vital", "gpu01/1"), move("small", "gpu01/0")
+    plan = await bench.plan(*swap)
+    starts = [(step.model, str(step.gpus[0])) for step in plan.steps if step.action == "start"]
+    assert starts == [("small", "gpu01/2"), ("vital", "gpu01/1"), ("small", "gpu01/0")]
+    assert [step.model for step in plan.steps if step.action == "write"] == ["small", "vital", "small"]
+    assert (await bench.run(*swap)).outcome == Outcome.DONE
+    assert {name: gpus for name, (_, _, gpus) in bench.host.state.items()} == {"vital": (1,), "small": (0,)}
 
 
 async def test_a_plan_goes_to_json_and_back(bench: Bench) -> None:

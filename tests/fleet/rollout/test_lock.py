@@ -17,14 +17,11 @@ from fleet.rollout.events import Outcome
 from fleet.rollout.lock import (
     EXPIRES_SECONDS,
     STEP_SECONDS,
-    Holder,
     HostLock,
     LockedError,
     LockLostError,
-    folder,
-    parse_holder,
-    who_holds,
 )
+from fleet.services.holder import Holder, folder, parse_holder, who_holds
 
 FOLDER = folder("sudo")
 ANNA = Holder("1a", "anna@desk", "a", begun=0.0, steps=4)

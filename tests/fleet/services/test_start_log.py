@@ -46,6 +46,13 @@ def test_the_log_of_one_run_is_asked_for_by_its_id(tmp_path: Path, user: bool) -
     ]  # fmt: skip
 
 
+def test_as_root_only_the_journal_is_read(tmp_path: Path) -> None:
+    program(tmp_path, "sudo", 'printf "%s\\n" "$@"')
+    command = start_log(Systemd("vllm.service"), RUN, "sudo")
+    assert command is not None
+    assert run(command.line, tmp_path).stdout.splitlines()[:4] == ["-n", "--", "journalctl", "--quiet"]
+
+
 def test_a_log_without_end_is_cut_off(tmp_path: Path) -> None:
     program(tmp_path, "journalctl", "while echo flood; do :; done")
     command = start_log(Systemd("vllm.service"), RUN)

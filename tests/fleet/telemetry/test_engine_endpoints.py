@@ -362,3 +362,12 @@ class TestRounds:
                     async for readings in rounds.ask(models, tasks):
                         assert readings["ready"].healthy is True
         assert (len(ready.asked), len(loading.asked)) == (2, 4)
+
+    async def test_a_round_without_news_is_silent(self, probe: ProbeOnly) -> None:
+        async with serving(Web({"/health": page()})) as web:
+            rounds = Rounds(probe, calm=60)
+            told = []
+            for _ in range(3):
+                async with asyncio.TaskGroup() as tasks:
+                    told += [readings async for readings in rounds.ask([model(web)], tasks)]
+        assert len(told) == 1

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from openssh import MISSING, SshServer, openssh_server
 from watching import is_, watched
 
+from fleet.commands import Answer, Read
+from fleet.errors import UnreachableError
 from fleet.inventory import Host
 from fleet.model import Engine, Model, Place
 from fleet.readings import HostSnapshot, Link
 from fleet.ssh.connection import HostConnection
+from fleet.ssh.probe_only import ProbeOnly
 from fleet.telemetry.board import Board
+from fleet.telemetry.watcher import HostWatcher
 
 HOST = Host("gpu01", "gpu01", "MI300X", 8)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -95,3 +101,36 @@ async def test_an_endpoint_is_asked_and_models_elsewhere_are_not(server: SshServ
     listener.close()
     assert (seen.engines["here"].healthy, seen.engines["here"].kv_usage) == (True, 0.25)
     assert set(asked) == {b"/health", b"/metrics"}
+
+
+async def test_watching_ends_when_it_is_told_to_in_the_moment_the_host_is_lost() -> None:
+    asked = asyncio.Event()
+
+    class Losing:
+        """A connection that is lost once services were asked for; the watching is ended while it winds up."""
+
+        remarks = ()
+
+        @asynccontextmanager
+        async def stream(self, script: str) -> AsyncIterator[AsyncIterator[str]]:
+            yield self._lines()
+
+        async def _lines(self) -> AsyncIterator[str]:
+            await asked.wait()
+            raise UnreachableError("The connection to gpu01 was lost.")
+            yield ""
+
+        async def read(self, command: Read) -> Answer:
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                task.cancel()
+            raise AssertionError("it waits for ever")
+
+    model = Model("m", Engine.parse("whisper"), place=Place("gpu01", (0,)), service="systemd:m.service")
+    watcher = HostWatcher(HOST, [model], cast(ProbeOnly, Losing()), lambda snapshot: None)
+    task = asyncio.create_task(watcher.run())
+    async with asyncio.timeout(10):
+        await asyncio.wait([task])
+    assert task.cancelled()

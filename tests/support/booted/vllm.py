@@ -52,6 +52,11 @@ def say(line: str) -> None:
     print(f"INFO 11-21 09:00:00 [gpu_worker.py:1] {line}", flush=True)
 
 
+def measured(text: str) -> None:
+    """Into the journal, as a process that is told apart: its name in colour."""
+    print(f"\x1b[36m(EngineCore_0 pid={os.getpid()})\x1b[0;0m INFO 11-21 09:00:00 [gpu_worker.py:1] {text}", flush=True)
+
+
 def load(name: str, share: float, length: int) -> None:
     """Take the memory, or refuse as the engine does."""
     gpu_id, device = gpu()
@@ -62,6 +67,7 @@ def load(name: str, share: float, length: int) -> None:
             f"ValueError: Free memory on device ({free / 2**30:.2f}/{total / 2**30:.2f} GiB) on startup is less than "
             f"desired GPU memory utilization ({share}, {share * total / 2**30:.2f} GiB)."
         )
+    say("vLLM API server version 0.9.2")
     process = KFD / "proc" / str(os.getpid())
     process.mkdir()
     for part in (0.25, 0.5, 1.0):
@@ -69,12 +75,15 @@ def load(name: str, share: float, length: int) -> None:
         (process / f"vram_{gpu_id}").write_text(f"{round(part * share * total)}\n")
         if fault(name) == "crash":
             sys.exit("torch.OutOfMemoryError: HIP out of memory. Tried to allocate 2.00 GiB.")
+    measured("Model loading took 15.2700 GiB and 0.300000 seconds")
     if length > LONGEST:
         sys.exit(
             f"ValueError: The model's max seq len ({length}) is larger than the maximum number of tokens that can be "
             f"stored in KV cache ({LONGEST}). Try increasing `gpu_memory_utilization` or decreasing `max_model_len`."
         )
+    measured(f"Available KV cache memory: {share * total / 2**30 - 20:.2f} GiB")
     say(f"GPU KV cache size: {LONGEST:,} tokens")
+    say(f"Maximum concurrency for {length:,} tokens per request: {LONGEST / length:.2f}x")
 
 
 def fault(name: str) -> str:

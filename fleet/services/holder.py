@@ -1,0 +1,67 @@
+"""Who is changing a host: what the lock on it says, and the command that reads it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+from fleet.commands import Read
+from fleet.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who is changing a host."""
+
+    token: str
+    """Of the rollout; the same where it is resumed."""
+    who: str
+    """``user@machine``."""
+    what: str
+    """The changes, in a line."""
+    begun: float
+    """Unix seconds by the holder's clock."""
+    step: int = 0
+    steps: int = 0
+    touching: bool = False
+    """Whether a step's command may be at work on the host."""
+    uptime: float = 0.0
+    """The host's own uptime when this was written, in seconds: no clock that is set can mislead it."""
+
+    @property
+    def words(self) -> str:
+        """For people: who, and how far."""
+        return f"{self.who} (step {self.step} of {self.steps}: {self.what})"
+
+    def age(self, uptime: float) -> float:
+        """Seconds since it was written; endless where the host was booted since."""
+        return uptime - self.uptime if uptime >= self.uptime else math.inf
+
+
+def parse_holder(text: str) -> Holder | None:
+    """The holder a file names; None for anything else. What it says is another's word: cleaned, and bounded."""
+    try:
+        said = json.loads(text[:4000])
+        return Holder(
+            token=clean(str(said["token"]), limit=200),
+            who=clean(str(said["who"]), limit=200),
+            what=clean(str(said["what"]), limit=200),
+            begun=float(said["begun"]),
+            step=int(said["step"]),
+            steps=int(said["steps"]),
+            touching=said["touching"] is True,
+            uptime=float(said["uptime"]),
+        )
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None
+
+
+def folder(become: str) -> str:
+    """Where the lock is: below /run, which a reboot empties, or in the home folder of whoever cannot become root."""
+    return ".gpudeck-rollout" if become == "none" else "/run/gpudeck-rollout"
+
+
+def who_holds(become: str) -> Read:
+    """The command that prints the holder; it needs no privilege."""
+    return Read(("cat", f"{folder(become)}/holder"))
