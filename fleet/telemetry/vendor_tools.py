@@ -70,17 +70,18 @@ def amd_smi_gpus(listing: str, metrics: str) -> tuple[GpuReading, ...]:
 
     What it says of partitions is the whole GPU's, again for each or not at all, so their memory is not known.
     """
-    figures = {entry["gpu"]: entry for entry in _entries(metrics) if isinstance(entry.get("gpu"), int)}
+    figures = {_count(entry.get("gpu")): entry for entry in _entries(metrics)}
     found = []
     for entry in _entries(listing):
         pci = str(entry.get("bdf", "")).lower()
-        if _PCI.fullmatch(pci) and isinstance(entry.get("gpu"), int):
-            found.append(_amd_smi_gpu(pci, entry, figures.get(entry["gpu"], {})))
+        number = _count(entry.get("gpu"))
+        if _PCI.fullmatch(pci) and number is not None:
+            found.append(_amd_smi_gpu(pci, number, entry, figures.get(number, {})))
     partitioned = {gpu.identity.device for gpu in found if gpu.identity.partition}
     return _in_hip_order(_without_memory(gpu) if gpu.identity.device in partitioned else gpu for gpu in found)
 
 
-def _amd_smi_gpu(pci: str, entry: _Object, figures: _Object) -> GpuReading:
+def _amd_smi_gpu(pci: str, number: int, entry: _Object, figures: _Object) -> GpuReading:
     unique_id = _unique_id(entry)
     node, hip = _count(entry.get("node_id")), _count(entry.get("hip_id"))
     partition = int(pci[-1])
@@ -97,7 +98,7 @@ def _amd_smi_gpu(pci: str, entry: _Object, figures: _Object) -> GpuReading:
         hip_index=hip if hip is not None else node or 0,
         total_bytes=_mebibytes(memory.get("total_vram")) or 0,
         node=node,
-        smi_index=_count(entry.get("gpu")),
+        smi_index=number,
         drm_card=_trailing(entry.get("card")),
         render_minor=_trailing(entry.get("render")),
         uuid=unique_id and f"GPU-{unique_id}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_nvidia_smi import UUIDS, FakeNvidiaSmi
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from running_probe import RunningProbe, readings, running_probe
 
@@ -144,6 +144,7 @@ def test_without_the_program_a_host_gives_empty_frames(tree: Path) -> None:
     assert newest(probe).gpus == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=8), st.lists(st.text(max_size=60), max_size=8))
 def test_no_line_of_it_breaks_the_reader(fields: list[str], lines: list[str]) -> None:
     reader = FrameReader()

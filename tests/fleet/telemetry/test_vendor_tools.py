@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleet.commands import Answer, Read
@@ -162,6 +162,8 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
+@example({"gpu_data": [{"gpu": []}]}, {"gpu_data": [{"gpu": []}]}, "")
 @given(JSON, JSON, st.text(max_size=20))
 def test_no_answer_breaks_the_parsers(listing: Any, metrics: Any, noise: str) -> None:
     amd_smi_gpus(noise + json.dumps(listing), noise + json.dumps(metrics))
@@ -170,4 +172,7 @@ def test_no_answer_breaks_the_parsers(listing: Any, metrics: Any, noise: str) ->
     )
     rocm_smi_gpus(noise + json.dumps(listing))
     rocm_smi_gpus(json.dumps({"card0": {**ROCM_6, "Node ID": metrics}}) + noise)
-    rocm_smi_gpus("[" * 100_000)
+
+
+def test_an_answer_nested_without_end_is_none() -> None:
+    assert rocm_smi_gpus('{"a":' * 100_000) == amd_smi_gpus("[" * 100_000, "[" * 100_000) == ()
