@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 import signal
@@ -111,6 +112,17 @@ async def test_include_and_match_are_read_as_ssh_reads_them(server: SshServer, t
     main = tmp_path / "main"
     main.write_text(f"Include {tmp_path}/inc*\nHost elsewhere\n  Include {tmp_path}/absent\n  Port 1\n")
     assert await echo(main, "alias.invalid") == "hello"
+
+
+async def test_a_configuration_that_takes_its_time_holds_up_nobody_else(server: SshServer, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    path = client_config(server, tmp_path)
+    path.write_text(f'Match originalhost gpu01 exec "cat {gate}"\n{path.read_text()}')
+    connecting = asyncio.create_task(echo(path))
+    # were it read by the thread of this loop, nobody would be left to open the gate
+    await asyncio.to_thread(gate.write_text, "open")
+    assert await connecting == "hello"
 
 
 async def test_match_final_is_read_in_a_second_pass(server: SshServer, tmp_path: Path) -> None:
