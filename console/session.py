@@ -26,6 +26,7 @@ from fleet.model import GpuId
 from fleet.planning.draft import Draft
 from fleet.readings import HostSnapshot, Link
 from fleet.ssh.connection import HostConnection
+from fleet.ssh.jumps import Jumps
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.startup import ModelStart
 from fleet.state import FleetState, join, totals
@@ -41,8 +42,9 @@ class Session:
         self.state_folder = state_folder
         self.draft = Draft()
         self.board = Board()
+        jumps = Jumps()
         self._connections = {
-            host.name: HostConnection(host.name, host.address, inventory.ssh_config) for host in inventory.hosts
+            host.name: HostConnection(host.name, host.address, inventory.ssh_config, jumps) for host in inventory.hosts
         }
         self._readers = Readers(inventory, self._connections, self.board.publish, interval)
         self._now: Assessment | None = None

@@ -16,6 +16,7 @@ from fleet.inventory.writing import fleet_text
 from fleet.model import Model
 from fleet.ssh.address import Address
 from fleet.ssh.connection import HostConnection
+from fleet.ssh.jumps import Jumps
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.telemetry.survey import Surveyed, survey
 from fleet.text import clean
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
 async def _surveys(options: argparse.Namespace) -> list[Surveyed]:
     names = _names(options.hosts)
     config = Path(options.ssh_config) if options.ssh_config else None
-    probes = {name: ProbeOnly(HostConnection(name, address, config)) for name, address in names.items()}
+    jumps = Jumps()
+    probes = {name: ProbeOnly(HostConnection(name, address, config, jumps)) for name, address in names.items()}
     try:
         results = await asyncio.gather(
             *(survey(probes[name], name, address, options.become) for name, address in names.items()),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleet.errors import UnreachableError
+from fleet.ssh.jumps import Jumps
 from fleet.ssh.login_shell import line_for
 from fleet.ssh.sessions import Sessions, is_loss
 from fleet.text import clean
@@ -27,13 +28,14 @@ CLOSE_SECONDS = 1.0
 class HostConnection:
     """A connection opened on demand, and again after it was lost; never twice at a time."""
 
-    def __init__(self, name: str, address: str, ssh_config: Path | None) -> None:
+    def __init__(self, name: str, address: str, ssh_config: Path | None, jumps: Jumps | None = None) -> None:
         """Nothing is opened yet.
 
         Args:
             name: The host's name in the fleet file, for sentences.
             address: Anything ssh takes: ``ops@gpu01``. Empty where there is none, so that nothing can be opened.
             ssh_config: An OpenSSH client configuration; None = ``~/.ssh/config``.
+            jumps: What it shares its jump hosts with; None = nobody.
         """
         self.name = name
         self.address = address
@@ -42,6 +44,7 @@ class HostConnection:
         self._connection: SSHClientConnection | None = None
         self._client: Client | None = None
         self._sessions = Sessions()
+        self._jumps = jumps or Jumps()
         self._disobeyed: dict[Disobeyed, None] = {}
 
     @property
@@ -129,9 +132,10 @@ class HostConnection:
                     "Write its address: into the fleet file, such as ops@gpu01, to reach it over SSH.",
                 )
             await asyncio.to_thread(import_module, "asyncssh")  # the screen need not wait for it
-            from fleet.ssh.opening import open_connection
+            from fleet.ssh.opening import Journey, open_connection
 
-            self._connection, self._client = await open_connection(self.name, self.address, self.ssh_config, self._tell)
+            journey = Journey(self.ssh_config, self._jumps, self._tell)
+            self._connection, self._client = await open_connection(self.name, self.address, journey)
             return self._connection
         finally:
             self._opening = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -79,8 +79,10 @@ class KnownHosts:
 class Client(asyncssh.SSHClient):
     """Our end of one connection: refuses the keys known_hosts does not vouch for, and remembers why."""
 
-    def __init__(self, known_hosts: KnownHosts) -> None:
+    def __init__(self, known_hosts: KnownHosts, when_lost: Callable[[], None]) -> None:
+        """``when_lost`` is called when the connection has ended."""
         self.known_hosts = known_hosts
+        self._when_lost = when_lost
         self.refused: RefusedKey | None = None
         self.lost = ""
         """Why the connection ended, in asyncssh's words; empty while it stands or when we closed it."""
@@ -98,6 +100,7 @@ class Client(asyncssh.SSHClient):
     def connection_lost(self, exc: Exception | None) -> None:
         """Told by asyncssh when the connection ends."""
         self.lost = str(exc) if exc else ""
+        self._when_lost()
 
 
 def files_to_read(configured: object) -> tuple[str, ...]:

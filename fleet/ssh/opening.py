@@ -18,6 +18,7 @@ from fleet.errors import UnreachableError
 from fleet.ssh.address import Address
 from fleet.ssh.configuration import Disobeyed, read_configuration
 from fleet.ssh.host_keys import Client, KnownHosts, files_to_read
+from fleet.ssh.jumps import Jumps
 from fleet.ssh.refusals import Target, refusal
 from fleet.text import clean
 
@@ -49,44 +50,55 @@ class _Route:
     disobeyed: tuple[Disobeyed, ...]
 
 
-async def open_connection(
-    name: str, address: str, ssh_config: Path | None, tell: Callable[[Disobeyed], None]
-) -> tuple[asyncssh.SSHClientConnection, Client]:
-    """Connect and log in; lines of the configuration that are not obeyed on the way are told.
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What all hops of one way to a host share."""
 
-    Raises UnreachableError, with a sentence for each way it can fail.
-    """
-    return await _open(name, address, ssh_config, tell, None, ())
+    ssh_config: Path | None
+    jumps: Jumps
+    tell: Callable[[Disobeyed], None]
+    """Told of each line of the configuration that is not obeyed."""
+
+
+async def open_connection(name: str, address: str, journey: Journey) -> tuple[asyncssh.SSHClientConnection, Client]:
+    """Connect and log in. Raises UnreachableError, with a sentence for each way it can fail."""
+    return await _open(name, address, journey, (), ())
 
 
 async def _open(
-    name: str,
-    address: str,
-    ssh_config: Path | None,
-    tell: Callable[[Disobeyed], None],
-    tunnel: asyncssh.SSHClientConnection | None,
-    trail: tuple[str, ...],
+    name: str, address: str, journey: Journey, via: tuple[str, ...], trail: tuple[str, ...]
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
+    """Open one hop, through the jump hosts ``via`` or else those its configuration names."""
+    route = await asyncio.to_thread(_route, name, address, journey.ssh_config)
+    for line in route.disobeyed:
+        journey.tell(line)
+    tunnel, leave = await _tunnel(via or route.jumps, journey, (*trail, address))
+    client = Client(route.known_hosts, leave)
     try:
-        if address in trail:
-            raise UnreachableError(
-                f"The jump hosts of {trail[0]} go round in a circle at {address}.",
-                "Correct ProxyJump in the ssh configuration.",
-            )
-        route = await asyncio.to_thread(_route, name, address, ssh_config)
-        for line in route.disobeyed:
-            tell(line)
-        if tunnel is None:
-            for jump in route.jumps:
-                tunnel, _ = await _open(f"jump host {jump}", jump, ssh_config, tell, tunnel, (*trail, address))
-        client = Client(route.known_hosts)
-        connection = await _log_in(route, client, tunnel)
+        return await _log_in(route, client, tunnel), client
     except BaseException:
-        if tunnel is not None:
-            tunnel.close()
+        leave()
         raise
-    connection.set_tunnel(tunnel)
-    return connection, client
+
+
+async def _tunnel(
+    jumps: tuple[str, ...], journey: Journey, trail: tuple[str, ...]
+) -> tuple[asyncssh.SSHClientConnection | None, Callable[[], None]]:
+    """The connection to the last of some jump hosts, and what ends our use of it."""
+    if not jumps:
+        return None, lambda: None
+    *before, last = jumps
+    if last in trail:
+        raise UnreachableError(
+            f"The jump hosts of {trail[0]} go round in a circle at {last}.",
+            "Correct ProxyJump in the ssh configuration.",
+        )
+
+    async def opening() -> asyncssh.SSHClientConnection:
+        connection, _ = await _open(f"jump host {last}", last, journey, tuple(before), trail)
+        return connection
+
+    return await journey.jumps.through((journey.ssh_config, jumps), f"jump host {last}", opening)
 
 
 def _route(name: str, address: str, ssh_config: Path | None) -> _Route:

@@ -1,6 +1,6 @@
 """What many hosts cost one console: 256 hosts of 8 GPUs, a frame a second, while 5 are frozen and 5 flap.
 
-Run with ``python tests/benchmarks/fan_out.py [--hosts N] [--seconds S] [--profile FILE]``.
+Run with ``python tests/benchmarks/fan_out.py [--hosts N] [--models N] [--seconds S] [--profile FILE]``.
 
 The hosts are SSH servers on loopback in child processes, which play back frames that the real probe read from the
 simulated host's tree. The console's side is all real: connections, watchers, board, and the join of everything twice
@@ -37,7 +37,8 @@ from fleet.model import Engine, Model, Place
 from fleet.readings import HostSnapshot, Link
 from fleet.simulator.child import start_demo
 from fleet.ssh.login_shell import line_for
-from fleet.telemetry.frames import script
+from fleet.telemetry.frames import FrameReader, script
+from fleet.telemetry.join import join
 
 FAULTY = 5
 FLAP_SECONDS = 3.0
@@ -186,25 +187,32 @@ class Spent:
         return share
 
 
-def _model(host: str, index: int) -> Model:
+def _services(frame: bytes) -> list[str]:
+    """Who holds memory in a frame."""
+    reader = FrameReader()
+    readings = [join(whole) for line in frame.decode().splitlines() if (whole := reader.feed(line))]
+    return sorted({process.owner for process in readings[-1].processes if process.owner})
+
+
+def _model(host: str, index: int, service: str) -> Model:
     return Model(
         f"{host}-m{index}",
         Engine.parse("vllm 0.19.0"),
         source="meta-llama/Llama-3.1-8B-Instruct",
         place=Place(host, (index % 8,)),
-        service=f"systemd:m{index}.service",
+        service=service,
         url=f"http://127.0.0.1:{8000 + index}",
     )
 
 
 async def _measure(
-    folder: Path, number: int, models: int, frozen: subprocess.Popen[str], seconds: float, profile: str
+    folder: Path, number: int, services: list[str], frozen: subprocess.Popen[str], seconds: float, profile: str
 ) -> None:
     names = [f"gpu{index:03}" for index in range(number)]
     inventory = Inventory(
         "wide",
         tuple(Host(name, name, "MI300X", 8) for name in names),
-        tuple(_model(name, index) for name in names for index in range(models)),
+        tuple(_model(name, index, service) for name in names for index, service in enumerate(services)),
         ssh_config=folder / "ssh_config",
     )
     session = Session(inventory, state_folder=folder)
@@ -232,6 +240,7 @@ async def _measure(
         links = [session.board.snapshots[name].link for name in names[FAULTY : 2 * FAULTY]]
         print(f"frozen hosts, after 12 s                {', '.join(sorted(set(links)))}")
         healthy = [name for name in names if name not in faulty]
+        session.state()  # reckons every model once, as a console did long ago
         profiler = cProfile.Profile()
         if profile:
             profiler.enable()
@@ -280,7 +289,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        (folder / "frames.json").write_text(json.dumps([frame.hex() for frame in record()]))
+        frames = record()
+        (folder / "frames.json").write_text(json.dumps([frame.hex() for frame in frames]))
+        services = _services(frames[0])[: options.models]
         key = asyncssh.generate_private_key("ssh-ed25519")
         key.write_private_key(folder / "host_key")
         rest = options.hosts - 2 * FAULTY
@@ -288,7 +299,7 @@ def main() -> None:
         frozen = stack.enter_context(hosts(FAULTY, FAULTY, 0, folder))
         stack.enter_context(hosts(2 * FAULTY, rest, 0, folder))
         _write_client(folder, key, [0, FAULTY, 2 * FAULTY])
-        asyncio.run(_measure(folder, options.hosts, options.models, frozen, options.seconds, options.profile))
+        asyncio.run(_measure(folder, options.hosts, services, frozen, options.seconds, options.profile))
 
 
 def _write_client(folder: Path, key: asyncssh.SSHKey, parts: list[int]) -> None:

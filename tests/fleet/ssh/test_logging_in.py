@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 import signal
@@ -17,6 +18,7 @@ from openssh import MISSING, SshServer, certify, client_config, new_key, openssh
 
 from fleet.commands import Read
 from fleet.ssh.connection import HostConnection
+from fleet.ssh.jumps import Jumps
 from fleet.ssh.probe_only import ProbeOnly
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
@@ -47,6 +49,12 @@ def agent(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate()
+
+
+def until_gone(pid: int) -> None:
+    """Wait until a process has ended."""
+    while subprocess.run(["kill", "-0", str(pid)], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        pass
 
 
 def add_to_agent(agent: str, key: Path, passphrase: str) -> None:
@@ -111,6 +119,17 @@ async def test_include_and_match_are_read_as_ssh_reads_them(server: SshServer, t
     main = tmp_path / "main"
     main.write_text(f"Include {tmp_path}/inc*\nHost elsewhere\n  Include {tmp_path}/absent\n  Port 1\n")
     assert await echo(main, "alias.invalid") == "hello"
+
+
+async def test_a_configuration_that_takes_its_time_holds_up_nobody_else(server: SshServer, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    path = client_config(server, tmp_path)
+    path.write_text(f'Match originalhost gpu01 exec "cat {gate}"\n{path.read_text()}')
+    connecting = asyncio.create_task(echo(path))
+    # were it read by the thread of this loop, nobody would be left to open the gate
+    await asyncio.to_thread(gate.write_text, "open")
+    assert await connecting == "hello"
 
 
 async def test_match_final_is_read_in_a_second_pass(server: SshServer, tmp_path: Path) -> None:
@@ -245,6 +264,27 @@ class TestOnTheWay:
                 await anext(lines)
         assert (await probe.read(Read(("echo", "hello")))).stdout == "hello\n"
         await probe.close()
+
+    async def test_many_hosts_log_in_once_at_the_jump_host_they_share(self, server: SshServer, tmp_path: Path) -> None:
+        with openssh_server(tmp_path / "jump", "MaxStartups 1:100:1") as narrow:
+            path, jumps = self.through(server, narrow, tmp_path), Jumps()
+            probes = [ProbeOnly(HostConnection(f"gpu{n:02}", "gpu01", path, jumps)) for n in range(6)]
+            answers = await asyncio.gather(*(probe.read(Read(("echo", "hello"))) for probe in probes))
+            assert [answer.stdout for answer in answers] == ["hello\n"] * 6
+            (login,) = narrow.sessions()
+            for probe in probes[1:]:
+                await probe.close()
+            assert (await probes[0].read(Read(("echo", "still")))).stdout == "still\n"
+            await probes[0].close()
+            await asyncio.to_thread(until_gone, login)
+
+    async def test_jump_hosts_that_go_round_in_a_circle_are_told(self, server: SshServer, tmp_path: Path) -> None:
+        path = client_config(server, tmp_path, ProxyJump="one")
+        path.write_text(
+            f"{path.read_text()}Host one\n  ProxyJump two\nHost two\n  ProxyJump one\n"
+            f"Host *\n  UserKnownHostsFile {server.known_hosts}\n"
+        )
+        assert "go round in a circle at one" in await refusal(path)
 
     async def test_a_proxy_command_is_run(self, server: SshServer, tmp_path: Path) -> None:
         relay = tmp_path / "relay.py"

@@ -12,12 +12,13 @@ import pytest
 from openssh import MISSING, SshServer, openssh_server
 from watching import is_, watched
 
-from fleet.commands import Answer, Read
+from fleet.commands import Answer, Read, Write
 from fleet.errors import UnreachableError
 from fleet.inventory import Host
 from fleet.model import Engine, Model, Place
 from fleet.readings import HostSnapshot, Link
 from fleet.ssh.connection import HostConnection
+from fleet.ssh.operator import Operator
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.telemetry.board import Board
 from fleet.telemetry.watcher import HostWatcher
@@ -134,3 +135,28 @@ async def test_watching_ends_when_it_is_told_to_in_the_moment_the_host_is_lost()
     async with asyncio.timeout(10):
         await asyncio.wait([task])
     assert task.cancelled()
+
+
+@openssh
+async def test_watching_asking_following_and_changing_share_one_connection(server: SshServer, tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    shared = connection(server)
+    operator = Operator(shared)
+    before = len(server.sessions())
+    async with watched(shared, Model("m", Engine("other"), place=Place("gpu01", (0,)), url=url)) as board:
+        await board.until("gpu01", lambda seen: seen.link is Link.LIVE and "m" in seen.engines, 20)
+        async with operator.follow(Read(("sh", "-c", "echo begun; exec sleep 1000"))) as log:
+            assert await anext(log) == "begun"
+            written, got = await asyncio.gather(
+                operator.write(Write(("touch", str(tmp_path / "written")))), operator.get(f"{url}/health")
+            )
+            assert (written.ok, got.status) == (True, 200)
+            assert len(server.sessions()) == before + 1
+    listener.close()
