@@ -127,7 +127,7 @@ class Start:
     predicted: Mapping[str, int]
     """Bytes by part: ``weights``, ``kv_cache``, ``activations``, ``graphs``, ``context``."""
     measured: Mapping[str, int]
-    """The same, as the engine printed it; a part it did not tell is absent."""
+    """What the engine printed of them, and ``non_torch``, what it counted beside its tensors."""
     outcome: str
     """``started``, ``refused``, ``oom`` or ``failed``."""
     sentence: str = ""
