@@ -1,6 +1,7 @@
-"""How much nearer a recorded start brings the estimate of the next; `python tests/benchmarks/calibration_accuracy.py`.
+"""How much nearer a recorded start brings the estimate of the next one.
 
 Pairs of starts that others published: what the first printed teaches the estimate of the second.
+Run with ``python tests/benchmarks/calibration_accuracy.py``.
 """
 
 from __future__ import annotations
