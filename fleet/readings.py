@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -169,6 +169,21 @@ class HostReading:
         held = {gpu.identity.hip_index: sum(p.on(gpu.identity.pci) for p in owned) for gpu in self.gpus}
         return {index: size for index, size in held.items() if size}
 
+    def known_as(self, services: Mapping[str, str]) -> HostReading:
+        """The same reading with these services as owners, by what their processes show themselves as."""
+        if not services:
+            return self
+        return replace(
+            self,
+            processes=tuple(_known_as(process, services) for process in self.processes),
+            openers=tuple(_known_as(process, services) for process in self.openers),
+        )
+
+
+def _known_as(process: ProcessReading, services: Mapping[str, str]) -> ProcessReading:
+    service = services.get(process.owner or "") or services.get(f"process:{process.pid}")
+    return process if service is None else replace(process, owner=service)
+
 
 class ServiceWord(StrEnum):
     """What a service manager says of a service."""
@@ -192,8 +207,8 @@ class ServiceReading:
     """The manager's own word for how it ended: ``success``, ``exit-code``, ``signal`` …"""
     invocation: str = ""
     """The manager's own id of this run, another after every start; empty where it has none."""
-    owner: str = ""
-    """How its processes' control group names it, where that is not the service's own name: ``docker:ID``."""
+    runs_as: tuple[str, ...] = ()
+    """What its processes show instead of the service's name: their owner ``docker:ID``, or ``process:PID``."""
 
 
 class EngineWord(StrEnum):

@@ -19,8 +19,10 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 FLAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 """An engine's flag without its dashes."""
 
-SERVICE = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
-"""A systemd unit, system or user; an instance where it has an ``@``."""
+_UNIT = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
+_CONTAINER = r"(podman|podman-user|docker):[A-Za-z0-9][A-Za-z0-9_.-]{0,200}"
+SERVICE = f"{_UNIT}|{_CONTAINER}"
+"""A systemd unit, system or user, an instance where it has an ``@``; or a container."""
 
 LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 """A Prometheus label."""
@@ -67,7 +69,10 @@ def checked_accelerator(text: str) -> str:
 def checked_service(text: str) -> str:
     """How a model's process is managed."""
     if not re.fullmatch(SERVICE, text):
-        raise ValueError(f"{text!r} is not a service; write systemd:NAME.service or systemd-user:NAME.service")
+        raise ValueError(
+            f"{text!r} is not a service; write systemd:NAME.service, systemd-user:NAME.service, podman:NAME, "
+            "podman-user:NAME or docker:NAME"
+        )
     return text
 
 

@@ -5,12 +5,13 @@ Nothing here holds a connection; whoever holds one runs the commands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from fleet.commands import Answer, Read, Write
+from fleet.readings import ServiceReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,32 @@ class Definition:
     """The variables our overlay sets."""
     command: str = ""
     """``argv`` as the operator's own files write it, in the manager's own syntax."""
+    devices: tuple[str, ...] = ()
+    """The device nodes the operator's own definition gives; empty where its kind gives none."""
+    overlaid_devices: tuple[str, ...] = ()
+    """The device nodes given with our overlay in effect."""
+
+
+class Manager(Protocol):
+    """What manages services on one host, and is asked for the states of many at once. Equal where it is the same."""
+
+    def states(self, services: Sequence[Any]) -> Read:
+        """The command that prints the states of these services of it."""
+
+    def parse_states(self, services: Sequence[Any], printed: str) -> Mapping[str, ServiceReading]:
+        """What `states` printed for the same services, by their names; what was not printed is absent."""
 
 
 class Service(Protocol):
-    """One service on one host. Its state is read for many at once, by `fleet.services.states`."""
+    """One service on one host."""
 
     @property
     def name(self) -> str:
-        """As the fleet file writes it: ``systemd:NAME.service``."""
+        """As the fleet file writes it: ``systemd:NAME.service``, ``podman:NAME``."""
+
+    @property
+    def manager(self) -> Manager:
+        """Who is asked for its state."""
 
     def definition(self) -> Read:
         """The command that prints what the manager would run."""
@@ -44,8 +63,17 @@ class Service(Protocol):
     def parse_definition(self, answer: Answer) -> Definition:
         """Read that print. Raises GpudeckError where the service is missing or unreadable."""
 
-    def overlay(self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]) -> str:
-        """The overlay that makes the service run ``argv`` with these variables set, or (None) cleared."""
+    def overlay(
+        self,
+        definition: Definition,
+        argv: tuple[str, ...],
+        environment: Mapping[str, str | None],
+        devices: Sequence[str] | None = None,
+    ) -> str:
+        """The overlay that makes the service run ``argv`` with these variables set, or (None) cleared.
+
+        ``devices`` are the GPUs' nodes for a kind that is given devices; None leaves the operator's own.
+        """
 
     def write_overlay(self, overlay: str) -> tuple[Write, ...]:
         """The commands that put our overlay in place, whole or not at all, and make the manager read it."""

@@ -97,11 +97,16 @@ def check_rewritable(argv: Sequence[str]) -> None:
             f"its command line is a script run by {program}, whose arguments cannot be changed from outside.",
             "Change them in the unit or the script, or let the unit run the engine itself.",
         )
+    check_no_secret(argv)
+
+
+def check_no_secret(argv: Sequence[str]) -> None:
+    """Refuse command lines that hold a secret, which an overlay would copy. Raises GpudeckError."""
     for flag in _flags(argv):
         if is_secret(flag.name) and flag.value is not True:
             raise GpudeckError(
                 f"its command line holds a secret (--{flag.name}), which would be copied into the overlay.",
-                "Move the secret to an environment file of the unit first.",
+                "Move the secret to an environment file of the service first.",
             )
 
 

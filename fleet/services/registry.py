@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleet.errors import UsageError
 from fleet.model import Model
 from fleet.services import Service
+from fleet.services.containers import Container, ContainerEngine
 from fleet.services.systemd import Systemd
 from fleet.text import clean
 
@@ -25,8 +26,12 @@ def service_named(written: str, become: str) -> Service:
             return Systemd(name, become)
         case "systemd-user":
             return Systemd(name, become, user=True)
+        case "podman" | "docker":
+            return Container(name, ContainerEngine(kind, become), kind)
+        case "podman-user":
+            return Container(name, ContainerEngine("podman"), kind)
         case _:
             raise UsageError(
                 f"{clean(written)!r} is not a service gpudeck can drive.",
-                "Write systemd:NAME.service or systemd-user:NAME.service.",
+                "Write systemd:NAME.service, systemd-user:NAME.service, podman:NAME, podman-user:NAME or docker:NAME.",
             )

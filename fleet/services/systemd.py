@@ -10,7 +10,9 @@ from difflib import SequenceMatcher
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
 from fleet.services import Definition
+from fleet.services.unit_states import UnitManager
 from fleet.services.unit_syntax import Assignment, Word, assignments, literal, quoted, words
+from fleet.services.variables import checked_variables
 from fleet.text import clean
 
 OVERLAY = "50-gpudeck.conf"
@@ -19,7 +21,6 @@ _HEADER = (
     "# Delete it and reload systemd to have the unit back as its own files say.\n"
 )
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FRAGMENT = re.compile(r"# (/\S.*\.(?:service|conf))")
 _PREFIX = re.compile(r"[-@:+!|]*")
 
@@ -44,6 +45,11 @@ class Systemd:
     def name(self) -> str:
         """``systemd:NAME.service``, or ``systemd-user:NAME.service``."""
         return f"systemd-user:{self.unit}" if self.user else f"systemd:{self.unit}"
+
+    @property
+    def manager(self) -> UnitManager:
+        """The system's, or the user's own."""
+        return UnitManager(self.user)
 
     @property
     def folder(self) -> str:
@@ -85,17 +91,20 @@ class Systemd:
             command=command,
         )
 
-    def overlay(self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]) -> str:
+    def overlay(
+        self,
+        definition: Definition,
+        argv: tuple[str, ...],
+        environment: Mapping[str, str | None],
+        devices: Sequence[str] | None = None,
+    ) -> str:
         """The drop-in that makes the unit run ``argv`` with these variables set, or (None) cleared.
 
         Words of ``argv`` that the operator's own command line has are written as it writes them, so that its
         ``%i`` and ``${NAME}`` stay what they are; all other words mean exactly their text.
         Raises UsageError for a variable's name that is none, or a value no unit file can hold.
         """
-        for name in environment:
-            if not _VARIABLE.fullmatch(name):
-                raise UsageError(f"{clean(name)!r} is not the name of an environment variable.")
-        cleared = [name for name, value in environment.items() if value is None]
+        cleared = checked_variables(environment)
         lines = ["[Service]"]
         try:
             if cleared:
@@ -146,7 +155,7 @@ class Systemd:
     @property
     def systemctl(self) -> tuple[str, ...]:
         """``systemctl`` speaking to the manager of this unit."""
-        return ("systemctl", "--user") if self.user else ("systemctl",)
+        return self.manager.systemctl
 
     def _write(self, *words: str, stdin: bytes = b"") -> Write:
         return Write(words, stdin).as_root("none" if self.user else self.become)
