@@ -9,7 +9,8 @@ from fleet.hardware import Accelerator
 from fleet.model import Model, Place, Scalar
 from fleet.readings import GpuIdentity
 from fleet.services import Definition, Service
-from fleet.services.arguments import SHORT, check_rewritable, read_arguments, with_arguments
+from fleet.services.arguments import SHORT
+from fleet.services.indirect import named_arguments, with_changes
 
 _RENDER = "/dev/dri/renderD"
 _VISIBILITY = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
@@ -29,18 +30,16 @@ def overlay_for(
     ours to rewrite.
     """
     assert after.place is not None, "a model that starts has a place"
-    argv = _argv(definition, before, after)
-    if argv != definition.argv:
-        try:
-            check_rewritable(definition.argv)
-        except GpudeckError as error:
-            raise GpudeckError(f"{after.name}: {error.message}", error.way_out) from None
-    environment: Mapping[str, str | None] = {}
+    try:
+        argv, variables = with_changes(definition, _wanted(definition, before, after))
+    except GpudeckError as error:
+        raise GpudeckError(f"{after.name}: {error.message}", error.way_out) from None
+    environment: dict[str, str | None] = {**variables}
     devices = None
     moved = before.place != after.place or not before.enabled
     if (moved or _is_pinned(definition)) and own_place(definition, identities) != after.place.gpus:
         devices = nodes(definition, after.place, identities)
-        environment = pins(after.place.gpus, identities, accelerator, alone=devices is not None)
+        environment |= pins(after.place.gpus, identities, accelerator, alone=devices is not None)
     if argv == definition.argv and not environment:
         return None
     return service.overlay(definition, argv, environment, devices)
@@ -52,15 +51,15 @@ def _is_pinned(definition: Definition) -> bool:
     return chosen or any(name in definition.overlaid_environment for name in _VISIBILITY)
 
 
-def _argv(definition: Definition, before: Model, after: Model) -> tuple[str, ...]:
-    """The operator's command line with the fleet's values of the arguments it, we or the draft touch."""
+def _wanted(definition: Definition, before: Model, after: Model) -> dict[str, Scalar]:
+    """The fleet's values of the arguments that the operator's own definition, we or the draft touch; None = none."""
     changed = {flag for flag, value in after.args.items() if before.args.get(flag) != value}
-    named = {*read_arguments(definition.argv), *read_arguments(definition.overlaid_argv)}
+    named = named_arguments(definition)
     wanted: dict[str, Scalar] = {flag: None for flag in before.args if flag not in after.args}
     wanted.update(
         (flag, value) for flag, value in after.args.items() if flag in changed or SHORT.get(flag, flag) in named
     )
-    return with_arguments(definition.argv, wanted)
+    return wanted
 
 
 def nodes(definition: Definition, place: Place, identities: Sequence[GpuIdentity]) -> tuple[str, ...] | None:

@@ -21,7 +21,7 @@ class Definition:
     argv: tuple[str, ...]
     """The command line of the operator's own files, our overlay left out; variables not yet expanded."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Of the operator's own files. Never shown: it may hold secrets."""
+    """Of the operator's own files, as far as it matters to us. Never shown: it may hold secrets."""
     overlay: str | None = None
     """Our overlay as it stands on the host; None where there is none."""
     overlaid_argv: tuple[str, ...] = ()
@@ -30,6 +30,10 @@ class Definition:
     """The variables our overlay sets."""
     command: str = ""
     """``argv`` as the operator's own files write it, in the manager's own syntax."""
+    files: tuple[str, ...] = ()
+    """The operator's own files it is written in; empty where it is in none."""
+    environment_files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Of each variable that a file of variables sets: that file."""
     devices: tuple[str, ...] = ()
     """The device nodes the operator's own definition gives; empty where its kind gives none."""
     overlaid_devices: tuple[str, ...] = ()

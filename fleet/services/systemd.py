@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
@@ -23,6 +24,18 @@ _HEADER = (
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
 _FRAGMENT = re.compile(r"# (/\S.*\.(?:service|conf))")
 _PREFIX = re.compile(r"[-@:+!|]*")
+_ENV = "/usr/bin/env"
+_READ = """\
+systemctl=$1 unit=$2 become=$3
+$systemctl cat --no-pager "$unit" || exit
+$systemctl show -p EnvironmentFiles --value "$unit" 2>/dev/null | sed 's/ (ignore_errors=[a-z]*)$//' |
+while IFS= read -r file; do
+  [ -n "$file" ] || continue
+  printf '\\n@variables %s\\n' "$file"
+  $become grep -E '^[[:space:]]*(export )?[A-Za-z0-9_]*(ARGS?|ARGUMENTS|OPTS?|OPTIONS|FLAGS|PARAMS|_DEVICES)=' \\
+    "$file" </dev/null 2>/dev/null
+done
+:"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +70,13 @@ class Systemd:
         return f"{'.config' if self.user else '/etc'}/systemd/{'user' if self.user else 'system'}/{self.unit}.d"
 
     def definition(self) -> Read:
-        """``systemctl cat``: every file of the unit, in the order systemd applies them."""
-        return Read((*self.systemctl, "cat", "--no-pager", self.unit))
+        """``systemctl cat``: every file of the unit, in the order systemd applies them.
+
+        Then, of its files of variables, the lines that can hold arguments or choose GPUs, and no other: secrets stay
+        where they are.
+        """
+        become = " ".join(Read((":",)).as_root("none" if self.user else self.become).words[:-1])
+        return Read(("sh", "-c", _READ, "sh", " ".join(self.systemctl), self.unit, become))
 
     def parse_definition(self, answer: Answer) -> Definition:
         """Read that print. Raises GpudeckError where the unit is missing or its command line is not one."""
@@ -69,11 +87,13 @@ class Systemd:
                 "Install the unit, or correct the model's service: in the fleet file.",
             )
         ours = f"/{self.folder}/{OVERLAY}".replace("//", "/")
+        printed, *variables = re.split(r"^@variables ", answer.stdout, flags=re.MULTILINE)
         own: list[Assignment] = []
         added: list[Assignment] = []
         everything: list[Assignment] = []
         overlay = None
-        for path, body in _fragments(answer.stdout):
+        fragments = _fragments(printed)
+        for path, body in fragments:
             found = list(assignments(body))
             everything += found
             if path.endswith(ours):
@@ -82,13 +102,17 @@ class Systemd:
                 own += found
         command = self._command(own)
         running = self._command(everything)
+        from_files = _from_files(variables)
+        forced, overlaid = _without_forced(_argv(running)) if running != command else ({}, ())
         return Definition(
             argv=_argv(command),
-            environment=_environment(own),
+            environment=_environment(own) | {name: value for name, (value, _) in from_files.items()},
             overlay=overlay,
-            overlaid_argv=() if running == command else _argv(running),
-            overlaid_environment=_environment(added),
+            overlaid_argv=() if overlaid == _argv(command) else overlaid,
+            overlaid_environment=_environment(added) | forced,
             command=command,
+            files=tuple(clean(path) for path, _ in fragments if not path.endswith(ours)),
+            environment_files={name: path for name, (_, path) in from_files.items()},
         )
 
     def overlay(
@@ -105,17 +129,19 @@ class Systemd:
         Raises UsageError for a variable's name that is none, or a value no unit file can hold.
         """
         cleared = checked_variables(environment)
+        settled = {name: value for name, value in environment.items() if value is not None}
+        forced = [f"{name}={value}" for name, value in settled.items() if name in definition.environment_files]
         lines = ["[Service]"]
         try:
             if cleared:
                 lines.append(f"UnsetEnvironment={' '.join(cleared)}")
             lines += [
                 f"Environment={quoted(f'{name}={value}', expands=False)}"
-                for name, value in environment.items()
-                if value is not None
+                for name, value in settled.items()
+                if name not in definition.environment_files
             ]
-            if argv != definition.argv:
-                lines += ["ExecStart=", f"ExecStart={_rewritten(definition, argv)}"]
+            if forced or argv != definition.argv:
+                lines += ["ExecStart=", f"ExecStart={_rewritten(definition, argv, forced)}"]
         except ValueError as error:
             raise UsageError(f"{self.unit}: {error}.") from None
         return _HEADER + "\n".join(lines) + "\n"
@@ -212,15 +238,48 @@ def _argv(command: str) -> tuple[str, ...]:
     return tuple(literal(word.text, expands=expands) for word in found)
 
 
-def _rewritten(definition: Definition, argv: tuple[str, ...]) -> str:
+def _rewritten(definition: Definition, argv: tuple[str, ...], forced: Sequence[str]) -> str:
+    """The command line as a unit file writes it; ``forced`` variables are set by env(1), whatever the unit's files say.
+
+    Raises ValueError where that cannot be written.
+    """
     own, expands = _split(definition.command)
-    written: list[str] = []
+    prefix = _prefix(definition.command)
+    if forced and "@" in prefix:
+        raise ValueError("a command line with @ before it cannot have its variables set")
+    written = [quoted(word, expands=expands) for word in (_ENV, *forced)] if forced else []
     for kind, a, b, c, d in SequenceMatcher(a=definition.argv, b=argv, autojunk=False).get_opcodes():
         if kind == "equal":
             written += [word.raw for word in own[a:b]]
         else:
             written += [quoted(word, expands=expands) for word in argv[c:d]]
-    return _prefix(definition.command) + " ".join(written)
+    return prefix + " ".join(written)
+
+
+def _without_forced(argv: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables that env(1) sets before a command line, and the command line after it."""
+    if argv[0] != _ENV:
+        return {}, argv
+    set_here = list(takewhile(lambda word: re.match(r"[A-Za-z_][A-Za-z0-9_]*=", word), argv[1:]))
+    pairs = (word.partition("=") for word in set_here)
+    return {name: value for name, _, value in pairs}, argv[1 + len(set_here) :]
+
+
+def _from_files(printed: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Variables of files of variables, with the file: the last that sets one counts."""
+    found: dict[str, tuple[str, str]] = {}
+    for part in printed:
+        path, _, body = part.partition("\n")
+        for line in body.splitlines():
+            name, equals, value = line.strip().removeprefix("export ").partition("=")
+            if equals and not value.endswith("\\"):
+                found[name] = (_unquoted(value.strip()), clean(path))
+    return found
+
+
+def _unquoted(value: str) -> str:
+    quote = value[:1]
+    return value[1:-1] if len(value) > 1 and quote in ("'", '"') and value.endswith(quote) else value
 
 
 def _environment(settings: Sequence[Assignment]) -> dict[str, str]:
