@@ -196,6 +196,8 @@ class Model:
     """None only for a disabled model."""
     service: str | None = None
     """``systemd:NAME.service`` and so on: how its process is managed on its host."""
+    commands: tuple[tuple[str, str], ...] = ()
+    """Of a service that only the operator's own commands drive, ``command:NAME``: (verb, template)."""
     url: str | None = None
     """Its own endpoint as seen from its host."""
     role: str | None = None

@@ -163,8 +163,9 @@ class HostReading:
         """The GPU with that HIP index."""
         return next((gpu for gpu in self.gpus if gpu.identity.hip_index == hip_index), None)
 
-    def held_by(self, owner: str) -> dict[int, int]:
-        """Bytes that an owner's processes hold, by HIP index; only GPUs where they hold any."""
+    def held_by(self, service: str) -> dict[int, int]:
+        """Bytes that a service's processes hold, by HIP index; only GPUs where they hold any."""
+        owner = owner_of(service)
         owned = [process for process in self.processes if process.owner == owner]
         held = {gpu.identity.hip_index: sum(p.on(gpu.identity.pci) for p in owned) for gpu in self.gpus}
         return {index: size for index, size in held.items() if size}
@@ -182,7 +183,12 @@ class HostReading:
 
 def _known_as(process: ProcessReading, services: Mapping[str, str]) -> ProcessReading:
     service = services.get(process.owner or "") or services.get(f"process:{process.pid}")
-    return process if service is None else replace(process, owner=service)
+    return process if service is None else replace(process, owner=owner_of(service))
+
+
+def owner_of(service: str) -> str:
+    """The owner a service's processes are known by: its name, up to the commands that some names go on with."""
+    return service.partition(" ")[0]
 
 
 class ServiceWord(StrEnum):

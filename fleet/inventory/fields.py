@@ -7,6 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from fleet.arguments import Kind, argument
+from fleet.commands import Template
 from fleet.hardware import ACCELERATORS, accelerator
 from fleet.inventory.scalars import unprintable
 from fleet.model import Scalar
@@ -74,6 +75,11 @@ def checked_service(text: str) -> str:
             "podman-user:NAME or docker:NAME"
         )
     return text
+
+
+def checked_template(text: str) -> str:
+    """A command with named fields."""
+    return Template(checked_line(text)).text
 
 
 def checked_url(text: str) -> str:

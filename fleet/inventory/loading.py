@@ -168,12 +168,15 @@ def _host(name: str, entry: HostEntry) -> Host:
 
 
 def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...]) -> Model:
+    said = {"restart": entry.restart, "stop": entry.stop, "status": entry.status, "logs": entry.logs}
+    commands = tuple((verb, text) for verb, text in said.items() if text is not None)
     return Model(
         name=name,
         engine=entry.engine,
         source=entry.source,
         place=entry.place,
-        service=entry.service,
+        service=f"command:{name}" if commands else entry.service,
+        commands=commands,
         url=entry.url,
         role=entry.role,
         args=Arguments(entry.args),

@@ -11,6 +11,7 @@ from fleet.readings import GpuIdentity
 from fleet.services import Definition, Service
 from fleet.services.arguments import SHORT
 from fleet.services.indirect import named_arguments, with_changes
+from fleet.services.template import check_told
 
 _RENDER = "/dev/dri/renderD"
 _VISIBILITY = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
@@ -30,6 +31,9 @@ def overlay_for(
     ours to rewrite.
     """
     assert after.place is not None, "a model that starts has a place"
+    if after.commands:
+        check_told(before, after)
+        return None
     try:
         argv, variables = with_changes(definition, _wanted(definition, before, after))
     except GpudeckError as error:

@@ -7,6 +7,7 @@ from fleet.model import Model
 from fleet.services import Service
 from fleet.services.containers import Container, ContainerEngine
 from fleet.services.systemd import Systemd
+from fleet.services.template import Templated, filled_in
 from fleet.text import clean
 
 
@@ -15,7 +16,9 @@ def service_of(model: Model, become: str) -> Service | None:
 
     ``become`` is its host's: ``sudo`` or ``none``. Raises UsageError for a ``service:`` we cannot drive.
     """
-    return None if model.service is None else service_named(model.service, become)
+    if model.service is None:
+        return None
+    return service_named(filled_in(model) if model.commands else model.service, become)
 
 
 def service_named(written: str, become: str) -> Service:
@@ -30,6 +33,8 @@ def service_named(written: str, become: str) -> Service:
             return Container(name, ContainerEngine(kind, become), kind)
         case "podman-user":
             return Container(name, ContainerEngine("podman"), kind)
+        case "command" if " " in name:
+            return Templated.named(written)
         case _:
             raise UsageError(
                 f"{clean(written)!r} is not a service gpudeck can drive.",
