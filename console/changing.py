@@ -15,9 +15,10 @@ from console.session import Session
 from fleet.errors import GpudeckError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply
+from fleet.planning.giving_back import asked, giving_back
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
-from fleet.planning.world import read_world
+from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
     from fleet.rollout.events import Event, Result
@@ -28,10 +29,18 @@ if TYPE_CHECKING:
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
+    return make_plan(session.inventory, changes, await _world(session, changes))
+
+
+async def changes_giving_back(session: Session) -> tuple[Change, ...]:
+    """The changes after which no overlay of ours is needed. Raises GpudeckError."""
+    return giving_back(session.inventory, await _world(session, asked(session.inventory)))
+
+
+async def _world(session: Session, changes: tuple[Change, ...]) -> World:
     await session.reach(_touched(session.inventory, changes))
     probes = {host.name: session.probe(host.name) for host in session.inventory.hosts}
-    world = await read_world(session.inventory, changes, probes, session.board.snapshots)
-    return make_plan(session.inventory, changes, world)
+    return await read_world(session.inventory, changes, probes, session.board.snapshots)
 
 
 def _touched(inventory: Inventory, changes: tuple[Change, ...]) -> set[str]:

@@ -41,7 +41,7 @@ def overlay_for(
     environment: dict[str, str | None] = {**variables}
     devices = None
     moved = before.place != after.place or not before.enabled
-    if (moved or _is_pinned(definition)) and own_place(definition, identities) != after.place.gpus:
+    if (moved or is_pinned(definition)) and own_place(definition, identities) != after.place.gpus:
         devices = nodes(definition, after.place, identities)
         environment |= pins(after.place.gpus, identities, accelerator, alone=devices is not None)
     if argv == definition.argv and not environment:
@@ -49,7 +49,7 @@ def overlay_for(
     return service.overlay(definition, argv, environment, devices)
 
 
-def _is_pinned(definition: Definition) -> bool:
+def is_pinned(definition: Definition) -> bool:
     """Whether an overlay of ours chooses the GPUs already."""
     chosen = definition.overlay is not None and definition.overlaid_devices != definition.devices
     return chosen or any(name in definition.overlaid_environment for name in _VISIBILITY)

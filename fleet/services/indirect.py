@@ -22,13 +22,18 @@ _REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9
 
 def named_arguments(definition: Definition) -> frozenset[str]:
     """Every argument that the command line, a variable or our overlay gives, under the fleet file's spelling."""
-    found: set[str] = set()
-    if not is_shell(definition.argv):
-        found |= {*read_arguments(definition.argv), *read_arguments(definition.overlaid_argv)}
+    return frozenset({*own_arguments(definition), *own_arguments(definition, with_overlay=True)})
+
+
+def own_arguments(definition: Definition, *, with_overlay: bool = False) -> dict[str, Scalar]:
+    """The arguments that the operator's own command line and variables give; or those with our overlay in effect."""
+    argv, environment = definition.argv, definition.environment
+    if with_overlay:
+        argv, environment = definition.overlaid_argv or argv, {**environment, **definition.overlaid_environment}
+    found = {} if is_shell(argv) else read_arguments(argv)
     for name in _variables(definition):
-        for environment in (definition.environment, definition.overlaid_environment):
-            found |= set(read_arguments(("", *environment.get(name, "").split())))
-    return frozenset(found)
+        found |= read_arguments(("", *environment[name].split()))
+    return found
 
 
 def with_changes(definition: Definition, wanted: Mapping[str, Scalar]) -> tuple[tuple[str, ...], dict[str, str]]:
