@@ -22,8 +22,11 @@ FLAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 _UNIT = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
 _CONTAINER = r"(podman|podman-user|docker):[A-Za-z0-9][A-Za-z0-9_.-]{0,200}"
-SERVICE = f"{_UNIT}|{_CONTAINER}"
-"""A systemd unit, system or user, an instance where it has an ``@``; or a container."""
+_QUADLET = r"quadlet(-user)?:[A-Za-z0-9_][A-Za-z0-9:_.-]{0,200}"
+_COMPOSE = r"compose:/[A-Za-z0-9@%+=,._/-]{1,240}\.ya?ml:[A-Za-z0-9][A-Za-z0-9._-]{0,100}"
+SERVICE = f"{_UNIT}|{_CONTAINER}|{_QUADLET}|{_COMPOSE}"
+"""A systemd unit, system or user, an instance where it has an ``@``; a container; a Quadlet; a service of a compose
+file."""
 
 LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 """A Prometheus label."""
@@ -71,8 +74,8 @@ def checked_service(text: str) -> str:
     """How a model's process is managed."""
     if not re.fullmatch(SERVICE, text):
         raise ValueError(
-            f"{text!r} is not a service; write systemd:NAME.service, systemd-user:NAME.service, podman:NAME, "
-            "podman-user:NAME or docker:NAME"
+            f"{text!r} is not a service; write systemd:NAME.service, podman:NAME, docker:NAME, quadlet:NAME "
+            "or compose:/PATH/compose.yaml:NAME"
         )
     return text
 

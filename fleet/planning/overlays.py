@@ -119,7 +119,7 @@ def own_place(definition: Definition, identities: Sequence[GpuIdentity]) -> tupl
     """The GPUs (HIP indices) the operator's own definition shows a process; None where it does not say plainly."""
     given = {name: definition.environment[name] for name in _VISIBILITY if definition.environment.get(name)}
     by_minor = {f"{_RENDER}{identity.render_minor}": identity.hip_index for identity in identities}
-    found = [by_minor.get(device) for device in definition.devices if device.startswith(_RENDER)]
+    found = [by_minor.get(node.partition(":")[0]) for node in definition.devices if node.startswith(_RENDER)]
     if found:
         return None if given or None in found else tuple(sorted(index for index in found if index is not None))
     return _visible(given, identities)

@@ -31,7 +31,8 @@ FRESH = ".gpudeck-new"
 _HEADER = "# Written by gpudeck: what this container is made by, from the container whose id is named.\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 _INIT = ("/run/podman-init", "/dev/init", "/sbin/docker-init")
-_STATE = "{{.Name}} {{.State.Status}} {{.State.Pid}} {{.RestartCount}} {{.State.ExitCode}} {{.Id}}"
+STATE = "{{.Name}} {{.State.Status}} {{.State.Pid}} {{.RestartCount}} {{.State.ExitCode}} {{.Id}}"
+"""What is asked of each container: the words of a row that `ContainerEngine.reading` reads."""
 _WORDS = {
     "running": ServiceWord.ACTIVE,
     "paused": ServiceWord.ACTIVE,
@@ -95,27 +96,28 @@ class ContainerEngine:
     def states(self, services: Sequence[Any]) -> Read:
         """One ``container inspect`` of all; those that are missing are not printed."""
         names = [service.container for service in services]
-        return Read((*self.words, "container", "inspect", "--format", _STATE, *names))
+        return Read((*self.words, "container", "inspect", "--format", STATE, *names))
 
     def parse_states(self, services: Sequence[Any], printed: str) -> dict[str, ServiceReading]:
         """What `states` printed, by the services' names."""
         rows = [line.split() for line in printed.splitlines()]
-        found = {row[0].lstrip("/"): _reading(row) for row in rows if len(row) == 6}
+        found = {row[0].lstrip("/"): self.reading(row) for row in rows if len(row) == 6}
         missing = ServiceReading(ServiceWord.MISSING)
         return {service.name: found.get(service.container, missing) for service in services}
 
-
-def _reading(row: Sequence[str]) -> ServiceReading:
-    _, status, pid, restarts, code, identity = row
-    exited = int(code) if code.lstrip("-").isdecimal() else 0
-    ended = ServiceWord.STOPPED if exited in _ENDED_BY_US else ServiceWord.FAILED
-    return ServiceReading(
-        word=_WORDS.get(status, ended),
-        main_pid=int(pid) if pid.isdecimal() else 0,
-        restarts=int(restarts) if restarts.isdecimal() else 0,
-        result="success" if exited in _ENDED_BY_US else f"exit code {exited}",
-        runs_as=tuple(f"{runtime}:{clean(identity, 64)}" for runtime in ("docker", "podman")),
-    )
+    @staticmethod
+    def reading(row: Sequence[str]) -> ServiceReading:
+        """One row of `states`, as its words."""
+        _, status, pid, restarts, code, identity = row
+        exited = int(code) if code.lstrip("-").isdecimal() else 0
+        ended = ServiceWord.STOPPED if exited in _ENDED_BY_US else ServiceWord.FAILED
+        return ServiceReading(
+            word=_WORDS.get(status, ended),
+            main_pid=int(pid) if pid.isdecimal() else 0,
+            restarts=int(restarts) if restarts.isdecimal() else 0,
+            result="success" if exited in _ENDED_BY_US else f"exit code {exited}",
+            runs_as=tuple(f"{runtime}:{clean(identity, 64)}" for runtime in ("docker", "podman")),
+        )
 
 
 @dataclass(frozen=True, slots=True)

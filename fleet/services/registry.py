@@ -5,7 +5,9 @@ from __future__ import annotations
 from fleet.errors import UsageError
 from fleet.model import Model
 from fleet.services import Service
+from fleet.services.compose import Compose
 from fleet.services.containers import Container, ContainerEngine
+from fleet.services.quadlet import Quadlet
 from fleet.services.systemd import Systemd
 from fleet.services.template import Templated, filled_in
 from fleet.text import clean
@@ -33,10 +35,14 @@ def service_named(written: str, become: str) -> Service:
             return Container(name, ContainerEngine(kind, become), kind)
         case "podman-user":
             return Container(name, ContainerEngine("podman"), kind)
+        case "quadlet" | "quadlet-user":
+            return Quadlet(name, become, user=kind == "quadlet-user")
+        case "compose":
+            return Compose.named(name, become)
         case "command" if " " in name:
             return Templated.named(written)
         case _:
             raise UsageError(
                 f"{clean(written)!r} is not a service gpudeck can drive.",
-                "Write systemd:NAME.service, systemd-user:NAME.service, podman:NAME, podman-user:NAME or docker:NAME.",
+                "Write systemd:NAME.service, podman:NAME, docker:NAME, quadlet:NAME or compose:/PATH/FILE.yaml:NAME.",
             )

@@ -5,24 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import takewhile
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
 from fleet.services import Definition
 from fleet.services.unit_states import UnitManager
-from fleet.services.unit_syntax import Assignment, Word, assignments, literal, quoted, words
+from fleet.services.unit_syntax import (
+    Assignment,
+    Word,
+    assignments,
+    environment_of,
+    fragments,
+    literal,
+    quoted,
+    rewritten,
+    words,
+)
 from fleet.services.variables import checked_variables
 from fleet.text import clean
 
 OVERLAY = "50-gpudeck.conf"
-_HEADER = (
+HEADER = (
     "# Written by gpudeck, which owns this file and no other of this unit.\n"
     "# Delete it and reload systemd to have the unit back as its own files say.\n"
 )
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
-_FRAGMENT = re.compile(r"# (/\S.*\.(?:service|conf))")
 _PREFIX = re.compile(r"[-@:+!|]*")
 _ENV = "/usr/bin/env"
 _READ = """\
@@ -92,8 +100,8 @@ class Systemd:
         added: list[Assignment] = []
         everything: list[Assignment] = []
         overlay = None
-        fragments = _fragments(printed)
-        for path, body in fragments:
+        files = fragments(printed)
+        for path, body in files:
             found = list(assignments(body))
             everything += found
             if path.endswith(ours):
@@ -106,12 +114,12 @@ class Systemd:
         forced, overlaid = _without_forced(_argv(running)) if running != command else ({}, ())
         return Definition(
             argv=_argv(command),
-            environment=_environment(own) | {name: value for name, (value, _) in from_files.items()},
+            environment=environment_of(own, "Service") | {name: value for name, (value, _) in from_files.items()},
             overlay=overlay,
             overlaid_argv=() if overlaid == _argv(command) else overlaid,
-            overlaid_environment=_environment(added) | forced,
+            overlaid_environment=environment_of(added, "Service") | forced,
             command=command,
-            files=tuple(clean(path) for path, _ in fragments if not path.endswith(ours)),
+            files=tuple(clean(path) for path, _ in files if not path.endswith(ours)),
             environment_files={name: path for name, (_, path) in from_files.items()},
         )
 
@@ -144,21 +152,29 @@ class Systemd:
                 lines += ["ExecStart=", f"ExecStart={_rewritten(definition, argv, forced)}"]
         except ValueError as error:
             raise UsageError(f"{self.unit}: {error}.") from None
-        return _HEADER + "\n".join(lines) + "\n"
+        return HEADER + "\n".join(lines) + "\n"
 
     def write_overlay(self, overlay: str) -> tuple[Write, ...]:
         """Write beside it under a name systemd ignores, rename over it, reload: whole or not at all."""
-        path = f"{self.folder}/{OVERLAY}"
+        return self.put(self.folder, overlay)
+
+    def remove_overlay(self) -> tuple[Write, ...]:
+        """Delete the drop-in, and what an interrupted write may have left, and reload."""
+        return self.take_away(self.folder)
+
+    def put(self, folder: str, overlay: str) -> tuple[Write, ...]:
+        """The commands that make this our drop-in in that folder."""
+        path = f"{folder}/{OVERLAY}"
         return (
-            self._write("mkdir", "-p", self.folder),
+            self._write("mkdir", "-p", folder),
             self._write("tee", f"{path}.new", stdin=overlay.encode()),
             self._write("mv", "-T", f"{path}.new", path),
             self._write(*self.systemctl, "daemon-reload"),
         )
 
-    def remove_overlay(self) -> tuple[Write, ...]:
-        """Delete the drop-in, and what an interrupted write may have left, and reload."""
-        path = f"{self.folder}/{OVERLAY}"
+    def take_away(self, folder: str) -> tuple[Write, ...]:
+        """The commands that leave no drop-in of ours in that folder."""
+        path = f"{folder}/{OVERLAY}"
         return (
             self._write("rm", "-f", path, f"{path}.new"),
             self._write(*self.systemctl, "daemon-reload"),
@@ -208,20 +224,6 @@ class Systemd:
         return commands[0]
 
 
-def _fragments(printed: str) -> list[tuple[str, str]]:
-    """(path, text) of each file ``systemctl cat`` printed, in order."""
-    result: list[tuple[str, list[str]]] = []
-    after_blank = True
-    for line in printed.splitlines():
-        header = _FRAGMENT.fullmatch(line) if after_blank or not result else None
-        if header:
-            result.append((header[1], []))
-        elif result:
-            result[-1][1].append(line)
-        after_blank = not line.strip()
-    return [(path, "\n".join(lines)) for path, lines in result]
-
-
 def _prefix(command: str) -> str:
     match = _PREFIX.match(command)
     return match[0] if match else ""
@@ -248,11 +250,7 @@ def _rewritten(definition: Definition, argv: tuple[str, ...], forced: Sequence[s
     if forced and "@" in prefix:
         raise ValueError("a command line with @ before it cannot have its variables set")
     written = [quoted(word, expands=expands) for word in (_ENV, *forced)] if forced else []
-    for kind, a, b, c, d in SequenceMatcher(a=definition.argv, b=argv, autojunk=False).get_opcodes():
-        if kind == "equal":
-            written += [word.raw for word in own[a:b]]
-        else:
-            written += [quoted(word, expands=expands) for word in argv[c:d]]
+    written.append(rewritten(own, definition.argv, argv, expands=expands))
     return prefix + " ".join(written)
 
 
@@ -280,19 +278,3 @@ def _from_files(printed: Sequence[str]) -> dict[str, tuple[str, str]]:
 def _unquoted(value: str) -> str:
     quote = value[:1]
     return value[1:-1] if len(value) > 1 and quote in ("'", '"') and value.endswith(quote) else value
-
-
-def _environment(settings: Sequence[Assignment]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for section, key, value in settings:
-        if (section, key) != ("Service", "Environment"):
-            continue
-        if not value:
-            found = {}
-            continue
-        try:
-            pairs = [literal(word.text, expands=False) for word in words(value)]
-        except ValueError:
-            continue  # systemd passes such a line over too
-        found.update((name, text) for name, equals, text in (pair.partition("=") for pair in pairs) if equals)
-    return found

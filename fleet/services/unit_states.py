@@ -42,23 +42,24 @@ class UnitManager:
         """What `states` printed, by the services' names; those not printed are absent."""
         blocks = [_properties(block) for block in printed.split("\n\n") if block.strip()]
         if len(blocks) == len(services):  # in the order asked, so an alias that prints its unit's Id is found too
-            return {service.name: _reading(block) for service, block in zip(services, blocks, strict=True)}
+            return {s.name: self._reading(s, block) for s, block in zip(services, blocks, strict=True)}
         by_id = {block.get("Id", ""): block for block in blocks}
-        return {service.name: _reading(by_id[service.unit]) for service in services if service.unit in by_id}
+        return {s.name: self._reading(s, by_id[s.unit]) for s in services if s.unit in by_id}
+
+    def _reading(self, service: Any, properties: dict[str, str]) -> ServiceReading:
+        owner = f"systemd-user:{service.unit}" if self.user else f"systemd:{service.unit}"
+        return ServiceReading(
+            word=_word(properties),
+            main_pid=_number(properties.get("MainPID", "")),
+            restarts=_number(properties.get("NRestarts", "")),
+            result=clean(properties.get("Result", ""), 40),
+            invocation=clean(properties.get("InvocationID", ""), 40),
+            runs_as=() if owner == service.name else (owner,),
+        )
 
 
 def _properties(block: str) -> dict[str, str]:
     return {key: value for key, _, value in (line.partition("=") for line in block.splitlines())}
-
-
-def _reading(properties: dict[str, str]) -> ServiceReading:
-    return ServiceReading(
-        word=_word(properties),
-        main_pid=_number(properties.get("MainPID", "")),
-        restarts=_number(properties.get("NRestarts", "")),
-        result=clean(properties.get("Result", ""), 40),
-        invocation=clean(properties.get("InvocationID", ""), 40),
-    )
 
 
 def _word(properties: dict[str, str]) -> ServiceWord:
