@@ -9,6 +9,7 @@ import getpass
 import socket
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.session import Session
@@ -16,6 +17,7 @@ from fleet.errors import GpudeckError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply
 from fleet.planning.giving_back import asked, giving_back
+from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
 from fleet.planning.world import World, read_world
@@ -30,6 +32,20 @@ async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
     return make_plan(session.inventory, changes, await _world(session, changes))
+
+
+async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:
+    """Read the hosts the changes touch, and write them as a diff of the operators' own files. Raises GpudeckError."""
+    folder = session.inventory.path.parent if session.inventory.path else Path()
+
+    def read(path: str) -> str:
+        try:
+            return (folder / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GpudeckError(f"{path}, which managed: names, cannot be read: {error}.") from None
+
+    changes = tuple(changes)
+    return patch_of(session.inventory, changes, await _world(session, changes), read)
 
 
 async def changes_giving_back(session: Session) -> tuple[Change, ...]:

@@ -198,6 +198,8 @@ class Model:
     """``systemd:NAME.service`` and so on: how its process is managed on its host."""
     commands: tuple[tuple[str, str], ...] = ()
     """Of a service that only the operator's own commands drive, ``command:NAME``: (verb, template)."""
+    managed: str | None = None
+    """The file of the operators' own repository that says how it is served; its service is not changed but there."""
     url: str | None = None
     """Its own endpoint as seen from its host."""
     role: str | None = None

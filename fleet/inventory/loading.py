@@ -177,6 +177,7 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...]) ->
         place=entry.place,
         service=f"command:{name}" if commands else entry.service,
         commands=commands,
+        managed=entry.managed,
         url=entry.url,
         role=entry.role,
         args=Arguments(entry.args),

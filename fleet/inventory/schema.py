@@ -93,6 +93,10 @@ class ModelEntry(_Entry):
     logs: Annotated[str | None, _read(fields.checked_template)] = Field(
         default=None, description="beside restart: the command that prints its log"
     )
+    managed: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None,
+        description="the file, relative to this one, from which other tools make its service; gpudeck changes neither",
+    )
     url: Annotated[str | None, _read(fields.checked_url)] = Field(
         default=None, description="its own endpoint as seen from its host, such as http://127.0.0.1:8001"
     )

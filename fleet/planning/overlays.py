@@ -44,9 +44,14 @@ def overlay_for(
     if (moved or is_pinned(definition)) and own_place(definition, identities) != after.place.gpus:
         devices = nodes(definition, after.place, identities)
         environment |= pins(after.place.gpus, identities, accelerator, alone=devices is not None)
-    if argv == definition.argv and not environment:
-        return None
-    return service.overlay(definition, argv, environment, devices)
+    unchanged = argv == definition.argv and not environment
+    overlay = None if unchanged else service.overlay(definition, argv, environment, devices)
+    if after.managed is not None and overlay != definition.overlay:
+        raise GpudeckError(
+            f"{after.name} is managed from {after.managed}, and gpudeck changes it neither there nor on the host.",
+            "`gpudeck plan --format patch` with the same changes prints what to change there.",
+        )
+    return overlay
 
 
 def is_pinned(definition: Definition) -> bool:
