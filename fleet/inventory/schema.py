@@ -93,6 +93,11 @@ class ModelEntry(_Entry):
     logs: Annotated[str | None, _read(fields.checked_template)] = Field(
         default=None, description="beside restart: the command that prints its log"
     )
+    service_template: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None,
+        alias="service-template",
+        description="the file, relative to this one, its service is made from where a host does not have it",
+    )
     managed: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None,
         description="the file, relative to this one, from which other tools make its service; gpudeck changes neither",

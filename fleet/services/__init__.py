@@ -11,7 +11,14 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from fleet.commands import Answer, Read, Write
+from fleet.errors import GpudeckError
 from fleet.readings import ServiceReading
+
+
+class MissingServiceError(GpudeckError):
+    """A service that its host does not have."""
+
+    title = "No such service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,10 @@ class Definition:
     """The operator's own files it is written in; empty where it is in none."""
     environment_files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Of each variable that a file of variables sets: that file."""
+    text: str = ""
+    """Those files' text, where they are such as could be installed elsewhere."""
+    missing: str | None = None
+    """What has to be installed first, where the host does not have the service yet."""
     devices: tuple[str, ...] = ()
     """The device nodes the operator's own definition gives; empty where its kind gives none."""
     overlaid_devices: tuple[str, ...] = ()
@@ -65,7 +76,10 @@ class Service(Protocol):
         """The command that prints what the manager would run."""
 
     def parse_definition(self, answer: Answer) -> Definition:
-        """Read that print. Raises GpudeckError where the service is missing or unreadable."""
+        """Read that print. Raises MissingServiceError, or GpudeckError where the service is unreadable."""
+
+    def install(self, text: str) -> tuple[Write, ...]:
+        """The commands that install this definition. Raises GpudeckError for a kind that is not installed as a file."""
 
     def overlay(
         self,

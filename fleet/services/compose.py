@@ -162,6 +162,10 @@ class Compose:
             overlaid_devices=_devices(ours),
         )
 
+    def install(self, text: str) -> tuple[Write, ...]:
+        """Raises GpudeckError: a compose file holds other services too."""
+        raise GpudeckError(f"{self.name} cannot be made from a template.", "Install the compose file by hand.")
+
     def overlay(
         self,
         definition: Definition,

@@ -17,7 +17,7 @@ from typing import Any
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
 from fleet.readings import ServiceReading, ServiceWord
-from fleet.services import Definition
+from fleet.services import Definition, MissingServiceError
 from fleet.services.arguments import check_no_secret
 from fleet.services.recreation import own_options
 from fleet.services.variables import checked_variables
@@ -98,6 +98,10 @@ class ContainerEngine:
         names = [service.container for service in services]
         return Read((*self.words, "container", "inspect", "--format", STATE, *names))
 
+    def name_of(self, identity: str) -> Read:
+        """The command that prints the name of the container with that id."""
+        return Read((*self.words, "container", "inspect", "--format", "{{.Name}}", identity))
+
     def parse_states(self, services: Sequence[Any], printed: str) -> dict[str, ServiceReading]:
         """What `states` printed, by the services' names."""
         rows = [line.split() for line in printed.splitlines()]
@@ -163,7 +167,7 @@ class Container:
                 f"Give it its name back: {self.manager.program} rename {self.container}{KEPT} {self.container}",
             )
         if named is None:
-            raise GpudeckError(
+            raise MissingServiceError(
                 f"There is no container {self.container}: {clean(answer.stderr) or 'nothing was printed'}",
                 "Make it there as it is made elsewhere, or correct the model's service: in the fleet file.",
             )
@@ -198,9 +202,14 @@ class Container:
             overlaid_argv=() if overlay is None or _argv(named) == argv else _argv(named),
             overlaid_environment={} if overlay is None else ours,
             command=shlex.join(made_by),
+            text=shlex.join((*self.manager.words, "create", "--name", self.container, *made_by[1:])),
             devices=_devices(own),
             overlaid_devices=() if overlay is None else _devices(named),
         )
+
+    def install(self, text: str) -> tuple[Write, ...]:
+        """Raises GpudeckError: no file makes a container."""
+        raise GpudeckError(f"{self.name} cannot be made from a template.", "Make the container by hand.")
 
     def overlay(
         self,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
-from fleet.services import Definition
+from fleet.services import Definition, MissingServiceError
 from fleet.services.systemd import HEADER, OVERLAY, Systemd
 from fleet.services.unit_states import UnitManager
 from fleet.services.unit_syntax import (
@@ -101,23 +101,30 @@ class Quadlet:
             overlaid_environment=environment_of(ours, "Container"),
             command=command,
             files=tuple(clean(path) for path, _ in files if not path.endswith(OVERLAY)),
+            text="\n".join(body for path, body in files if not path.endswith(OVERLAY)),
             devices=_devices(own),
             overlaid_devices=_devices([*own, *ours]) if overlay is not None else (),
         )
 
     def _command(self, settings: Sequence[Assignment]) -> tuple[str, tuple[str, ...]]:
         last = {key: value for section, key, value in settings if section == "Container"}
-        if not last.get("Image"):
-            raise GpudeckError(
-                f"{self.container}.container cannot be read in {self.folder}: it is missing, or names no image.",
+        if not settings:
+            raise MissingServiceError(
+                f"There is no {self.container}.container in {self.folder}.",
                 "Install it there, or correct the model's service: in the fleet file.",
             )
+        if not last.get("Image"):
+            raise GpudeckError(f"{self.container}.container names no image.", "Edit it so that it does.")
         command = last.get("Exec", "")
         try:
             found = words(command)
         except ValueError as error:
             raise GpudeckError(f"Exec= of {self.container}.container cannot be read: {error}.") from None
         return command, (last["Image"], *(literal(word.text, expands=True) for word in found))
+
+    def install(self, text: str) -> tuple[Write, ...]:
+        """Write the ``.container``, whole or not at all, and have the unit made."""
+        return self._systemd.put_file(f"{self.folder}/{self.container}.container", text)
 
     def overlay(
         self,

@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
-from fleet.services import Definition
+from fleet.services import Definition, MissingServiceError
 from fleet.services.unit_states import UnitManager
 from fleet.services.unit_syntax import (
     Assignment,
@@ -90,7 +90,7 @@ class Systemd:
         """Read that print. Raises GpudeckError where the unit is missing or its command line is not one."""
         if not answer.ok:
             reason = clean(answer.stderr) or f"systemctl ended with status {answer.exit_status}."
-            raise GpudeckError(
+            raise MissingServiceError(
                 f"{self.unit} cannot be read: {reason}",
                 "Install the unit, or correct the model's service: in the fleet file.",
             )
@@ -120,6 +120,7 @@ class Systemd:
             overlaid_environment=environment_of(added, "Service") | forced,
             command=command,
             files=tuple(clean(path) for path, _ in files if not path.endswith(ours)),
+            text="\n".join(body for path, body in files if not path.endswith(ours)),
             environment_files={name: path for name, (_, path) in from_files.items()},
         )
 
@@ -162,12 +163,19 @@ class Systemd:
         """Delete the drop-in, and what an interrupted write may have left, and reload."""
         return self.take_away(self.folder)
 
+    def install(self, text: str) -> tuple[Write, ...]:
+        """Write the unit itself, whole or not at all, and reload."""
+        return self.put_file(self.folder.removesuffix(".d"), text)
+
     def put(self, folder: str, overlay: str) -> tuple[Write, ...]:
         """The commands that make this our drop-in in that folder."""
-        path = f"{folder}/{OVERLAY}"
+        return self.put_file(f"{folder}/{OVERLAY}", overlay)
+
+    def put_file(self, path: str, text: str) -> tuple[Write, ...]:
+        """The commands that write a file beside its name, rename it over, and make the manager read it."""
         return (
-            self._write("mkdir", "-p", folder),
-            self._write("tee", f"{path}.new", stdin=overlay.encode()),
+            self._write("mkdir", "-p", path.rpartition("/")[0]),
+            self._write("tee", f"{path}.new", stdin=text.encode()),
             self._write("mv", "-T", f"{path}.new", path),
             self._write(*self.systemctl, "daemon-reload"),
         )

@@ -129,6 +129,10 @@ class Templated:
         """Its filled-in ``restart:`` command."""
         return Definition(argv=self.commands["restart"], command=json.dumps(self.commands))
 
+    def install(self, text: str) -> tuple[Write, ...]:
+        """Raises GpudeckError: there is nothing to install."""
+        raise GpudeckError(f"{self.owner} cannot be made from a template.", "Its commands have to be there.")
+
     def overlay(
         self,
         definition: Definition,

@@ -76,7 +76,7 @@ def test_its_unit_is_asked_and_its_processes_are_its_own() -> None:
 
 
 def test_a_missing_one_is_refused() -> None:
-    with pytest.raises(GpudeckError, match="is missing, or names no image"):
+    with pytest.raises(GpudeckError, match=r"no llama\.container"):
         Quadlet("llama").parse_definition(Answer(0, "", ""))
     with pytest.raises(UsageError, match="instance"):
         Quadlet("llama@x")
