@@ -63,6 +63,33 @@ def taken_apart(words: Sequence[str]) -> Run | None:
     return Run(tuple(options), words[position], tuple(words[position + 1 :]))
 
 
+def with_settings(
+    words: Sequence[str], environment: Mapping[str, str | None], devices: Sequence[str] | None
+) -> tuple[str, ...]:
+    """A command line that makes a container, with these variables set or (None) not set, and these GPUs' device nodes.
+
+    ``devices`` take the place of everything it is given under /dev/dri; None leaves that.
+    """
+    run = taken_apart(words)
+    if run is None:
+        return tuple(words)
+    kept: list[str] = []
+    for name, value, written in run.options:
+        is_set = name in ("-e", "--env") and value.partition("=")[0] in environment
+        is_node = name == "--device" and devices is not None and "/dev/dri" in value
+        kept += () if is_set or is_node else written
+    first = len(words) - len(run.command) - 1 - sum(len(option.words) for option in run.options)
+    kept += [f"--device={node}" for node in devices or ()]
+    kept += [f"--env={name}={value}" for name, value in environment.items() if value is not None]
+    return (*words[:first], *kept, run.image, *run.command)
+
+
+def device_nodes(words: Sequence[str]) -> tuple[str, ...]:
+    """The device nodes of the host that a command line gives the container it makes."""
+    run = taken_apart(words)
+    return tuple(o.value.partition(":")[0] for o in run.options if o.name == "--device") if run else ()
+
+
 def container(words: Sequence[str]) -> Container | None:
     """The container a command line runs; None where it runs none."""
     run = taken_apart(words)

@@ -10,6 +10,7 @@ from itertools import takewhile
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
 from fleet.services import Definition, MissingServiceError
+from fleet.services.docker_run import Container, container, device_nodes, with_settings
 from fleet.services.unit_states import UnitManager
 from fleet.services.unit_syntax import (
     Assignment,
@@ -22,6 +23,7 @@ from fleet.services.unit_syntax import (
     rewritten,
     words,
 )
+from fleet.services.unit_variables import READ, apart
 from fleet.services.variables import checked_variables
 from fleet.text import clean
 
@@ -33,17 +35,6 @@ HEADER = (
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
 _PREFIX = re.compile(r"[-@:+!|]*")
 _ENV = "/usr/bin/env"
-_READ = """\
-systemctl=$1 unit=$2 become=$3
-$systemctl cat --no-pager "$unit" || exit
-$systemctl show -p EnvironmentFiles --value "$unit" 2>/dev/null | sed 's/ (ignore_errors=[a-z]*)$//' |
-while IFS= read -r file; do
-  [ -n "$file" ] || continue
-  printf '\\n@variables %s\\n' "$file"
-  $become grep -E '^[[:space:]]*(export )?[A-Za-z0-9_]*(ARGS?|ARGUMENTS|OPTS?|OPTIONS|FLAGS|PARAMS|_DEVICES)=' \\
-    "$file" </dev/null 2>/dev/null
-done
-:"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +75,7 @@ class Systemd:
         where they are.
         """
         become = " ".join(Read((":",)).as_root("none" if self.user else self.become).words[:-1])
-        return Read(("sh", "-c", _READ, "sh", " ".join(self.systemctl), self.unit, become))
+        return Read(("sh", "-c", READ, "sh", " ".join(self.systemctl), self.unit, become))
 
     def parse_definition(self, answer: Answer) -> Definition:
         """Read that print. Raises GpudeckError where the unit is missing or its command line is not one."""
@@ -95,7 +86,7 @@ class Systemd:
                 "Install the unit, or correct the model's service: in the fleet file.",
             )
         ours = f"/{self.folder}/{OVERLAY}".replace("//", "/")
-        printed, *variables = re.split(r"^@variables ", answer.stdout, flags=re.MULTILINE)
+        printed, from_files = apart(answer.stdout)
         own: list[Assignment] = []
         added: list[Assignment] = []
         everything: list[Assignment] = []
@@ -110,16 +101,21 @@ class Systemd:
                 own += found
         command = self._command(own)
         running = self._command(everything)
-        from_files = _from_files(variables)
-        forced, overlaid = _without_forced(_argv(running)) if running != command else ({}, ())
+        forced, overlaid = _without_forced(_argv(running), _argv(command)) if running != command else ({}, ())
+        argv = _argv(command)
+        inside = self._container(argv)
         return Definition(
-            argv=_argv(command),
-            environment=environment_of(own, "Service") | {name: value for name, (value, _) in from_files.items()},
+            argv=argv,
+            environment=environment_of(own, "Service")
+            | {name: value for name, (value, _) in from_files.items()}
+            | (dict(inside.environment) if inside else {}),
             overlay=overlay,
-            overlaid_argv=() if overlaid == _argv(command) else overlaid,
-            overlaid_environment=environment_of(added, "Service") | forced,
+            overlaid_argv=() if overlaid == argv else overlaid,
+            overlaid_environment=environment_of(added, "Service") | forced | _set_inside(overlaid),
             command=command,
             files=tuple(clean(path) for path, _ in files if not path.endswith(ours)),
+            devices=device_nodes(argv),
+            overlaid_devices=device_nodes(overlaid or argv),
             text="\n".join(body for path, body in files if not path.endswith(ours)),
             environment_files={name: path for name, (_, path) in from_files.items()},
         )
@@ -138,6 +134,8 @@ class Systemd:
         Raises UsageError for a variable's name that is none, or a value no unit file can hold.
         """
         cleared = checked_variables(environment)
+        if container(argv) is not None:
+            argv, environment, cleared = with_settings(argv, environment, devices), {}, ()
         settled = {name: value for name, value in environment.items() if value is not None}
         forced = [f"{name}={value}" for name, value in settled.items() if name in definition.environment_files]
         lines = ["[Service]"]
@@ -210,6 +208,17 @@ class Systemd:
     def _write(self, *words: str, stdin: bytes = b"") -> Write:
         return Write(words, stdin).as_root("none" if self.user else self.become)
 
+    def _container(self, argv: Sequence[str]) -> Container | None:
+        """The container a unit runs, where its processes are the unit's own. Raises GpudeckError where they are not."""
+        inside = container(argv)
+        if inside is not None and "--cgroups=split" not in argv:
+            raise GpudeckError(
+                f"{self.unit} runs a container whose processes are not the unit's, so its memory cannot be told.",
+                "Make it a Quadlet, add --cgroups=split to its podman run, or let the engine itself keep the container "
+                "running (--restart=always) and write service: docker:NAME.",
+            )
+        return inside
+
     def _command(self, settings: Sequence[Assignment]) -> str:
         commands: list[str] = []
         for section, key, value in settings:
@@ -230,6 +239,11 @@ class Systemd:
                 "Edit the unit so that it runs one program.",
             )
         return commands[0]
+
+
+def _set_inside(argv: Sequence[str]) -> dict[str, str]:
+    inside = container(argv)
+    return dict(inside.environment) if inside else {}
 
 
 def _prefix(command: str) -> str:
@@ -262,27 +276,11 @@ def _rewritten(definition: Definition, argv: tuple[str, ...], forced: Sequence[s
     return prefix + " ".join(written)
 
 
-def _without_forced(argv: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The variables that env(1) sets before a command line, and the command line after it."""
-    if argv[0] != _ENV:
-        return {}, argv
+def _without_forced(argv: tuple[str, ...], own: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables our overlay has env(1) set before a command line, and the command line after it."""
     set_here = list(takewhile(lambda word: re.match(r"[A-Za-z_][A-Za-z0-9_]*=", word), argv[1:]))
+    rest = argv[1 + len(set_here) :]
+    if argv[0] != _ENV or (own[0] == _ENV and rest[:1] != (_ENV,)):
+        return {}, argv
     pairs = (word.partition("=") for word in set_here)
-    return {name: value for name, _, value in pairs}, argv[1 + len(set_here) :]
-
-
-def _from_files(printed: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Variables of files of variables, with the file: the last that sets one counts."""
-    found: dict[str, tuple[str, str]] = {}
-    for part in printed:
-        path, _, body = part.partition("\n")
-        for line in body.splitlines():
-            name, equals, value = line.strip().removeprefix("export ").partition("=")
-            if equals and not value.endswith("\\"):
-                found[name] = (_unquoted(value.strip()), clean(path))
-    return found
-
-
-def _unquoted(value: str) -> str:
-    quote = value[:1]
-    return value[1:-1] if len(value) > 1 and quote in ("'", '"') and value.endswith(quote) else value
+    return {name: value for name, _, value in pairs}, rest
