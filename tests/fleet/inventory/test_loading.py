@@ -280,3 +280,9 @@ def test_commands_that_cannot_work_are_told(lines: str, said: str) -> None:
 @pytest.mark.parametrize("service", ["podman:vllm-llama", "docker:a.b_c", "podman-user:x", "systemd-user:a@b.service"])
 def test_every_kind_of_service_can_be_written(service: str) -> None:
     assert load_text(GOOD.replace("    args:\n", f"    service: {service}\n    args:\n"), PATH).model("llama").service
+
+
+def test_where_a_service_is_made_is_a_path_beside_the_fleet_file() -> None:
+    lines = "    service: systemd:a.service\n    service-template: units/a\n    managed: roles/a.service\n    args:\n"
+    model = load_text(GOOD.replace("    args:\n", lines), Path("/srv/fleet.yaml")).model("llama")
+    assert (model.service_template, model.managed) == (Path("/srv/units/a"), "roles/a.service")
