@@ -17,6 +17,7 @@ from fleet.model import Model
 from fleet.readings import ServiceReading, ServiceWord
 from fleet.services import Definition
 from fleet.services.arguments import with_arguments
+from fleet.text import clean
 
 _MARK = "@gpudeck-status"
 _MOST_PROCESSES = 256
@@ -99,11 +100,14 @@ class Templated:
 
     @classmethod
     def named(cls, written: str) -> Templated:
-        """From what `filled_in` made. Raises ValueError for anything else."""
+        """From what `filled_in` made. Raises UsageError for anything else."""
         owner, _, filled = written.partition(" ")
-        commands = {str(verb): tuple(map(str, words)) for verb, words in json.loads(filled).items()}
-        if not {"restart", "stop", "status"} <= set(commands):
-            raise ValueError(f"{owner} needs commands to restart, to stop and to tell its status")
+        try:
+            commands = {str(verb): tuple(map(str, words)) for verb, words in json.loads(filled).items()}
+        except (ValueError, TypeError, AttributeError):
+            commands = {}
+        if not all(commands.get(verb) for verb in ("restart", "stop", "status")):
+            raise UsageError(f"{clean(owner)!r} needs commands to restart it, to stop it and to tell its status.")
         return cls(owner, commands)
 
     @property

@@ -76,6 +76,12 @@ def test_a_rollback_drives_it_from_its_name_alone() -> None:
     assert service_named(service().name, "sudo") == service()
 
 
+@pytest.mark.parametrize("filled", ["{", "[]", "{}", '{"restart": ["x"], "stop": [], "status": ["x"]}'])
+def test_a_name_that_lacks_its_commands_is_refused(filled: str) -> None:
+    with pytest.raises(UsageError, match="needs commands"):
+        service_named(f"command:llama {filled}", "sudo")
+
+
 def test_what_the_status_command_prints_are_its_processes(tmp_path: Path) -> None:
     found = service()
     command = states_command([found])
