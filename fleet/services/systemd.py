@@ -75,7 +75,7 @@ class Systemd:
         where they are.
         """
         become = " ".join(Read((":",)).as_root("none" if self.user else self.become).words[:-1])
-        return Read(("sh", "-c", READ, "sh", " ".join(self.systemctl), self.unit, become))
+        return Read(("sh", "-c", READ, "sh", " ".join(self.systemctl), become, self.unit))
 
     def parse_definition(self, answer: Answer) -> Definition:
         """Read that print. Raises GpudeckError where the unit is missing or its command line is not one."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fleet.text import clean
 
 READ = """\
-systemctl=$1 unit=$2 become=$3
+systemctl=$1 become=$2 unit=$3
 $systemctl cat --no-pager "$unit" || exit
 $systemctl show -p EnvironmentFiles --value "$unit" 2>/dev/null | sed 's/ (ignore_errors=[a-z]*)$//' |
 while IFS= read -r file; do
@@ -18,7 +18,7 @@ while IFS= read -r file; do
     "$file" </dev/null 2>/dev/null
 done
 :"""
-"""For sh: $1 = systemctl, $2 = the unit, $3 = what becomes root. No other line is read: secrets stay where they are."""
+"""For sh: $1 = systemctl, $2 = what becomes root, $3 = the unit. No other line is read: secrets stay where they are."""
 
 
 def apart(printed: str) -> tuple[str, dict[str, tuple[str, str]]]:
