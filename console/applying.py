@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.changing import follow, open_journal, plan_changes, rollout_of
+from console.changing import changes_giving_back, follow, open_journal, plan_changes, rollout_of
 from console.plan_text import plan_lines, step_words, wants_name
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
@@ -51,9 +51,19 @@ def apply_plan_file(inventory: Inventory, path: Path, options: argparse.Namespac
     return asyncio.run(_apply(Session(inventory), plan.changes, plan, options))
 
 
-async def _apply(session: Session, changes: tuple[Change, ...], made: Plan | None, options: argparse.Namespace) -> int:
+def remove_overlays(inventory: Inventory, options: argparse.Namespace) -> int:
+    """Have every model run as the operator's own files say, nothing of ours left on the hosts; the exit code."""
+    return asyncio.run(_apply(Session(inventory), None, None, options))
+
+
+async def _apply(
+    session: Session, changes: tuple[Change, ...] | None, made: Plan | None, options: argparse.Namespace
+) -> int:
+    """Carry these changes out; without any, those that give back what the operator's own files say."""
     async with session.watching():
         await session.first_readings()
+        if changes is None:
+            changes = await changes_giving_back(session)
         plan = await plan_changes(session, changes)
         if made is not None and made.world != plan.world:
             raise GpudeckError(

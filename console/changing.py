@@ -9,15 +9,18 @@ import getpass
 import socket
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.session import Session
 from fleet.errors import GpudeckError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply
+from fleet.planning.giving_back import asked, giving_back
+from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
-from fleet.planning.world import read_world
+from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
     from fleet.rollout.events import Event, Result
@@ -28,10 +31,32 @@ if TYPE_CHECKING:
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
+    return make_plan(session.inventory, changes, await _world(session, changes))
+
+
+async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:
+    """Read the hosts the changes touch, and write them as a diff of the operators' own files. Raises GpudeckError."""
+    folder = session.inventory.path.parent if session.inventory.path else Path()
+
+    def read(path: str) -> str:
+        try:
+            return (folder / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GpudeckError(f"{path}, which managed: names, cannot be read: {error}.") from None
+
+    changes = tuple(changes)
+    return patch_of(session.inventory, changes, await _world(session, changes), read)
+
+
+async def changes_giving_back(session: Session) -> tuple[Change, ...]:
+    """The changes after which no overlay of ours is needed. Raises GpudeckError."""
+    return giving_back(session.inventory, await _world(session, asked(session.inventory)))
+
+
+async def _world(session: Session, changes: tuple[Change, ...]) -> World:
     await session.reach(_touched(session.inventory, changes))
     probes = {host.name: session.probe(host.name) for host in session.inventory.hosts}
-    world = await read_world(session.inventory, changes, probes, session.board.snapshots)
-    return make_plan(session.inventory, changes, world)
+    return await read_world(session.inventory, changes, probes, session.board.snapshots)
 
 
 def _touched(inventory: Inventory, changes: tuple[Change, ...]) -> set[str]:

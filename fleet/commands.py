@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
+
+_FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9][A-Za-z0-9._-]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,47 @@ class Command:
     def as_root(self, become: str) -> Self:
         """The same command with the host's ``become`` in front: ``sudo`` or ``none``."""
         return self if become == "none" else replace(self, words=("sudo", "-n", "--", *self.words))
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A command with named fields, ``restart-model {model} --gpus={gpus}``: split into words before they are filled in.
+
+    So a value is never more than the word, or part of one, that it was written into, whatever it holds. There is no
+    shell: a template that needs one says ``sh -c``. ``{{`` and ``}}`` are single braces. Raises ValueError where it is
+    no command.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            words = shlex.split(self.text)
+        except ValueError as error:
+            raise ValueError(f"{self.text!r} is not a command: {str(error).lower()}") from None
+        if not words or _FIELD.fullmatch(words[0]):
+            raise ValueError(f"{self.text!r} is not a command; its first word is the program to run")
+        if any(set("{}") & set(_FIELD.sub("", word)) for word in words):
+            raise ValueError(f"{self.text!r} has a brace that is no field; write {{{{ or }}}} for a brace itself")
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names in it."""
+        return frozenset(match[1] for match in _FIELD.finditer(self.text) if match[1])
+
+    def filled(self, values: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+        """Its words with these values. One that is a field alone becomes as many words as the value has.
+
+        Raises KeyError with the name of a field that has no value.
+        """
+        result: list[str] = []
+        for word in shlex.split(self.text):
+            alone = _FIELD.fullmatch(word)
+            if alone and alone[1]:
+                result += values[alone[1]]
+            else:
+                result.append(_FIELD.sub(lambda match: " ".join(values[match[1]]) if match[1] else match[0][0], word))
+        return tuple(result)
 
 
 class Read(Command):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import total_ordering
+from pathlib import Path
 
 Scalar = str | int | float | bool | None
 """A value in a fleet file: what one argument of an engine can be."""
@@ -196,6 +197,12 @@ class Model:
     """None only for a disabled model."""
     service: str | None = None
     """``systemd:NAME.service`` and so on: how its process is managed on its host."""
+    commands: tuple[tuple[str, str], ...] = ()
+    """Of a service that only the operator's own commands drive, ``command:NAME``: (verb, template)."""
+    service_template: Path | None = None
+    """What its service is made from on a host that does not have it."""
+    managed: str | None = None
+    """The file of the operators' own repository that says how it is served; its service is not changed but there."""
     url: str | None = None
     """Its own endpoint as seen from its host."""
     role: str | None = None

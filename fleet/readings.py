@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -163,11 +163,32 @@ class HostReading:
         """The GPU with that HIP index."""
         return next((gpu for gpu in self.gpus if gpu.identity.hip_index == hip_index), None)
 
-    def held_by(self, owner: str) -> dict[int, int]:
-        """Bytes that an owner's processes hold, by HIP index; only GPUs where they hold any."""
+    def held_by(self, service: str) -> dict[int, int]:
+        """Bytes that a service's processes hold, by HIP index; only GPUs where they hold any."""
+        owner = owner_of(service)
         owned = [process for process in self.processes if process.owner == owner]
         held = {gpu.identity.hip_index: sum(p.on(gpu.identity.pci) for p in owned) for gpu in self.gpus}
         return {index: size for index, size in held.items() if size}
+
+    def known_as(self, services: Mapping[str, str]) -> HostReading:
+        """The same reading with these services as owners, by what their processes show themselves as."""
+        if not services:
+            return self
+        return replace(
+            self,
+            processes=tuple(_known_as(process, services) for process in self.processes),
+            openers=tuple(_known_as(process, services) for process in self.openers),
+        )
+
+
+def _known_as(process: ProcessReading, services: Mapping[str, str]) -> ProcessReading:
+    service = services.get(process.owner or "") or services.get(f"process:{process.pid}")
+    return process if service is None else replace(process, owner=owner_of(service))
+
+
+def owner_of(service: str) -> str:
+    """The owner a service's processes are known by: its name, up to the commands that some names go on with."""
+    return service.partition(" ")[0]
 
 
 class ServiceWord(StrEnum):
@@ -192,8 +213,8 @@ class ServiceReading:
     """The manager's own word for how it ended: ``success``, ``exit-code``, ``signal`` …"""
     invocation: str = ""
     """The manager's own id of this run, another after every start; empty where it has none."""
-    owner: str = ""
-    """How its processes' control group names it, where that is not the service's own name: ``docker:ID``."""
+    runs_as: tuple[str, ...] = ()
+    """What its processes show instead of the service's name: their owner ``docker:ID``, or ``process:PID``."""
 
 
 class EngineWord(StrEnum):

@@ -210,7 +210,6 @@ def _host_state(
     now: float,
 ) -> HostState:
     snapshot = snapshot or HostSnapshot(host.name, Link.CONNECTING)
-    ours = services | {service.owner for service in snapshot.services.values()}
     exporter = snapshot.reading.exporter if snapshot.reading else None
     gpus = []
     for gpu in host.gpu_ids:
@@ -225,17 +224,12 @@ def _host_state(
                 outlook=assessment.outlooks[gpu],
                 models=(*placed, *strays),
                 note=host.notes.get(gpu.index),
-                strangers=_strangers(reading, snapshot.reading, ours),
+                strangers=_strangers(reading, snapshot.reading, services),
                 unheld_bytes=_unheld_bytes(reading, snapshot.reading),
             )
         )
     age = None if snapshot.read_at is None else max(0.0, now - snapshot.read_at)
     return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks, exporter)
-
-
-def _owner(model: Model, service: ServiceReading | None) -> str | None:
-    """How the processes of the model name who runs them; None where nothing tells."""
-    return (service.owner if service else "") or model.service
 
 
 def _strangers(
@@ -274,8 +268,7 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
             continue
         measured = measured or snapshot.reading.exporter is None
         service = snapshot.services.get(model.name)
-        owner = _owner(model, service)
-        held = snapshot.reading.held_by(owner) if owner else {}
+        held = snapshot.reading.held_by(model.service) if model.service else {}
         used |= {GpuId(snapshot.host, index): size for index, size in held.items()}
         here = snapshot.engines.get(model.name, EngineReading())
         newest = snapshot.starts.get(model.name)

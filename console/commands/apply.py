@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from console.applying import add_apply_options, apply_changes, apply_plan_file
+from console.applying import add_apply_options, apply_changes, apply_plan_file, remove_overlays
 from console.drafting import add_change_options, read_changes
 from console.fleets import add_fleet_options, choose_fleet
 from fleet.errors import UsageError
@@ -19,6 +19,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", type=Path, metavar="FILE", help="carry out a plan made by `gpudeck plan --json`")
     parser.add_argument("--resume", action="store_true", help="carry on an unfinished rollout")
     parser.add_argument("--rollback", action="store_true", help="undo an unfinished rollout")
+    parser.add_argument(
+        "--remove-overlays",
+        action="store_true",
+        help="have every model run as the operator's own files say, and leave nothing of gpudeck's on the hosts",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,6 +34,10 @@ def run(options: argparse.Namespace) -> int:
 
         return resume(inventory, back=options.rollback, take_over=options.take_over)
     changes = read_changes(options, inventory)
+    if options.remove_overlays:
+        if changes or options.plan is not None:
+            raise UsageError("--remove-overlays goes with no other change.")
+        return remove_overlays(inventory, options)
     if options.plan is not None:
         if changes:
             raise UsageError("--plan FILE and changes do not go together.")

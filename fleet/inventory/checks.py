@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fleet.commands import Template
 from fleet.inventory import fields, preferences, telemetry
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.nodes import Plain
@@ -23,6 +24,11 @@ _READS_SOURCE = ("text-embeddings-inference", "infinity", "whisper", "exllamav2"
 """Engines whose memory follows from their source where it is known, so that either is enough."""
 """Engines whose memory follows from what they load."""
 
+_VERBS = ("restart", "stop", "status", "logs")
+"""The commands of a model that no service manager runs; the first three are needed."""
+_FIELDS = ("model", "host", "gpus", "source", "arguments")
+"""What they can be told, beside the model's arguments by their flags."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
@@ -36,6 +42,8 @@ class _Facts:
     service: str | None
     enabled: bool
     args: Mapping[str, Plain]
+    texts: Mapping[str, Plain]
+    """Everything it says."""
 
 
 def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
@@ -48,6 +56,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     for model in models:
         yield from _place(model, sizes)
         yield from _missing(model)
+        yield from _commands(model)
         yield from _arguments(model)
     yield from _taken_twice(models)
     yield from preferences.complaints(file)
@@ -73,6 +82,7 @@ def _facts(name: str, entry: Mapping[str, Plain]) -> _Facts:
         service=_if_readable(fields.checked_service, entry.get("service")),
         enabled=entry.get("enabled", True) is True,
         args=_mapping(entry.get("args")),
+        texts=entry,
     )
 
 
@@ -126,6 +136,27 @@ def _missing(model: _Facts) -> Iterator[Complaint]:
         elif "source" not in model.given:
             reason = "what it takes follows from its source, or is declared, such as 1.5 GB"
             yield Complaint(keys, f"model {model.name} needs a source or memory: {reason}.", of_key=True)
+
+
+def _commands(model: _Facts) -> Iterator[Complaint]:
+    keys = ("models", model.name)
+    given = [verb for verb in _VERBS if verb in model.given]
+    if not given:
+        return
+    if "service" in model.given:
+        yield Complaint((*keys, given[0]), f"model {model.name} has a service: already, which does that.", of_key=True)
+        return
+    needed = [verb for verb in _VERBS[:3] if verb not in model.given]
+    if needed:
+        what = "memory has to be free before another model starts, and somebody has to say whether it runs"
+        yield Complaint(keys, f"model {model.name} needs {' and '.join(f'{v}:' for v in needed)} too: {what}.", True)
+    known = {*_FIELDS, *model.args}
+    for verb in given:
+        template = _if_readable(Template, model.texts.get(verb))
+        unknown = sorted((template.fields if template else frozenset()) - known)
+        if unknown:
+            message = f"{verb} of {model.name}: {{{unknown[0]}}} is neither {', '.join(_FIELDS)} nor one of its args."
+            yield Complaint((*keys, verb), message)
 
 
 def _arguments(model: _Facts) -> Iterator[Complaint]:

@@ -7,6 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from fleet.arguments import Kind, argument
+from fleet.commands import Template
 from fleet.hardware import ACCELERATORS, accelerator
 from fleet.inventory.scalars import unprintable
 from fleet.model import Scalar
@@ -19,8 +20,13 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 FLAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 """An engine's flag without its dashes."""
 
-SERVICE = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
-"""A systemd unit, system or user; an instance where it has an ``@``."""
+_UNIT = r"systemd(-user)?:[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}(?<!@)\.service"
+_CONTAINER = r"(podman|podman-user|docker):[A-Za-z0-9][A-Za-z0-9_.-]{0,200}"
+_QUADLET = r"quadlet(-user)?:[A-Za-z0-9_][A-Za-z0-9:_.-]{0,200}"
+_COMPOSE = r"compose:/[A-Za-z0-9@%+=,._/-]{1,240}\.ya?ml:[A-Za-z0-9][A-Za-z0-9._-]{0,100}"
+SERVICE = f"{_UNIT}|{_CONTAINER}|{_QUADLET}|{_COMPOSE}"
+"""A systemd unit, system or user, an instance where it has an ``@``; a container; a Quadlet; a service of a compose
+file."""
 
 LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 """A Prometheus label."""
@@ -67,8 +73,16 @@ def checked_accelerator(text: str) -> str:
 def checked_service(text: str) -> str:
     """How a model's process is managed."""
     if not re.fullmatch(SERVICE, text):
-        raise ValueError(f"{text!r} is not a service; write systemd:NAME.service or systemd-user:NAME.service")
+        raise ValueError(
+            f"{text!r} is not a service; write systemd:NAME.service, podman:NAME, docker:NAME, quadlet:NAME "
+            "or compose:/PATH/compose.yaml:NAME"
+        )
     return text
+
+
+def checked_template(text: str) -> str:
+    """A command with named fields."""
+    return Template(checked_line(text)).text
 
 
 def checked_url(text: str) -> str:

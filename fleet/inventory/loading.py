@@ -123,7 +123,7 @@ def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
     return Inventory(
         fleet=entry.fleet,
         hosts=tuple(_host(name, host) for name, host in entry.hosts.items()),
-        models=tuple(_model(name, model, spoken.get(name, ())) for name, model in entry.models.items()),
+        models=tuple(_model(name, model, spoken.get(name, ()), path.parent) for name, model in entry.models.items()),
         ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
         path=path,
         preferences=_preferences(entry),
@@ -167,13 +167,18 @@ def _host(name: str, entry: HostEntry) -> Host:
     )
 
 
-def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...]) -> Model:
+def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], folder: Path) -> Model:
+    said = {"restart": entry.restart, "stop": entry.stop, "status": entry.status, "logs": entry.logs}
+    commands = tuple((verb, text) for verb, text in said.items() if text is not None)
     return Model(
         name=name,
         engine=entry.engine,
         source=entry.source,
         place=entry.place,
-        service=entry.service,
+        service=f"command:{name}" if commands else entry.service,
+        commands=commands,
+        service_template=folder / entry.service_template if entry.service_template else None,
+        managed=entry.managed,
         url=entry.url,
         role=entry.role,
         args=Arguments(entry.args),

@@ -79,6 +79,29 @@ class ModelEntry(_Entry):
     service: Annotated[str | None, _read(fields.checked_service, fields.SERVICE)] = Field(
         default=None, description="how its process is managed, such as systemd:NAME.service"
     )
+    restart: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None,
+        description="instead of service: the command that starts it anew, with fields such as {gpus} and {arguments}",
+    )
+    stop: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="beside restart: the command that stops it and waits until it has stopped"
+    )
+    status: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None,
+        description="beside restart: the command that succeeds while it runs and prints the ids of its processes",
+    )
+    logs: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="beside restart: the command that prints its log"
+    )
+    service_template: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None,
+        alias="service-template",
+        description="the file, relative to this one, its service is made from where a host does not have it",
+    )
+    managed: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None,
+        description="the file, relative to this one, from which other tools make its service; gpudeck changes neither",
+    )
     url: Annotated[str | None, _read(fields.checked_url)] = Field(
         default=None, description="its own endpoint as seen from its host, such as http://127.0.0.1:8001"
     )

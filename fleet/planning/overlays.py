@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from fleet.errors import GpudeckError
 from fleet.hardware import Accelerator
-from fleet.model import Model, Scalar
+from fleet.model import Model, Place, Scalar
 from fleet.readings import GpuIdentity
 from fleet.services import Definition, Service
-from fleet.services.arguments import SHORT, check_rewritable, read_arguments, with_arguments
+from fleet.services.arguments import SHORT
+from fleet.services.indirect import named_arguments, with_changes
+from fleet.services.template import check_told
 
+_RENDER = "/dev/dri/renderD"
 _VISIBILITY = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
 
@@ -28,39 +31,75 @@ def overlay_for(
     ours to rewrite.
     """
     assert after.place is not None, "a model that starts has a place"
-    argv = _argv(definition, before, after)
-    if argv != definition.argv:
-        try:
-            check_rewritable(definition.argv)
-        except GpudeckError as error:
-            raise GpudeckError(f"{after.name}: {error.message}", error.way_out) from None
-    environment: Mapping[str, str | None] = {}
-    moved = before.place != after.place or not before.enabled
-    pinned = any(name in definition.overlaid_environment for name in _VISIBILITY)
-    if (moved or pinned) and own_place(definition.environment, identities) != after.place.gpus:
-        environment = pins(after.place.gpus, identities, accelerator)
-    if argv == definition.argv and not environment:
+    if after.commands:
+        check_told(before, after)
         return None
-    return service.overlay(definition, argv, environment)
+    try:
+        argv, variables = with_changes(definition, _wanted(definition, before, after))
+    except GpudeckError as error:
+        raise GpudeckError(f"{after.name}: {error.message}", error.way_out) from None
+    environment: dict[str, str | None] = {**variables}
+    devices = None
+    moved = before.place != after.place or not before.enabled
+    if (moved or is_pinned(definition)) and own_place(definition, identities) != after.place.gpus:
+        devices = nodes(definition, after.place, identities)
+        environment |= pins(after.place.gpus, identities, accelerator, alone=devices is not None)
+    unchanged = argv == definition.argv and not environment
+    overlay = None if unchanged else service.overlay(definition, argv, environment, devices)
+    if after.managed is not None and overlay != definition.overlay:
+        raise GpudeckError(
+            f"{after.name} is managed from {after.managed}, and gpudeck changes it neither there nor on the host.",
+            "`gpudeck plan --format patch` with the same changes prints what to change there.",
+        )
+    return overlay
 
 
-def _argv(definition: Definition, before: Model, after: Model) -> tuple[str, ...]:
-    """The operator's command line with the fleet's values of the arguments it, we or the draft touch."""
+def is_pinned(definition: Definition) -> bool:
+    """Whether an overlay of ours chooses the GPUs already."""
+    chosen = definition.overlay is not None and definition.overlaid_devices != definition.devices
+    return chosen or any(name in definition.overlaid_environment for name in _VISIBILITY)
+
+
+def _wanted(definition: Definition, before: Model, after: Model) -> dict[str, Scalar]:
+    """The fleet's values of the arguments that the operator's own definition, we or the draft touch; None = none."""
     changed = {flag for flag, value in after.args.items() if before.args.get(flag) != value}
-    named = {*read_arguments(definition.argv), *read_arguments(definition.overlaid_argv)}
+    named = named_arguments(definition)
     wanted: dict[str, Scalar] = {flag: None for flag in before.args if flag not in after.args}
     wanted.update(
         (flag, value) for flag, value in after.args.items() if flag in changed or SHORT.get(flag, flag) in named
     )
-    return with_arguments(definition.argv, wanted)
+    return wanted
 
 
-def pins(gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Accelerator) -> dict[str, str | None]:
+def nodes(definition: Definition, place: Place, identities: Sequence[GpuIdentity]) -> tuple[str, ...] | None:
+    """The device nodes of these GPUs, for a service that is given devices; None for one that sees them all.
+
+    Raises GpudeckError where it is given single nodes and the host does not say which are those GPUs'.
+    """
+    if not definition.devices:
+        return None
+    minors = {identity.hip_index: identity.render_minor for identity in identities}
+    wanted = [minors.get(index) for index in place.gpus]
+    if None not in wanted:
+        return tuple(f"{_RENDER}{minor}" for minor in wanted)
+    if any(device.startswith(_RENDER) for device in definition.devices):
+        raise GpudeckError(
+            f"{place.host} does not say which device nodes are those of {place}, and its containers are given nodes.",
+            "Its kernel must show drm_render_minor in /sys/class/kfd/kfd/topology.",
+        )
+    return None
+
+
+def pins(
+    gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Accelerator, *, alone: bool = False
+) -> dict[str, str | None]:
     """The variables that show a process these GPUs (HIP indices) and no others; None clears one.
 
     Whole AMD GPUs with an id are named by it, ``GPU-<unique_id>``, which survives any reordering. Partitions
     share their GPU's id, so they, and GPUs without one, go by the index of this moment: ROCr counts as HIP
-    does where nothing filters, and filters before HIP. NVIDIA's are counted by PCI address.
+    does where nothing filters, and filters before HIP. A process that is given these GPUs' device nodes and no
+    others is ``alone`` with them, and an index would count among them: it needs none. NVIDIA's are counted by PCI
+    address.
     """
     if accelerator.vendor == "nvidia":
         return {
@@ -71,7 +110,7 @@ def pins(gpus: Sequence[int], identities: Sequence[GpuIdentity], accelerator: Ac
     by_id = len(chosen) == len(gpus) and all(_has_own_id(identity, identities) for identity in chosen)
     names = [f"GPU-{identity.unique_id}" for identity in chosen] if by_id else list(map(str, gpus))
     return {
-        "ROCR_VISIBLE_DEVICES": ",".join(names),
+        "ROCR_VISIBLE_DEVICES": None if alone and not by_id else ",".join(names),
         "HIP_VISIBLE_DEVICES": None,
         "CUDA_VISIBLE_DEVICES": None,
     }
@@ -81,9 +120,17 @@ def _has_own_id(identity: GpuIdentity, identities: Sequence[GpuIdentity]) -> boo
     return bool(identity.unique_id) and sum(other.unique_id == identity.unique_id for other in identities) == 1
 
 
-def own_place(environment: Mapping[str, str], identities: Sequence[GpuIdentity]) -> tuple[int, ...] | None:
-    """The GPUs (HIP indices) an environment shows a process; None where it does not say, or not plainly."""
-    given = {name: environment[name] for name in _VISIBILITY if environment.get(name)}
+def own_place(definition: Definition, identities: Sequence[GpuIdentity]) -> tuple[int, ...] | None:
+    """The GPUs (HIP indices) the operator's own definition shows a process; None where it does not say plainly."""
+    given = {name: definition.environment[name] for name in _VISIBILITY if definition.environment.get(name)}
+    by_minor = {f"{_RENDER}{identity.render_minor}": identity.hip_index for identity in identities}
+    found = [by_minor.get(node.partition(":")[0]) for node in definition.devices if node.startswith(_RENDER)]
+    if found:
+        return None if given or None in found else tuple(sorted(index for index in found if index is not None))
+    return _visible(given, identities)
+
+
+def _visible(given: Mapping[str, str], identities: Sequence[GpuIdentity]) -> tuple[int, ...] | None:
     listed, *others = set(given.values()) or {""}
     if others or not listed or (len(given) > 1 and "ROCR_VISIBLE_DEVICES" in given):
         return None  # each filters what the other left

@@ -78,8 +78,8 @@ class Step:
 
     @property
     def overlay(self) -> str | None:
-        """Of a write: the overlay's text."""
-        return next((command.stdin.decode() for command in self.commands if command.stdin), None)
+        """Of a write: the overlay's text, the last thing it writes."""
+        return next((command.stdin.decode() for command in reversed(self.commands) if command.stdin), None)
 
     @property
     def fits(self) -> bool:

@@ -134,9 +134,11 @@ class _Writer:
             [reading.identity for gpu, reading in self._world.gpus.items() if gpu.host == place.host],
             self._inventory.host(place.host).accelerator,
         )
-        if overlay == self._overlays.get((job.name, place.host), definition.overlay):
+        missing = definition.missing if (job.name, place.host) not in self._overlays else None
+        if missing is None and overlay == self._overlays.get((job.name, place.host), definition.overlay):
             return
         self._overlays[job.name, place.host] = overlay
-        commands = unit.remove_overlay() if overlay is None else unit.write_overlay(overlay)
-        action = Action.REMOVE if overlay is None else Action.WRITE
+        commands = () if missing is None else unit.install(missing)
+        commands += unit.remove_overlay() if overlay is None else unit.write_overlay(overlay)
+        action = Action.REMOVE if overlay is None and missing is None else Action.WRITE
         yield Step(0, action, job.name, place.host, unit.name, place.gpu_ids, commands, seconds=COMMAND_SECONDS)

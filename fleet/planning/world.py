@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -17,7 +18,8 @@ from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.model import GpuId, Model
 from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceWord
-from fleet.services import Definition
+from fleet.services import Definition, MissingServiceError, Service
+from fleet.services.installing import rendered, to_install
 from fleet.services.registry import service_of
 from fleet.startup import ModelStart
 
@@ -122,7 +124,7 @@ async def read_world(
         if host in readings
     }
     found = await asyncio.gather(
-        *(_definition(inventory, model, host, connections[host]) for (_, host), model in wanted.items())
+        *(_definition(inventory, model, host, connections) for (_, host), model in wanted.items())
     )
     for key, definition in zip(wanted, found, strict=True):
         old = standings[key]
@@ -155,15 +157,53 @@ def _standing(model: Model, host: str, snapshot: HostSnapshot, reading: HostRead
     )
 
 
-async def _definition(inventory: Inventory, model: Model, host: str, connection: Reader) -> Definition:
+async def _definition(inventory: Inventory, model: Model, host: str, connections: Mapping[str, Reader]) -> Definition:
+    """How the model's service is defined there, or would be if it were made from the fleet file's template."""
+    service = _service(inventory, model, host)
+    answer = await connections[host].read(service.definition())
+    try:
+        return service.parse_definition(answer)
+    except MissingServiceError as missing:
+        message = f"{model.name} on {host}: {missing.message}"
+        if model.service_template is not None:
+            return _from_template(service, model, model.service_template, message)
+        elsewhere = await _elsewhere(inventory, model, host, connections)
+        raise MissingServiceError(message, f"{missing.way_out}{elsewhere}") from None
+    except GpudeckError as error:
+        raise GpudeckError(f"{model.name} on {host}: {error.message}", error.way_out) from None
+
+
+def _service(inventory: Inventory, model: Model, host: str) -> Service:
     service = service_of(model, inventory.host(host).become)
     if service is None:
         raise UsageError(
             f"{model.name} has no service, so gpudeck cannot restart it.",
             "Write how it is run into the fleet file, such as service: systemd:NAME.service.",
         )
-    answer = await connection.read(service.definition())
+    return service
+
+
+def _from_template(service: Service, model: Model, path: Path, missing: str) -> Definition:
     try:
-        return service.parse_definition(answer)
+        text = rendered(path.read_text(encoding="utf-8"), model)
+        service.install(text)
+        suffix = "container" if service.name.startswith("quadlet") else "service"
+        definition = service.parse_definition(Answer(0, f"# {path.absolute()}.{suffix}\n{text}", ""))
+    except (OSError, ValueError) as error:
+        raise GpudeckError(f"{missing} Its template cannot be used: {error}.") from None
     except GpudeckError as error:
-        raise GpudeckError(f"{model.name} on {host}: {error.message}", error.way_out) from None
+        raise GpudeckError(f"{missing} Its template cannot be used: {error.message}", error.way_out) from None
+    return replace(definition, missing=text)
+
+
+async def _elsewhere(inventory: Inventory, model: Model, host: str, connections: Mapping[str, Reader]) -> str:
+    """The definition the model has on the host where it is now, to be installed on another; empty where it has none."""
+    here = inventory.model(model.name)
+    if here.place is None or here.place.host == host:
+        return ""
+    service = _service(inventory, here, here.place.host)
+    try:
+        found = service.parse_definition(await connections[here.place.host].read(service.definition()))
+    except GpudeckError:
+        return ""
+    return f" On {here.place.host} it is:\n{to_install(found.text)}" if found.text else ""

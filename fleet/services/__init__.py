@@ -5,12 +5,20 @@ Nothing here holds a connection; whoever holds one runs the commands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from fleet.commands import Answer, Read, Write
+from fleet.errors import GpudeckError
+from fleet.readings import ServiceReading
+
+
+class MissingServiceError(GpudeckError):
+    """A service that its host does not have."""
+
+    title = "No such service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +28,7 @@ class Definition:
     argv: tuple[str, ...]
     """The command line of the operator's own files, our overlay left out; variables not yet expanded."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Of the operator's own files. Never shown: it may hold secrets."""
+    """Of the operator's own files, as far as it matters to us. Never shown: it may hold secrets."""
     overlay: str | None = None
     """Our overlay as it stands on the host; None where there is none."""
     overlaid_argv: tuple[str, ...] = ()
@@ -29,23 +37,61 @@ class Definition:
     """The variables our overlay sets."""
     command: str = ""
     """``argv`` as the operator's own files write it, in the manager's own syntax."""
+    files: tuple[str, ...] = ()
+    """The operator's own files it is written in; empty where it is in none."""
+    environment_files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Of each variable that a file of variables sets: that file."""
+    text: str = ""
+    """Those files' text, where they are such as could be installed elsewhere."""
+    missing: str | None = None
+    """What has to be installed first, where the host does not have the service yet."""
+    devices: tuple[str, ...] = ()
+    """The device nodes the operator's own definition gives; empty where its kind gives none."""
+    overlaid_devices: tuple[str, ...] = ()
+    """The device nodes given with our overlay in effect."""
+
+
+class Manager(Protocol):
+    """What manages services on one host, and is asked for the states of many at once. Equal where it is the same."""
+
+    def states(self, services: Sequence[Any]) -> Read:
+        """The command that prints the states of these services of it."""
+
+    def parse_states(self, services: Sequence[Any], printed: str) -> Mapping[str, ServiceReading]:
+        """What `states` printed for the same services, by their names; what was not printed is absent."""
 
 
 class Service(Protocol):
-    """One service on one host. Its state is read for many at once, by `fleet.services.states`."""
+    """One service on one host."""
 
     @property
     def name(self) -> str:
-        """As the fleet file writes it: ``systemd:NAME.service``."""
+        """As the fleet file writes it: ``systemd:NAME.service``, ``podman:NAME``."""
+
+    @property
+    def manager(self) -> Manager:
+        """Who is asked for its state."""
 
     def definition(self) -> Read:
         """The command that prints what the manager would run."""
 
     def parse_definition(self, answer: Answer) -> Definition:
-        """Read that print. Raises GpudeckError where the service is missing or unreadable."""
+        """Read that print. Raises MissingServiceError, or GpudeckError where the service is unreadable."""
 
-    def overlay(self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]) -> str:
-        """The overlay that makes the service run ``argv`` with these variables set, or (None) cleared."""
+    def install(self, text: str) -> tuple[Write, ...]:
+        """The commands that install this definition. Raises GpudeckError for a kind that is not installed as a file."""
+
+    def overlay(
+        self,
+        definition: Definition,
+        argv: tuple[str, ...],
+        environment: Mapping[str, str | None],
+        devices: Sequence[str] | None = None,
+    ) -> str:
+        """The overlay that makes the service run ``argv`` with these variables set, or (None) cleared.
+
+        ``devices`` are the GPUs' nodes for a kind that is given devices; None leaves the operator's own.
+        """
 
     def write_overlay(self, overlay: str) -> tuple[Write, ...]:
         """The commands that put our overlay in place, whole or not at all, and make the manager read it."""

@@ -86,22 +86,18 @@ def with_arguments(argv: Sequence[str], changed: Mapping[str, Scalar]) -> tuple[
     return tuple(words)
 
 
-def check_rewritable(argv: Sequence[str]) -> None:
-    """Refuse command lines whose arguments we must not rewrite. Raises GpudeckError with the place to edit.
+def is_shell(argv: Sequence[str]) -> bool:
+    """Whether a command line runs a shell, so that what follows is a script and not words of an engine."""
+    return argv[0].rpartition("/")[2] in _SHELLS
 
-    A shell's script is text, not words; and a secret would be copied into our overlay.
-    """
-    program = argv[0].rpartition("/")[2]
-    if program in _SHELLS:
-        raise GpudeckError(
-            f"its command line is a script run by {program}, whose arguments cannot be changed from outside.",
-            "Change them in the unit or the script, or let the unit run the engine itself.",
-        )
+
+def check_no_secret(argv: Sequence[str]) -> None:
+    """Refuse command lines that hold a secret, which an overlay would copy. Raises GpudeckError."""
     for flag in _flags(argv):
         if is_secret(flag.name) and flag.value is not True:
             raise GpudeckError(
                 f"its command line holds a secret (--{flag.name}), which would be copied into the overlay.",
-                "Move the secret to an environment file of the unit first.",
+                "Move the secret to an environment file of the service first.",
             )
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from fleet.errors import UsageError
 from fleet.model import Model
 from fleet.services import Service
+from fleet.services.compose import Compose
+from fleet.services.containers import Container, ContainerEngine
+from fleet.services.quadlet import Quadlet
 from fleet.services.systemd import Systemd
+from fleet.services.template import Templated, filled_in
 from fleet.text import clean
 
 
@@ -14,7 +18,9 @@ def service_of(model: Model, become: str) -> Service | None:
 
     ``become`` is its host's: ``sudo`` or ``none``. Raises UsageError for a ``service:`` we cannot drive.
     """
-    return None if model.service is None else service_named(model.service, become)
+    if model.service is None:
+        return None
+    return service_named(filled_in(model) if model.commands else model.service, become)
 
 
 def service_named(written: str, become: str) -> Service:
@@ -25,8 +31,18 @@ def service_named(written: str, become: str) -> Service:
             return Systemd(name, become)
         case "systemd-user":
             return Systemd(name, become, user=True)
+        case "podman" | "docker":
+            return Container(name, ContainerEngine(kind, become), kind)
+        case "podman-user":
+            return Container(name, ContainerEngine("podman"), kind)
+        case "quadlet" | "quadlet-user":
+            return Quadlet(name, become, user=kind == "quadlet-user")
+        case "compose":
+            return Compose.named(name, become)
+        case "command" if " " in name:
+            return Templated.named(written)
         case _:
             raise UsageError(
                 f"{clean(written)!r} is not a service gpudeck can drive.",
-                "Write systemd:NAME.service or systemd-user:NAME.service.",
+                "Write systemd:NAME.service, podman:NAME, docker:NAME, quadlet:NAME or compose:/PATH/FILE.yaml:NAME.",
             )

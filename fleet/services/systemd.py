@@ -5,23 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from itertools import takewhile
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
-from fleet.services import Definition
-from fleet.services.unit_syntax import Assignment, Word, assignments, literal, quoted, words
+from fleet.services import Definition, MissingServiceError
+from fleet.services.docker_run import Container, container, device_nodes, with_settings
+from fleet.services.unit_states import UnitManager
+from fleet.services.unit_syntax import (
+    Assignment,
+    Word,
+    assignments,
+    environment_of,
+    fragments,
+    literal,
+    quoted,
+    rewritten,
+    words,
+)
+from fleet.services.unit_variables import READ, apart
+from fleet.services.variables import checked_variables
 from fleet.text import clean
 
 OVERLAY = "50-gpudeck.conf"
-_HEADER = (
+HEADER = (
     "# Written by gpudeck, which owns this file and no other of this unit.\n"
     "# Delete it and reload systemd to have the unit back as its own files say.\n"
 )
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FRAGMENT = re.compile(r"# (/\S.*\.(?:service|conf))")
 _PREFIX = re.compile(r"[-@:+!|]*")
+_ENV = "/usr/bin/env"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +59,40 @@ class Systemd:
         return f"systemd-user:{self.unit}" if self.user else f"systemd:{self.unit}"
 
     @property
+    def manager(self) -> UnitManager:
+        """The system's, or the user's own."""
+        return UnitManager(self.user)
+
+    @property
     def folder(self) -> str:
         """The folder of the unit's drop-ins; a user's is relative to the home folder sessions start in."""
         return f"{'.config' if self.user else '/etc'}/systemd/{'user' if self.user else 'system'}/{self.unit}.d"
 
     def definition(self) -> Read:
-        """``systemctl cat``: every file of the unit, in the order systemd applies them."""
-        return Read((*self.systemctl, "cat", "--no-pager", self.unit))
+        """``systemctl cat``: every file of the unit, in the order systemd applies them.
+
+        Then, of its files of variables, the lines that can hold arguments or choose GPUs, and no other: secrets stay
+        where they are.
+        """
+        become = " ".join(Read((":",)).as_root("none" if self.user else self.become).words[:-1])
+        return Read(("sh", "-c", READ, "sh", " ".join(self.systemctl), become, self.unit))
 
     def parse_definition(self, answer: Answer) -> Definition:
         """Read that print. Raises GpudeckError where the unit is missing or its command line is not one."""
         if not answer.ok:
             reason = clean(answer.stderr) or f"systemctl ended with status {answer.exit_status}."
-            raise GpudeckError(
+            raise MissingServiceError(
                 f"{self.unit} cannot be read: {reason}",
                 "Install the unit, or correct the model's service: in the fleet file.",
             )
         ours = f"/{self.folder}/{OVERLAY}".replace("//", "/")
+        printed, from_files = apart(answer.stdout)
         own: list[Assignment] = []
         added: list[Assignment] = []
         everything: list[Assignment] = []
         overlay = None
-        for path, body in _fragments(answer.stdout):
+        files = fragments(printed)
+        for path, body in files:
             found = list(assignments(body))
             everything += found
             if path.endswith(ours):
@@ -76,54 +101,86 @@ class Systemd:
                 own += found
         command = self._command(own)
         running = self._command(everything)
+        forced, overlaid = _without_forced(_argv(running), _argv(command)) if running != command else ({}, ())
+        argv = _argv(command)
+        inside = self._container(argv)
         return Definition(
-            argv=_argv(command),
-            environment=_environment(own),
+            argv=argv,
+            environment=environment_of(own, "Service")
+            | {name: value for name, (value, _) in from_files.items()}
+            | (dict(inside.environment) if inside else {}),
             overlay=overlay,
-            overlaid_argv=() if running == command else _argv(running),
-            overlaid_environment=_environment(added),
+            overlaid_argv=() if overlaid == argv else overlaid,
+            overlaid_environment=environment_of(added, "Service") | forced | _set_inside(overlaid),
             command=command,
+            files=tuple(clean(path) for path, _ in files if not path.endswith(ours)),
+            devices=device_nodes(argv),
+            overlaid_devices=device_nodes(overlaid or argv),
+            text="\n".join(body for path, body in files if not path.endswith(ours)),
+            environment_files={name: path for name, (_, path) in from_files.items()},
         )
 
-    def overlay(self, definition: Definition, argv: tuple[str, ...], environment: Mapping[str, str | None]) -> str:
+    def overlay(
+        self,
+        definition: Definition,
+        argv: tuple[str, ...],
+        environment: Mapping[str, str | None],
+        devices: Sequence[str] | None = None,
+    ) -> str:
         """The drop-in that makes the unit run ``argv`` with these variables set, or (None) cleared.
 
         Words of ``argv`` that the operator's own command line has are written as it writes them, so that its
         ``%i`` and ``${NAME}`` stay what they are; all other words mean exactly their text.
         Raises UsageError for a variable's name that is none, or a value no unit file can hold.
         """
-        for name in environment:
-            if not _VARIABLE.fullmatch(name):
-                raise UsageError(f"{clean(name)!r} is not the name of an environment variable.")
-        cleared = [name for name, value in environment.items() if value is None]
+        cleared = checked_variables(environment)
+        if container(argv) is not None:
+            argv, environment, cleared = with_settings(argv, environment, devices), {}, ()
+        settled = {name: value for name, value in environment.items() if value is not None}
+        forced = [f"{name}={value}" for name, value in settled.items() if name in definition.environment_files]
         lines = ["[Service]"]
         try:
             if cleared:
                 lines.append(f"UnsetEnvironment={' '.join(cleared)}")
             lines += [
                 f"Environment={quoted(f'{name}={value}', expands=False)}"
-                for name, value in environment.items()
-                if value is not None
+                for name, value in settled.items()
+                if name not in definition.environment_files
             ]
-            if argv != definition.argv:
-                lines += ["ExecStart=", f"ExecStart={_rewritten(definition, argv)}"]
+            if forced or argv != definition.argv:
+                lines += ["ExecStart=", f"ExecStart={_rewritten(definition, argv, forced)}"]
         except ValueError as error:
             raise UsageError(f"{self.unit}: {error}.") from None
-        return _HEADER + "\n".join(lines) + "\n"
+        return HEADER + "\n".join(lines) + "\n"
 
     def write_overlay(self, overlay: str) -> tuple[Write, ...]:
         """Write beside it under a name systemd ignores, rename over it, reload: whole or not at all."""
-        path = f"{self.folder}/{OVERLAY}"
+        return self.put(self.folder, overlay)
+
+    def remove_overlay(self) -> tuple[Write, ...]:
+        """Delete the drop-in, and what an interrupted write may have left, and reload."""
+        return self.take_away(self.folder)
+
+    def install(self, text: str) -> tuple[Write, ...]:
+        """Write the unit itself, whole or not at all, and reload."""
+        return self.put_file(self.folder.removesuffix(".d"), text)
+
+    def put(self, folder: str, overlay: str) -> tuple[Write, ...]:
+        """The commands that make this our drop-in in that folder."""
+        return self.put_file(f"{folder}/{OVERLAY}", overlay)
+
+    def put_file(self, path: str, text: str) -> tuple[Write, ...]:
+        """The commands that write a file beside its name, rename it over, and make the manager read it."""
         return (
-            self._write("mkdir", "-p", self.folder),
-            self._write("tee", f"{path}.new", stdin=overlay.encode()),
+            self._write("mkdir", "-p", path.rpartition("/")[0]),
+            self._write("tee", f"{path}.new", stdin=text.encode()),
             self._write("mv", "-T", f"{path}.new", path),
             self._write(*self.systemctl, "daemon-reload"),
         )
 
-    def remove_overlay(self) -> tuple[Write, ...]:
-        """Delete the drop-in, and what an interrupted write may have left, and reload."""
-        path = f"{self.folder}/{OVERLAY}"
+    def take_away(self, folder: str) -> tuple[Write, ...]:
+        """The commands that leave no drop-in of ours in that folder."""
+        path = f"{folder}/{OVERLAY}"
         return (
             self._write("rm", "-f", path, f"{path}.new"),
             self._write(*self.systemctl, "daemon-reload"),
@@ -146,10 +203,21 @@ class Systemd:
     @property
     def systemctl(self) -> tuple[str, ...]:
         """``systemctl`` speaking to the manager of this unit."""
-        return ("systemctl", "--user") if self.user else ("systemctl",)
+        return self.manager.systemctl
 
     def _write(self, *words: str, stdin: bytes = b"") -> Write:
         return Write(words, stdin).as_root("none" if self.user else self.become)
+
+    def _container(self, argv: Sequence[str]) -> Container | None:
+        """The container a unit runs, where its processes are the unit's own. Raises GpudeckError where they are not."""
+        inside = container(argv)
+        if inside is not None and "--cgroups=split" not in argv:
+            raise GpudeckError(
+                f"{self.unit} runs a container whose processes are not the unit's, so its memory cannot be told.",
+                "Make it a Quadlet, add --cgroups=split to its podman run, or let the engine itself keep the container "
+                "running (--restart=always) and write service: docker:NAME.",
+            )
+        return inside
 
     def _command(self, settings: Sequence[Assignment]) -> str:
         commands: list[str] = []
@@ -173,18 +241,9 @@ class Systemd:
         return commands[0]
 
 
-def _fragments(printed: str) -> list[tuple[str, str]]:
-    """(path, text) of each file ``systemctl cat`` printed, in order."""
-    result: list[tuple[str, list[str]]] = []
-    after_blank = True
-    for line in printed.splitlines():
-        header = _FRAGMENT.fullmatch(line) if after_blank or not result else None
-        if header:
-            result.append((header[1], []))
-        elif result:
-            result[-1][1].append(line)
-        after_blank = not line.strip()
-    return [(path, "\n".join(lines)) for path, lines in result]
+def _set_inside(argv: Sequence[str]) -> dict[str, str]:
+    inside = container(argv)
+    return dict(inside.environment) if inside else {}
 
 
 def _prefix(command: str) -> str:
@@ -203,28 +262,25 @@ def _argv(command: str) -> tuple[str, ...]:
     return tuple(literal(word.text, expands=expands) for word in found)
 
 
-def _rewritten(definition: Definition, argv: tuple[str, ...]) -> str:
+def _rewritten(definition: Definition, argv: tuple[str, ...], forced: Sequence[str]) -> str:
+    """The command line as a unit file writes it; ``forced`` variables are set by env(1), whatever the unit's files say.
+
+    Raises ValueError where that cannot be written.
+    """
     own, expands = _split(definition.command)
-    written: list[str] = []
-    for kind, a, b, c, d in SequenceMatcher(a=definition.argv, b=argv, autojunk=False).get_opcodes():
-        if kind == "equal":
-            written += [word.raw for word in own[a:b]]
-        else:
-            written += [quoted(word, expands=expands) for word in argv[c:d]]
-    return _prefix(definition.command) + " ".join(written)
+    prefix = _prefix(definition.command)
+    if forced and "@" in prefix:
+        raise ValueError("a command line with @ before it cannot have its variables set")
+    written = [quoted(word, expands=expands) for word in (_ENV, *forced)] if forced else []
+    written.append(rewritten(own, definition.argv, argv, expands=expands))
+    return prefix + " ".join(written)
 
 
-def _environment(settings: Sequence[Assignment]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for section, key, value in settings:
-        if (section, key) != ("Service", "Environment"):
-            continue
-        if not value:
-            found = {}
-            continue
-        try:
-            pairs = [literal(word.text, expands=False) for word in words(value)]
-        except ValueError:
-            continue  # systemd passes such a line over too
-        found.update((name, text) for name, equals, text in (pair.partition("=") for pair in pairs) if equals)
-    return found
+def _without_forced(argv: tuple[str, ...], own: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables our overlay has env(1) set before a command line, and the command line after it."""
+    set_here = list(takewhile(lambda word: re.match(r"[A-Za-z_][A-Za-z0-9_]*=", word), argv[1:]))
+    rest = argv[1 + len(set_here) :]
+    if argv[0] != _ENV or (own[0] == _ENV and rest[:1] != (_ENV,)):
+        return {}, argv
+    pairs = (word.partition("=") for word in set_here)
+    return {name: value for name, _, value in pairs}, rest

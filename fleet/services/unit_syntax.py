@@ -6,10 +6,12 @@ The rules are those of systemd.syntax(7) and of systemd's ``extract_first_word``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
+_FRAGMENT = re.compile(r"# (/\S.*\.(?:service|conf|container))")
 _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 _LETTERS = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ",
@@ -131,3 +133,48 @@ def _unescaped(value: str, position: int) -> tuple[str, int]:
         return chr(int(digits, base)), match.end()
     letter = value[position : position + 1]
     return _LETTERS.get(letter, "\\" + letter), position + 1
+
+
+def fragments(printed: str) -> list[tuple[str, str]]:
+    """(path, text) of each file that ``systemctl cat`` printed, or what prints as it does, in order."""
+    result: list[tuple[str, list[str]]] = []
+    after_blank = True
+    for line in printed.splitlines():
+        header = _FRAGMENT.fullmatch(line) if after_blank or not result else None
+        if header:
+            result.append((header[1], []))
+        elif result:
+            result[-1][1].append(line)
+        after_blank = not line.strip()
+    return [(path, "\n".join(lines)) for path, lines in result]
+
+
+def environment_of(settings: Iterable[Assignment], section: str) -> dict[str, str]:
+    """The variables that a section's ``Environment=`` lines leave set."""
+    found: dict[str, str] = {}
+    for in_section, key, value in settings:
+        if (in_section, key) != (section, "Environment"):
+            continue
+        if not value:
+            found = {}
+            continue
+        try:
+            pairs = [literal(word.text, expands=False) for word in words(value)]
+        except ValueError:
+            continue  # systemd passes such a line over too
+        found.update((name, text) for name, equals, text in (pair.partition("=") for pair in pairs) if equals)
+    return found
+
+
+def rewritten(own: Sequence[Word], before: Sequence[str], after: Sequence[str], *, expands: bool) -> str:
+    """A value whose words mean ``after``: those ``own`` words that are among them as they are written, ``%i`` and all.
+
+    ``before`` are the same own words by their text.
+    """
+    written: list[str] = []
+    for kind, a, b, c, d in SequenceMatcher(a=before, b=after, autojunk=False).get_opcodes():
+        if kind == "equal":
+            written += [word.raw for word in own[a:b]]
+        else:
+            written += [quoted(word, expands=expands) for word in after[c:d]]
+    return " ".join(written)

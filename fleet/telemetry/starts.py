@@ -110,7 +110,7 @@ class Starts:
         self._done[model.name] = reading.invocation
         if served is None or model.place is None:
             return False
-        owner = reading.owner or service.name
+        owner = model.service or service.name
         held = host.held_by(owner) if host else {}
         gpus = tuple(sorted(held)) or model.place.gpus
         start = ModelStart(
@@ -170,8 +170,7 @@ def _has_ended(model: Model, reading: ServiceReading, seen: HostSnapshot) -> boo
     engine = seen.engines.get(model.name)
     if model.url is not None:
         return engine is not None and engine.healthy is True
-    owner = reading.owner or model.service
-    since = [process.start_ticks / HERTZ for process in seen.reading.processes if process.owner == owner]
+    since = [process.start_ticks / HERTZ for process in seen.reading.processes if process.owner == model.service]
     return bool(since) and seen.reading.uptime_seconds - min(since) > LOADING_SECONDS
 
 

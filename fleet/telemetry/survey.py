@@ -12,6 +12,7 @@ from fleet.hardware import recognise
 from fleet.inventory import Host
 from fleet.model import Arguments, Engine, Model, Place, Version
 from fleet.readings import GpuIdentity, HostReading, ProcessReading
+from fleet.services.containers import ContainerEngine
 from fleet.services.registry import service_named
 from fleet.services.serve_line import Served, read
 from fleet.ssh.probe_only import ProbeOnly
@@ -97,25 +98,42 @@ async def _model(
     """What a service serves, by its unit's own command line. Raises GpudeckError where it cannot be told."""
     if owner is None:
         raise GpudeckError("no service manager runs it, so that gpudeck could not restart it.")
-    service = service_named(owner, host.become)
+    service = service_named(await _service_name(connection, owner, host.become), host.become)
     definition = service.parse_definition(await connection.read(service.definition()))
     indices = tuple(sorted(reading.held_by(owner)))
     held = max(reading.held_by(owner).values())
     try:
         served = read(definition.overlaid_argv or definition.argv)
     except UsageError:
-        return Model(_slug(owner), Engine("other"), place=Place(host.name, indices), service=owner, memory_bytes=held)
+        return Model(
+            _slug(service.name),
+            Engine("other"),
+            place=Place(host.name, indices),
+            service=service.name,
+            memory_bytes=held,
+        )
     url = f"http://127.0.0.1:{_port(served)}"
     return Model(
         _slug(str(served.args.get("served-model-name") or served.source)),
         await _with_version(connection, served.engine, url),
         source=served.source,
         place=Place(host.name, indices),
-        service=owner,
+        service=service.name,
         url=url,
         args=Arguments({flag: value for flag, value in served.args.items() if flag not in _NOT_MEMORY}),
         memory_bytes=held if served.engine.name in ("whisper", "other") else None,
     )
+
+
+async def _service_name(connection: ProbeOnly, owner: str, become: str) -> str:
+    """The service as a fleet file names it: a container by its name, which stays when it is made anew."""
+    kind, _, identity = owner.partition(":")
+    if kind not in ("docker", "podman"):
+        return owner
+    answer = await connection.read(ContainerEngine(kind, become).name_of(identity))
+    if not answer.ok:
+        raise GpudeckError(f"{kind} does not tell its name: {clean(answer.stderr) or 'it gave no reason'}")
+    return f"{kind}:{answer.stdout.strip().lstrip('/')}"
 
 
 def _port(served: Served) -> int:

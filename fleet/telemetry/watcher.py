@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -13,7 +13,7 @@ from typing import Any
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Host
 from fleet.model import Model
-from fleet.readings import HostReading, HostSnapshot, Link, ServiceWord
+from fleet.readings import HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
 from fleet.services import Service
 from fleet.services.holder import parse_holder, who_holds
 from fleet.services.registry import service_of
@@ -138,6 +138,7 @@ class HostWatcher:
         before = self._snapshot.reading
         if before is not None and before.boot_id != reading.boot_id:
             self._reboot = f"{self._host.name} was rebooted while it was watched."
+        reading = reading.known_as(self._names(self._snapshot.services))
         self._show(link=Link.LIVE, reason="", read_at=self._clock(), reading=reading)
         self._frame_came.set()
 
@@ -188,9 +189,18 @@ class HostWatcher:
         except GpudeckError as error:  # the host is alive as long as its frames come; its services are unknown
             states = {}
             self._trouble = f"The services of {self._host.name} are not known: {error}"
-        self._show(
-            services={name: states[service.name] for name, service in self._services.items() if service.name in states}
-        )
+        found = {name: states[service.name] for name, service in self._services.items() if service.name in states}
+        reading = self._snapshot.reading
+        self._show(services=found, reading=reading and reading.known_as(self._names(found)))
+
+    def _names(self, services: Mapping[str, ServiceReading]) -> dict[str, str]:
+        """The services' names, by what their processes show instead."""
+        return {
+            shown: self._services[model].name
+            for model, state in services.items()
+            if model in self._services
+            for shown in state.runs_as
+        }
 
     async def _ask_who_changes_it(self) -> None:
         with suppress(GpudeckError):  # the frames tell whether the host is lost

@@ -251,3 +251,38 @@ def test_no_slip_in_a_good_file_raises_anything_but_told_problems(at: int, cut: 
         load_text(TEXT[:at] + put + TEXT[at + cut :], PATH)
     except FleetFileError as error:
         assert all(problem.line >= 1 for problem in error.problems)
+
+
+COMMANDS = (
+    "    restart: ctl restart --gpus {gpus} {arguments}\n    stop: ctl stop {model}\n    status: pgrep -x llama\n"
+)
+
+
+def test_commands_of_the_operators_own_take_the_place_of_a_service() -> None:
+    model = load_text(GOOD.replace("    args:\n", f"{COMMANDS}    args:\n"), PATH).model("llama")
+    assert model.service == "command:llama"
+    assert dict(model.commands)["stop"] == "ctl stop {model}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("    restart: ctl restart\n", "needs stop: and status: too"),
+        (f"    service: systemd:a.service\n{COMMANDS}", "has a service: already"),
+        (COMMANDS.replace("{gpus}", "{gpu}"), "{gpu} is neither model, host, gpus, source, arguments nor one of its"),
+        (COMMANDS.replace("ctl stop {model}", '"ctl \'stop"'), "is not a command"),
+    ],
+)
+def test_commands_that_cannot_work_are_told(lines: str, said: str) -> None:
+    assert any(said in problem for problem in problems(GOOD.replace("    args:\n", f"{lines}    args:\n")))
+
+
+@pytest.mark.parametrize("service", ["podman:vllm-llama", "docker:a.b_c", "podman-user:x", "systemd-user:a@b.service"])
+def test_every_kind_of_service_can_be_written(service: str) -> None:
+    assert load_text(GOOD.replace("    args:\n", f"    service: {service}\n    args:\n"), PATH).model("llama").service
+
+
+def test_where_a_service_is_made_is_a_path_beside_the_fleet_file() -> None:
+    lines = "    service: systemd:a.service\n    service-template: units/a\n    managed: roles/a.service\n    args:\n"
+    model = load_text(GOOD.replace("    args:\n", lines), Path("/srv/fleet.yaml")).model("llama")
+    assert (model.service_template, model.managed) == (Path("/srv/units/a"), "roles/a.service")

@@ -41,7 +41,7 @@ OURS = Model(
     memory_bytes=2 * GiB,
 )
 INVENTORY = Inventory("test", (Host("gpu01", "ops@gpu01", "MI300X", 2),), (OURS,))
-RUNNING = ServiceReading(ServiceWord.ACTIVE, main_pid=42, owner=f"docker:{CONTAINER}")
+RUNNING = ServiceReading(ServiceWord.ACTIVE, main_pid=42)
 
 
 def process(pid: int, owner: str | None, *held: int, state: str = "S") -> ProcessReading:
@@ -128,7 +128,7 @@ def found(
         link,
         reason="It is slow." if link is not Link.LIVE else "",
         read_at=1.0,
-        reading=HostReading("boot", 1, 10.0, gpus, processes),
+        reading=HostReading("boot", 1, 10.0, gpus, processes).known_as({f"docker:{CONTAINER}": "docker:whisper"}),
         services={"whisper": service},
         engines={"whisper": EngineReading(healthy=True)},
     )

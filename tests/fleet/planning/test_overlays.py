@@ -73,7 +73,7 @@ def test_nvidia_counts_by_pci_address() -> None:
     ],
 )
 def test_a_units_own_place_is_read_where_it_says_one(environment: dict[str, str], place: tuple[int, ...]) -> None:
-    assert own_place(environment, GPUS) == place
+    assert own_place(Definition((), environment), GPUS) == place
 
 
 def test_no_overlay_is_needed_where_the_unit_says_the_same_itself() -> None:

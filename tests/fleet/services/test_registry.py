@@ -31,7 +31,9 @@ def test_a_fleet_file_names_units_of_the_system_and_of_the_user() -> None:
     assert service_of(replace(MODEL, service=None), "sudo") is None
 
 
-@pytest.mark.parametrize("written", ["llama.service", "podman:llama", "systemd:llama", "systemd:a/b.service"])
+@pytest.mark.parametrize(
+    "written", ["llama.service", "docker:a b", "podman:-x", "lxc:llama", "systemd:llama", "systemd:a/b.service"]
+)
 def test_a_service_nobody_can_make_sense_of_is_refused(written: str) -> None:
     with pytest.raises(UsageError):
         service_of(replace(MODEL, service=written), "sudo")
@@ -47,7 +49,8 @@ def test_all_units_of_a_host_are_asked_by_one_command() -> None:
 def test_system_and_user_units_are_asked_by_one_shell() -> None:
     services = [Systemd("a.service", user=True), Systemd("b.service")]
     assert states_command(services).words[:2] == ("sh", "-c")
-    answer = Answer(0, f"{block('b.service', 'loaded', 'active')}\n{block('a.service', 'loaded', 'failed')}", "")
+    printed = f"{block('a.service', 'loaded', 'failed')}\n@gpudeck-next\n{block('b.service', 'loaded', 'active')}"
+    answer = Answer(0, printed, "")
     states = parse_states(services, answer)
     assert states["systemd:b.service"].word is ServiceWord.ACTIVE
     assert states["systemd-user:a.service"].word is ServiceWord.FAILED

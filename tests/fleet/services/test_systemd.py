@@ -137,3 +137,32 @@ def test_a_variables_name_must_be_one() -> None:
     definition = UNIT.parse_definition(printed(OWN))
     with pytest.raises(UsageError, match="not the name of an environment variable"):
         UNIT.overlay(definition, definition.argv, {"A=B\n[X]": "1"})
+
+
+RUNS_A_CONTAINER = (
+    "/usr/bin/podman run --cgroups=split --rm -d --device /dev/kfd --device /dev/dri --env HIP_VISIBLE_DEVICES=3 "
+    "--env HF_HOME=/x docker.io/vllm/vllm-openai:v0.9.1 --model m --max-model-len 8192"
+)
+
+
+def test_a_container_that_a_unit_runs_is_given_variables_and_nodes_itself() -> None:
+    found = UNIT.parse_definition(printed(f"# /run/vllm-llama.service\n[Service]\nExecStart={RUNS_A_CONTAINER}\n"))
+    assert found.environment == {"HIP_VISIBLE_DEVICES": "3", "HF_HOME": "/x"}
+    assert found.devices == ("/dev/kfd", "/dev/dri")
+    argv = (*found.argv[:-1], "4096")
+    pins = {"ROCR_VISIBLE_DEVICES": "GPU-1a", "HIP_VISIBLE_DEVICES": None}
+    overlay = UNIT.overlay(found, argv, pins, ["/dev/dri/renderD129"])
+    assert overlay.splitlines()[2:] == [
+        "[Service]",
+        "ExecStart=",
+        "ExecStart=/usr/bin/podman run --cgroups=split --rm -d --device /dev/kfd --env HF_HOME=/x "
+        "--device=/dev/dri/renderD129 --env=ROCR_VISIBLE_DEVICES=GPU-1a "
+        "docker.io/vllm/vllm-openai:v0.9.1 --model m --max-model-len 4096",
+    ]
+
+
+def test_a_container_that_is_not_in_its_units_group_is_refused() -> None:
+    text = f"# /run/vllm-llama.service\n[Service]\nExecStart={RUNS_A_CONTAINER.replace('--cgroups=split ', '')}\n"
+    with pytest.raises(GpudeckError, match="not the unit's") as refused:
+        UNIT.parse_definition(printed(text))
+    assert "Quadlet" in refused.value.way_out

@@ -12,6 +12,7 @@ from scratch_host import KFD, PCI, CapturedGpu, ScratchHost, captured
 from fleet.hardware import accelerator
 from fleet.planning.overlays import own_place, pins
 from fleet.readings import HostReading
+from fleet.services import Definition
 from fleet.units import GiB
 
 MI300X = accelerator("MI300X")
@@ -126,5 +127,6 @@ def test_whole_gpus_are_pinned_by_their_ids_and_partitions_by_index(tmp_path: Pa
     parts = [gpu.identity for gpu in read(ScratchHost(tmp_path / "b", captured("mi308x-cpx-nps4"), "CPX")).gpus]
     assert len({who.unique_id for who in parts[:4]}) == 1
     assert pins((5, 6), parts, MI300X)["ROCR_VISIBLE_DEVICES"] == "5,6"
-    assert own_place({"ROCR_VISIBLE_DEVICES": "GPU-91c3d2f04b7a1103"}, found) == (0,)
-    assert own_place({"ROCR_VISIBLE_DEVICES": f"GPU-{parts[0].unique_id}"}, parts) is None, "it may mean four"
+    assert own_place(Definition((), {"ROCR_VISIBLE_DEVICES": "GPU-91c3d2f04b7a1103"}), found) == (0,)
+    several = Definition((), {"ROCR_VISIBLE_DEVICES": f"GPU-{parts[0].unique_id}"})
+    assert own_place(several, parts) is None, "it may mean four"
