@@ -31,7 +31,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("tree") / "root"
     with start_demo(seed=0) as demo:
         asyncio.run(demo.ready())
-        shutil.copytree(_root(demo), copy, symlinks=True)
+        shutil.copytree(_root(demo), copy, symlinks=True, ignore=shutil.ignore_patterns(".*.new"))
     return copy
 
 
