@@ -100,9 +100,9 @@ def test_the_same_question_has_the_same_answer() -> None:
     assert said(order(tasks, [], free_beside(tasks))) == said(order(tasks, [], free_beside(tasks)))
 
 
-def test_a_search_that_may_look_at_nothing_finds_nothing() -> None:
+def test_a_search_that_may_meet_no_state_finds_nothing() -> None:
     tasks = [task("a", on(A, 60), on(B, 60))]
-    assert search(tasks, [], free_beside(tasks), nodes=0) is None
+    assert search(tasks, [], free_beside(tasks), states=0) is None
 
 
 @st.composite
@@ -145,7 +145,7 @@ def drafts(draw: st.DrawFn) -> list[Task]:
 @given(drafts())
 def test_nothing_costs_less_than_what_is_found(tasks: list[Task]) -> None:
     free = free_beside(tasks)
-    found = search(tasks, [], free, nodes=200_000)
+    found = search(tasks, [], free, states=1_000_000)
     least = cheapest(tasks, free)
     assert (found is None) == (least is None)
     if found is not None and least is not None:
