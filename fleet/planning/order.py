@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from fleet.model import GpuId
 from fleet.planning.greedy import greedy
-from fleet.planning.search import NODES, cost, search
+from fleet.planning.search import STATES, cost, search
 from fleet.planning.tasks import Sizes, Task, Turn, after
 
 
@@ -32,7 +32,7 @@ def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> lis
     for region in regions:
         moved = {each.task.model for each in turns}
         near = [task for task in bystanders if task.model not in moved]
-        turns += _ordered(region, near, after(turns, free), NODES // len(regions))
+        turns += _ordered(region, near, after(turns, free), STATES // len(regions))
     return turns
 
 
@@ -47,29 +47,29 @@ def components(tasks: Iterable[Task], gpus: Callable[[Task], AbstractSet[GpuId]]
     return parts
 
 
-def _ordered(region: Sequence[Task], bystanders: Sequence[Task], free: Sizes, nodes: int) -> list[Turn]:
+def _ordered(region: Sequence[Task], bystanders: Sequence[Task], free: Sizes, states: int) -> list[Turn]:
     """A quick order of each part that would do without temporary places, then a cheaper one of all together."""
     quick: list[Turn] = []
     for part in components(region, lambda task: task.gpus):
         here = {gpu for task in part for gpu in task.gpus}
         near = [task for task in bystanders if task.gpus & here and not _takes_part(task, quick)]
-        quick += _possible(part, near, after(quick, free), nodes)
+        quick += _possible(part, near, after(quick, free), states)
     if not all(each.fits for each in quick):
         return quick
     helpers = [task for task in bystanders if _takes_part(task, quick)]
-    return search(region, helpers, free, cost(quick), nodes) or quick
+    return search(region, helpers, free, cost(quick), states) or quick
 
 
-def _possible(part: Sequence[Task], bystanders: Sequence[Task], free: Sizes, nodes: int) -> list[Turn]:
+def _possible(part: Sequence[Task], bystanders: Sequence[Task], free: Sizes, states: int) -> list[Turn]:
     """An order of one part in which every start fits, where one is found; a bystander has turns only if need be."""
     quick = greedy(part, bystanders, free)
     proven = all(each.fits for each in quick)
     if proven and not any(_takes_part(task, quick) for task in bystanders):
         return quick
-    without = search(part, [], free, nodes=nodes)
+    without = search(part, [], free, states=states)
     if without or proven:
         return without or quick
-    return search(part, bystanders, free, nodes=nodes) or quick
+    return search(part, bystanders, free, states=states) or quick
 
 
 def _takes_part(task: Task, turns: Iterable[Turn]) -> bool:

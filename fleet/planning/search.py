@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from fleet.planning.tasks import Sizes, Spot, Task, Turn, Verb, after, downtime, turn
 
-NODES = 6_000
-"""States looked at before the search gives up; about half a second for ten models."""
-BEAMS = (10, 30, 100)
+STATES = 60_000
+"""States met before the search gives up; about half a second."""
+BEAMS = (10, 30, 150)
 """States kept at each depth while good orders are looked for, before the best."""
 LIKELY_DELAY = 0.5
 """Downtime to be feared for every second still to be loaded: what makes a beam prefer ways that get on."""
@@ -41,7 +41,7 @@ def cost(turns: Sequence[Turn]) -> float:
 
 
 def search(
-    tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes, limit: float = inf, nodes: int = NODES
+    tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes, limit: float = inf, states: int = STATES
 ) -> list[Turn] | None:
     """The cheapest turns found that carry out all tasks, every start finding what it needs.
 
@@ -50,12 +50,12 @@ def search(
         bystanders: Models that serve where they shall, and may be stopped and started again.
         free: Free bytes of every GPU now.
         limit: Only an order that costs less is wanted.
-        nodes: How many states to look at; where that is enough, no order costs less than the one found.
+        states: How many states to meet; where that is enough, no order costs less than the one found.
 
     Returns:
         None where there is no such order, or none was found among so many states.
     """
-    ways = _Ways(tasks, bystanders, free, limit, nodes)
+    ways = _Ways(tasks, bystanders, free, limit, states)
     for width in BEAMS:
         ways.look_along(width)
     ways.look_everywhere()
@@ -104,10 +104,10 @@ class _Ways:
     """Every way in which some tasks can be carried out."""
 
     def __init__(
-        self, tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes, limit: float, nodes: int
+        self, tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes, limit: float, states: int
     ) -> None:
         self.limit = limit
-        self.nodes = nodes
+        self.states = states
         self.end: _Node | None = None
         self.tasks = [*tasks, *bystanders]
         self.free = free
@@ -121,7 +121,6 @@ class _Ways:
             return _Place(*(tuple((number[gpu], size) for gpu, size in each.items()) for each in sizes))
 
         self.places = [[place(spot) for spot in spots] for spots in self.spots]
-        self.gpus = [[{gpu for gpu, _ in place.rests} for place in places] for places in self.places]
         self.returns = [task.now is not None and task.goal is not None for task in self.tasks]
         free_now = tuple(free.get(gpu, 0) for gpu in gpus)
         self.alone = free_now
@@ -141,10 +140,10 @@ class _Ways:
     def look_along(self, width: int) -> None:
         """Follow only the most promising states of each depth: quick, and mostly good (beam search)."""
         level, known = [self.start], {self.start.state: 0.0}
-        while level and self.nodes > 0:
+        while level and self.states > 0:
             deeper: dict[_State, _Node] = {}
             for node in level:
-                deeper.update((child.state, child) for child in self._look_at(node, known, thrifty=True))
+                deeper.update((child.state, child) for child in self._look_at(node, known))
             level = sorted(deeper.values(), key=lambda node: (self._promise(node), node.state))[:width]
 
     def look_everywhere(self) -> None:
@@ -152,24 +151,24 @@ class _Ways:
         tie = count()
         queue = [(0.0, 0.0, next(tie), self.start)]
         known = {self.start.state: 0.0}
-        while queue and self.nodes > 0:
+        while queue and self.states > 0:
             total, _, _, node = heapq.heappop(queue)
             if total >= self.limit:
                 return
             if node.cost > known[node.state]:
                 continue  # a cheaper way here was found meanwhile
-            for child in self._look_at(node, known, thrifty=False):
+            for child in self._look_at(node, known):
                 total = self._total(child)
                 heapq.heappush(queue, (total, total - child.cost, next(tie), child))
 
-    def _look_at(self, node: _Node, known: dict[_State, float], *, thrifty: bool) -> Iterator[_Node]:
+    def _look_at(self, node: _Node, known: dict[_State, float]) -> Iterator[_Node]:
         """Note an end; else the nodes one move further that could end below the limit and were not met cheaper."""
         if all(at in ends for at, ends in zip(node.state, self.ends, strict=True)):
             if node.cost < self.limit:
                 self.end, self.limit = node, node.cost
             return
-        self.nodes -= 1
-        for k, to in self._moves(node, thrifty):
+        for k, to in self._moves(node):
+            self.states -= 1
             child = self._moved(node, k, to)
             if child.cost < known.get(child.state, inf) and self._total(child) < self.limit:
                 known[child.state] = child.cost
@@ -184,28 +183,22 @@ class _Ways:
         """What every way through a node costs at least."""
         return node.cost + node.left + self._queue(node.waiting)[1]
 
-    def _moves(self, node: _Node, thrifty: bool) -> Iterator[tuple[int, int]]:
-        """Which task could go where; a thrifty one gives up a place only where another, or it itself, wants in."""
+    def _moves(self, node: _Node) -> Iterator[tuple[int, int]]:
+        """Which task could go where."""
         for k, task in enumerate(self.tasks):
             if task.goal is None and node.state[k] == _NOW:
                 yield k, _STOPPED
                 return  # what only stops makes room, and nobody waits for it before anything else is done
-        wanted = set().union(*(self.gpus[k][_GOAL] for k, at in enumerate(node.state) if at not in self.ends[k]))
         for k, (task, at) in enumerate(zip(self.tasks, node.state, strict=True)):
             if task.goal is None or at == _GOAL:
                 continue
-            places = self.places[k]
-            may_start = at == _STOPPED or task.second_copy
-            if may_start and places[_GOAL].fits(node.free):
-                yield k, _GOAL
-            if thrifty and at != _STOPPED and wanted.isdisjoint(self.gpus[k][at]):
-                continue
             if at != _STOPPED:
                 yield k, _STOPPED
-            if may_start and self.returns[k]:
-                for to in range(_TEMPORARY, len(places)):
-                    if to != at and places[to].fits(node.free):
-                        yield k, to
+                if not task.second_copy:
+                    continue
+            for to in range(_GOAL, len(self.places[k]) if self.returns[k] else _TEMPORARY):
+                if to != at and self.places[k][to].fits(node.free):
+                    yield k, to
 
     def _moved(self, node: _Node, k: int, to: int) -> _Node:
         """The node after one task left its place for another: first it is started there, then stopped here."""

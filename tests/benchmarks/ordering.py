@@ -194,7 +194,8 @@ def loads(turns: Sequence[Turn]) -> float:
     total = 0.0
     for each in turns:
         name = each.task.model
-        serving[name] = serving.get(name, int(each.task.now is not None)) + (1 if each.verb is Verb.START else -1)
+        copies = serving.get(name, int(each.task.now is not None))
+        serving[name] = copies + (1 if each.verb is Verb.START else -1)
         if serving[name] == 0 and each.task.goal:
             total += each.task.load_seconds
     return total

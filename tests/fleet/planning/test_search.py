@@ -100,9 +100,9 @@ def test_the_same_question_has_the_same_answer() -> None:
     assert said(order(tasks, [], free_beside(tasks))) == said(order(tasks, [], free_beside(tasks)))
 
 
-def test_a_search_that_may_look_at_nothing_finds_nothing() -> None:
+def test_a_search_that_may_meet_no_state_finds_nothing() -> None:
     tasks = [task("a", on(A, 60), on(B, 60))]
-    assert search(tasks, [], free_beside(tasks), nodes=0) is None
+    assert search(tasks, [], free_beside(tasks), states=0) is None
 
 
 @st.composite
@@ -145,7 +145,7 @@ def drafts(draw: st.DrawFn) -> list[Task]:
 @given(drafts())
 def test_nothing_costs_less_than_what_is_found(tasks: list[Task]) -> None:
     free = free_beside(tasks)
-    found = search(tasks, [], free, nodes=200_000)
+    found = search(tasks, [], free, states=1_000_000)
     least = cheapest(tasks, free)
     assert (found is None) == (least is None)
     if found is not None and least is not None:
@@ -156,11 +156,10 @@ def test_nothing_costs_less_than_what_is_found(tasks: list[Task]) -> None:
 @given(drafts())
 def test_nothing_is_down_where_an_order_without_downtime_exists(tasks: list[Task]) -> None:
     free = free_beside(tasks)
-    least = cheapest(tasks, free)
     turns = order(tasks, [], free)
+    least = cheapest(tasks, free, load_cost=0)
     assert all(turn.fits for turn in turns) or least is None
-    loads = 6 * 200 * len(tasks) * LOAD_COST
-    if least is not None and least < 30 and loads < 40:
+    if least == 0:
         assert downtime(turns) == {}
 
 
@@ -191,7 +190,7 @@ def test_replayed_copy_by_copy_every_state_fits_and_every_model_ends_where_it_sh
 Copies = tuple[frozenset[int], ...]
 
 
-def cheapest(tasks: Sequence[Task], free: Sizes) -> float | None:
+def cheapest(tasks: Sequence[Task], free: Sizes, load_cost: float = LOAD_COST) -> float | None:
     """The least any order costs; None where no order exists."""
     places = [(task.now, task.goal, *task.temporary) for task in tasks]
     start: Copies = tuple(frozenset({0} if task.now else ()) for task in tasks)
@@ -218,7 +217,7 @@ def cheapest(tasks: Sequence[Task], free: Sizes) -> float | None:
                 allowed = at > 0 and at not in copies and len(copies) < 1 + tasks[k].second_copy
                 if spot and allowed and spot.fits(room):
                     then = (*state[:k], copies | {at}, *state[k + 1 :])
-                    yield tasks[k].load_seconds * (down(state) + LOAD_COST), then
+                    yield tasks[k].load_seconds * (down(state) + load_cost), then
 
     tie = count()
     queue = [(0.0, next(tie), start)]
