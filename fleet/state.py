@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,7 @@ from fleet.model import GpuId, Model, Place
 from fleet.readings import (
     EngineReading,
     EngineWord,
+    GpuIdentity,
     GpuReading,
     HostReading,
     HostSnapshot,
@@ -362,6 +363,22 @@ def _place_text(place: Place | None) -> str | None:
     return None if place is None else str(place)
 
 
+def _identity_json(who: GpuIdentity) -> dict[str, Any]:
+    return {
+        "pci": who.pci,
+        "partition": who.partition,
+        "hip_index": who.hip_index,
+        "smi_index": who.smi_index,
+        "node": who.node,
+        "drm_card": who.drm_card,
+        "render_minor": who.render_minor,
+        "gpu_id": who.gpu_id or None,
+        "uuid": who.uuid,
+        "compute_partition": who.compute_partition,
+        "memory_partition": who.memory_partition,
+    }
+
+
 def _gpu_json(gpu: GpuState) -> dict[str, Any]:
     reading = gpu.reading
     return {
@@ -375,5 +392,11 @@ def _gpu_json(gpu: GpuState) -> dict[str, Any]:
         "strangers": [_stranger_json(process, reading) for process in gpu.strangers if reading],
         "temperature_c": reading.temperature_c if reading else None,
         "power_w": reading.power_w if reading else None,
+        "identity": _identity_json(reading.identity) if reading else None,
+        "memory_temperature_c": reading.memory_temperature_c if reading else None,
+        "busy_percent": reading.busy_percent if reading else None,
+        "resetting": reading.resetting if reading else None,
+        "throttling_percent": asdict(reading.throttling) if reading and reading.throttling else None,
+        "memory_errors": asdict(reading.errors) if reading and reading.errors else None,
         "models": [model.name for model in gpu.models],
     }

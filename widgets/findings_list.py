@@ -16,10 +16,10 @@ def finding_row(finding: Finding, cells: int) -> Row:
     head = (
         Span(f" {sign} ", style),
         Span(f"{finding.tense.upper():<8}", style),
-        Span(f"{finding.code:<7}", "strong"),
+        Span(f"{finding.code:<8}", "strong"),
         Span(fit(finding.subject, 17), "text"),
     )
-    room = cells - 3 - 8 - 7 - 17
+    room = cells - 3 - 8 - 8 - 17
     fixes = "fix: " + " | ".join(fix.summary for fix in finding.fixes) if finding.fixes else ""
     text = finding.headline or finding.message
     if len(text) + len(fixes) + 3 <= room:

@@ -13,7 +13,7 @@ from typing import Any
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Host
 from fleet.model import Model
-from fleet.readings import HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
 from fleet.services import Service
 from fleet.services.holder import parse_holder, who_holds
 from fleet.services.registry import service_of
@@ -25,6 +25,7 @@ from fleet.telemetry.engines.rounds import Rounds
 from fleet.telemetry.frames import FrameReader, script
 from fleet.telemetry.join import join
 from fleet.telemetry.starts import Starts
+from fleet.telemetry.vendor_tools import ask_vendor_tools
 
 STALE_INTERVALS = 3
 LOST_INTERVALS = 10
@@ -33,6 +34,8 @@ FIRST_FRAME_SECONDS = 15.0
 """Time for the first frame: a host's login shell may be slow to come to the point."""
 POLL_INTERVALS = 2
 """Services and endpoints are asked every second interval."""
+TOOLS_INTERVALS = 15
+"""The vendor's tools are asked every fifteenth interval, where nothing else tells of GPUs."""
 HOLDER_POLLS = 5
 """Of those, who is changing the host is asked every fifth time."""
 CALM_INTERVALS = 5
@@ -80,6 +83,7 @@ class HostWatcher:
         """What keeps us from asking for services, as a sentence."""
         self._changed_by = ""
         """Who is changing the host, as a sentence."""
+        self._told_gpus: tuple[GpuReading, ...] = ()
         self._endpoints = 0
         self._watched: tuple[Model, ...] = ()
         self._services: dict[str, Service] = {}
@@ -121,6 +125,7 @@ class HostWatcher:
             # what was asked before the host was lost may not be so any more
             self._snapshot = replace(self._snapshot, services={}, engines={})
             tasks.create_task(self._pace(lines))
+            tasks.create_task(self._ask_tools())
             calm = max(CALM_INTERVALS * self._interval, self._endpoints / ENDPOINTS_A_SECOND)
             tasks.create_task(self._poll(Rounds(self._connection, calm), tasks))
             await self._read_frames(lines)
@@ -129,10 +134,23 @@ class HostWatcher:
         reader = FrameReader()
         async for line in lines:
             if frame := reader.feed(line):
-                self._take(join(frame))
+                self._take(self._with_told_gpus(join(frame)))
             elif reader.flooded:
                 raise UnreachableError(f"{self._host.name} prints more than any probe would.")
         raise UnreachableError(f"The probe on {self._host.name} ended with status {lines.exit_status}.")
+
+    def _with_told_gpus(self, reading: HostReading) -> HostReading:
+        """The reading with the GPUs that the vendor's tools tell of, where the kernel's files show none."""
+        return replace(reading, gpus=self._told_gpus) if self._told_gpus and not reading.gpus else reading
+
+    async def _ask_tools(self) -> None:
+        """Ask the vendor's tools now and then, as long as frames show no GPU: they take seconds, and may hang."""
+        self._told_gpus = ()
+        await self._frame_came.wait()
+        while True:
+            if self._snapshot.reading and self._snapshot.reading.gpus == self._told_gpus:
+                self._told_gpus = await ask_vendor_tools(self._connection)
+            await asyncio.sleep(TOOLS_INTERVALS * self._interval)
 
     def _take(self, reading: HostReading) -> None:
         before = self._snapshot.reading

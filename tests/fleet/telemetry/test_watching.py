@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -73,6 +74,29 @@ async def test_a_real_host_is_live_and_its_frames_go_on(server: SshServer) -> No
         later = await board.until("gpu01", lambda seen: bool(seen.reading and seen.reading.sequence >= 3), 20)
         assert later.reading is not None
         assert later.reading.boot_id == BOOT_ID
+
+
+@openssh
+async def test_a_host_whose_files_show_no_gpu_is_asked_by_its_vendors_tool(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    memory = {"total_vram": {"value": 196592, "unit": "MB"}, "used_vram": {"value": 20450, "unit": "MB"}}
+    said = {
+        "list": [{"gpu": 0, "bdf": "0000:0c:00.0", "hip_id": 0, "node_id": 2, "kfd_id": 28851}],
+        "metric": [{"gpu": 0, "mem_usage": memory}],
+    }
+    for word, document in said.items():
+        (tools / word).write_text(json.dumps(document))
+    (tools / "amd-smi").write_text(f'#!/bin/sh\nexec cat "{tools}/$1"\n')
+    (tools / "amd-smi").chmod(0o755)
+    path = f"SetEnv PATH={tools}:/usr/bin:/bin PROBE_ROOT={tmp_path}/empty"
+    (tmp_path / "empty" / "proc").mkdir(parents=True)
+    (tmp_path / "empty" / "proc" / "uptime").write_text("5.00 1.00\n")
+    with openssh_server(tmp_path / "sshd", path) as server:
+        async with watched(connection(server)) as board:
+            seen = await board.until("gpu01", lambda seen: bool(seen.reading and seen.reading.gpus), 20)
+    assert seen.reading is not None
+    assert [(gpu.identity.pci, gpu.used_bytes) for gpu in seen.reading.gpus] == [("0000:0c:00.0", 20450 << 20)]
 
 
 async def test_a_host_that_was_never_there_is_unreachable_with_its_reason(tmp_path: Path) -> None:
