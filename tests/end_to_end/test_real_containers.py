@@ -97,12 +97,12 @@ def test_what_is_made_anew_differs_in_what_was_changed_only(podman: RealPodman, 
 
 def test_taking_the_overlay_away_gives_back_the_very_same_container(podman: RealPodman, service: Container) -> None:
     own = make(podman, service)
-    podman.do(service.kind, "exec", service.container, "/bin/sh", "-c", "echo kept >/mark")
+    podman.do("podman", "exec", service.container, "/bin/sh", "-c", "echo kept >/mark")
     before = read(podman, service)
     podman.run_all((service.stop(), *changed(podman, service), service.start(), service.stop()))
     podman.run_all((*service.remove_overlay(), *service.remove_overlay(), service.start()))
     assert podman.do(service.kind, "container", "inspect", "--format", "{{.Id}}", service.container) == own
-    assert podman.do(service.kind, "exec", service.container, "/bin/cat", "/mark") == "kept"
+    assert podman.do("podman", "exec", service.container, "/bin/cat", "/mark") == "kept"
     assert read(podman, service) == before
     assert podman.do("podman", "ps", "--all", "--format", "{{.Names}}") == service.container
 
@@ -165,9 +165,9 @@ def test_a_failed_process_is_told_from_a_stopped_one(podman: RealPodman, service
 
 def test_volumes_only_the_image_asks_for_stay_the_same(podman: RealPodman, service: Container) -> None:
     make(podman, service, "--volume", "/cache")
-    podman.do(service.kind, "exec", service.container, "/bin/sh", "-c", "echo kept >/cache/mark")
+    podman.do("podman", "exec", service.container, "/bin/sh", "-c", "echo kept >/cache/mark")
     podman.run_all((service.stop(), *changed(podman, service), service.start()))
-    assert podman.do(service.kind, "exec", service.container, "/bin/cat", "/cache/mark") == "kept"
+    assert podman.do("podman", "exec", service.container, "/bin/cat", "/cache/mark") == "kept"
 
 
 def test_a_container_that_removes_itself_is_refused(podman: RealPodman, service: Container) -> None:
