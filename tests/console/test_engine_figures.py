@@ -21,6 +21,7 @@ def busy(session: RecordedSession) -> RecordedSession:
         snapshot.engines["llama-3.1-8b"],
         word=EngineWord.READY,
         tokens_per_second=1147.0,
+        prompt_tokens_per_second=None,
         requests_per_second=0.7,
         ttft_p50_seconds=0.8,
         ttft_p95_seconds=2.2,

@@ -34,7 +34,10 @@ def session(tmp_path: Path) -> RecordedSession:
 
 def shown(session: RecordedSession, start: ModelStart | None) -> str:
     """The detail of the GPU where the model came up like that."""
-    snapshot = replace(recorded_snapshot(), starts={"llama-3.1-8b": start} if start else {})
+    snapshot = recorded_snapshot()
+    if start:
+        run = replace(start, invocation=snapshot.services["llama-3.1-8b"].invocation)
+        snapshot = replace(snapshot, starts={"llama-3.1-8b": run})
     session.board.publish(snapshot)
     rows = detail_rows(session.state().gpu(GPU), snapshot.reading, 160)
     return "\n".join("".join(span.text for span in row) for row in rows)
