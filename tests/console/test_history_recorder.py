@@ -239,4 +239,4 @@ async def test_while_nothing_can_be_recorded_the_console_says_why_and_goes_on(
         console_app._recording = recording
         console_app._tick()
         await pilot.pause()
-        assert "cannot be written" in svg_text(console_app.export_screenshot()).splitlines()[-1]
+        assert "Readings are not recorded: " in svg_text(console_app.export_screenshot()).splitlines()[-1]

@@ -25,7 +25,8 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.pid, self._master = pty.fork()
         if self.pid == 0:
-            os.execvpe(argv[0], list(argv), dict(environment))
+            size = ("COLUMNS", "LINES")  # the terminal's own counts
+            os.execvpe(argv[0], list(argv), {name: value for name, value in environment.items() if name not in size})
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.exit_status: int | None = None
 
