@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.changing import changes_giving_back, follow, open_journal, plan_changes, rollout_of
+from console.changing import changes_giving_back, follow, follow_what_stands, open_journal, plan_changes, rollout_of
 from console.plan_text import plan_lines, step_words, wants_name
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
@@ -70,8 +70,9 @@ async def _apply(
                 "The hosts are not as they were when this plan was made.", "Make a new one with `gpudeck plan`."
             )
         if not plan.steps:
-            print("Nothing to do: what runs is as asked.", file=sys.stderr)
-            return Exit.DONE
+            problem = follow_what_stands(session, plan)
+            print(problem or "Nothing to restart: what runs is as asked, and the fleet file says so.", file=sys.stderr)
+            return Exit.FINDINGS if problem else Exit.DONE
         print("\n".join(plan_lines(plan)), file=sys.stderr)
         _ask(plan, options)
         return _told(session, plan, await _carry_out(session, plan, options.take_over))

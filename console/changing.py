@@ -86,6 +86,13 @@ def rollout_of(
     return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over)
 
 
+def follow_what_stands(session: Session, plan: Plan) -> str:
+    """Let the fleet file follow a plan without steps: what runs is as asked already. What is wrong, as `follow`."""
+    from fleet.rollout.events import Outcome, Result
+
+    return follow(session, plan, Result(Outcome.DONE, "It runs so already; the fleet file follows."))
+
+
 def follow(session: Session, plan: Plan, result: Result) -> str:
     """Let the session, and its fleet file, follow what is done; what was not done stays a draft.
 
@@ -97,8 +104,10 @@ def follow(session: Session, plan: Plan, result: Result) -> str:
     record_rollout(session, [change.model for change in plan.changes], str(result.outcome), result.message)
     if result.outcome is Outcome.ROLLED_BACK:
         return ""
-    done = [change for change in plan.changes if change.model in result.done]
-    left = [change for change in plan.changes if change.model not in result.done]
+    stand = {change.model for change in plan.changes} - {step.model for step in plan.steps}
+    as_asked = {*result.done, *(stand if result.outcome is Outcome.DONE else ())}
+    done = [change for change in plan.changes if change.model in as_asked]
+    left = [change for change in plan.changes if change.model not in as_asked]
     before = session.inventory
     session.adopt(apply(before, done))
     if left:

@@ -9,7 +9,7 @@ from fleet.errors import GpudeckError, UnreachableError
 from fleet.findings import Tense
 from fleet.findings.assess import assess
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, apply
+from fleet.inventory.changes import Change, SetArgument, apply
 from fleet.model import GpuId, Model
 from fleet.planning.jobs import Job, task_of
 from fleet.planning.memory import expected, start_needs
@@ -20,6 +20,7 @@ from fleet.planning.steps import service, steps_of
 from fleet.planning.tasks import Task
 from fleet.planning.timing import READ_BYTES_PER_SECOND, Timing
 from fleet.planning.world import World
+from fleet.services.arguments import read_arguments, same_value
 
 _NOT_MEASURED: Mapping[str, float] = MappingProxyType({})
 
@@ -70,11 +71,26 @@ class _Planner:
         totals = {gpu: reading.identity.total_bytes for gpu, reading in world.gpus.items()}
         self.now = assess(inventory, totals=totals, starts=world.starts, with_fixes=False)
         self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts)
-        names = dict.fromkeys(change.model for change in changes)
+        names = dict.fromkeys(change.model for change in changes if not self._stands(change.model))
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]
         self.bystanders = {name: self._job(name) for name in others if world.runs_on(name)}
         self.timing = Timing(loads, bytes_per_second, self._requests())
+
+    def _stands(self, name: str) -> bool:
+        """Whether a model runs as it is asked to already, and would start so again: then the file alone is behind."""
+        asked = [change for change in self.changes if change.model == name]
+        start, host = self.world.starts.get(name), self.world.runs_on(name)
+        definition = self.world.standing(name, host).definition if host else None
+        if start is None or definition is None:
+            return False
+        written = read_arguments(definition.overlaid_argv or definition.argv)
+        return all(
+            isinstance(change, SetArgument)
+            and same_value(change.value, start.args.get(change.flag))
+            and same_value(change.value, written.get(change.flag))
+            for change in asked
+        )
 
     def _job(self, name: str) -> Job:
         return Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))

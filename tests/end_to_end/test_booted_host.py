@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from booted_hosts import MODELS, BootedHost, booted
 
+from console.changing import follow_what_stands, plan_changes
 from console.session import Session
 from fleet.inventory.loading import load
 from fleet.readings import HostSnapshot, Link
@@ -122,6 +123,23 @@ def test_a_change_of_arguments_is_a_drop_in_and_a_restart(host: BootedHost, flee
     assert "done  a.gpu-memory-utilization=0.3" in gpudeck(fleet, "audit", str(fleet)).stdout
     told = gpudeck(fleet, "audit", str(fleet), "--host", host.name, "-n", "3").stdout
     assert [line.partition("rollout ")[2].split()[1] for line in told.splitlines()] == ["stop", "write", "start"]
+
+
+async def test_what_runs_otherwise_already_is_taken_into_the_file_without_a_restart(
+    host: BootedHost, fleet: Path
+) -> None:
+    unit = "/etc/systemd/system/vllm-a.service"
+    host.sh(f"cp {unit} /tmp/own; sed -i 's/utilization 0.4/utilization 0.3/' {unit}; systemctl daemon-reload")
+    host.sh("systemctl restart vllm-a; until curl -sf 127.0.0.1:8001/health; do sleep 0.05; done")
+    session = Session(load(fleet), state_folder=fleet.parent, interval=0.2)
+    async with session.watching():
+        await session.board.until(host.name, lambda snapshot: "a" in snapshot.starts, PATIENCE)
+        (drift,) = [finding for finding in session.state().findings if finding.code == "LIVE003"]
+        plan = await plan_changes(session, drift.fixes[0].changes)
+        problem = follow_what_stands(session, plan)
+    host.sh(f"mv /tmp/own {unit}")
+    assert (drift.fixes[0].summary, plan.steps, problem) == ("take into the file: gpu-memory-utilization 0.3", (), "")
+    assert "gpu-memory-utilization: 0.3" in fleet.read_text()
 
 
 def test_a_move_is_seen_on_the_gpu_it_was_meant_for(host: BootedHost, fleet: Path) -> None:
