@@ -139,7 +139,7 @@ async def test_what_runs_otherwise_already_is_taken_into_the_file_without_a_rest
         problem = follow_what_stands(session, plan)
     host.sh(f"mv /tmp/own {unit}")
     assert (drift.fixes[0].summary, plan.steps, problem) == ("take into the file: gpu-memory-utilization 0.3", (), "")
-    assert "gpu-memory-utilization: 0.3" in fleet.read_text()
+    assert load(fleet).model("a").args["gpu-memory-utilization"] == 0.3
 
 
 def test_a_move_is_seen_on_the_gpu_it_was_meant_for(host: BootedHost, fleet: Path) -> None:
