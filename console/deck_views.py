@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from console.filter import Predicate
-from fleet.findings.assess import Assessment
+from fleet.findings.assessment import Assessment
 from fleet.model import GpuId
 from fleet.planning.carry import Verdict
 from fleet.readings import Link

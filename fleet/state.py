@@ -9,8 +9,7 @@ from typing import Any
 
 from fleet.estimate import Estimate
 from fleet.findings import Finding
-from fleet.findings.assess import Assessment
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.inventory import Host, Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import (

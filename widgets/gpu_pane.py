@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import GpuOutlook
 from fleet.readings import Link
 from fleet.units import duration, gib
 from widgets.bar import Part, bar

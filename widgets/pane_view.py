@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import GpuOutlook
 from fleet.planning.carry import Fit, Verdict
 from fleet.readings import Link
 from fleet.state import GpuState
