@@ -42,8 +42,15 @@ class PaneView:
     """Models that a filter leaves out."""
     is_faint: bool = False
     """Whether a filter leaves out everything here."""
+    names_host: bool = False
+    """Whether the GPU is shown with the name of its host: there are several."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """While jumping: the letter of each model, and under the empty name that of the GPU."""
+
+    @property
+    def name(self) -> str:
+        """The GPU as the deck calls it: ``3``, or ``gpu01/3`` where there are several hosts."""
+        return str(self.gpu.gpu) if self.names_host else str(self.gpu.gpu.index)
 
 
 def verdict_text(verdict: Verdict) -> str:
