@@ -65,7 +65,8 @@ class Shelf(Rows):
         for item in self._items:
             here = item.name == self._selected
             spans.append(Span("▸" if here else " ", "accent"))
-            spans.append(Span(item.name, "strong" if here else "ghost" if item.staged else "dim"))
+            name = f"{item.name}+" if item.staged else item.name
+            spans.append(Span(name, "strong" if here else "ghost" if item.staged else "dim"))
             spans.append(Span(" "))
         key = legend()
         left = tuple(spans)

@@ -55,11 +55,10 @@ _HEAT_CELLS, _LEAST_BAR, _HOST_CELLS = 11, 6, 8
 
 def _short_name(view: PaneView) -> str:
     """The GPU's name in a column of its own; a long host's name loses its middle, the index never."""
-    if not view.names_host:
-        return f"{view.name:<2}"
-    host = view.gpu.gpu.host
+    host, index = view.gpu.gpu.host, view.gpu.gpu.index
     kept = host if len(host) <= _HOST_CELLS else f"{host[:3]}…{host[-_HOST_CELLS + 4 :]}"
-    return f"{kept}/{view.gpu.gpu.index}".ljust(_HOST_CELLS + 3)
+    name = f"{kept}/{index}" if view.names_host else str(index)
+    return fit(f"({name})" if view.is_faint else name, _HOST_CELLS + 5 if view.names_host else 4)
 
 
 def _live(view: PaneView) -> str:
@@ -130,7 +129,7 @@ def _estimate_row(view: PaneView, inner: int) -> Row:
     figures = f"{gib(outlook.peak_bytes):>6}/{gib(outlook.total_bytes)}"
     cells = max(4, inner - 5 - len(figures) - 1)
     return (
-        Span("est  ", "dim"),
+        Span("est→ " if view.after else "est  ", "dim"),
         *bar(_estimate_parts(view), outlook.total_bytes, cells),
         Span(" "),
         Span(figures, "ghost" if view.after and style == "strong" else style),

@@ -32,7 +32,7 @@ STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "other": ("error", ""),
         "ghost": ("accent", "bold"),
         "free": ("border-blurred", ""),
-        "selected": ("", "reverse"),
+        "production": ("warning", "bold reverse"),
         "key": ("accent", "bold"),
     }
 )
@@ -60,8 +60,6 @@ def _looks(theme: Theme) -> Mapping[str, Style]:
 
     def look(variable: str, setting: str) -> Style:
         way = Style.parse(setting) if setting else Style()
-        if not variable:
-            return way
         if theme.ansi and variable in _FAINT:
             return way + Style(color=Color.parse(named["foreground"]).rich_color, dim=True)
         return way + Style(color=_colour(named, variable).rich_color)

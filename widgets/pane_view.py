@@ -39,7 +39,7 @@ class PaneView:
     show_after: bool = False
     """Draw the placement after the draft instead of the ghosts of its changes."""
     faint: frozenset[str] = frozenset()
-    """Models that a filter leaves out."""
+    """Models that a filter leaves out; as everything left out they are put in parentheses, and dimmed."""
     is_faint: bool = False
     """Whether a filter leaves out everything here."""
     names_host: bool = False
@@ -50,7 +50,8 @@ class PaneView:
     @property
     def name(self) -> str:
         """The GPU as the deck calls it: ``3``, or ``gpu01/3`` where there are several hosts."""
-        return str(self.gpu.gpu) if self.names_host else str(self.gpu.gpu.index)
+        name = str(self.gpu.gpu) if self.names_host else str(self.gpu.gpu.index)
+        return f"({name})" if self.is_faint else name
 
 
 def verdict_text(verdict: Verdict) -> str:
