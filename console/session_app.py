@@ -17,7 +17,7 @@ from textual.screen import Screen
 from console.ascii import Ascii, wants_ascii
 from console.session import Session
 from console.settings import Settings
-from console.textual_private import output_backlog
+from console.textual_private import output_backlog, rebind
 from console.themes import THEMES, theme_for
 from fleet.errors import GpudeckError
 
@@ -48,11 +48,16 @@ class SessionApp(App[None]):
         time_of_day: Callable[[], str] | None = None,
         environment: Mapping[str, str] | None = None,
         settings: Settings | None = None,
+        remark: str = "",
     ) -> None:
-        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False."""
+        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False.
+
+        ``remark`` is what the operator is told first.
+        """
         super().__init__(watch_css=False)
         self.session = session
         self.settings = settings or Settings()
+        self._remark = remark
         self.time_of_day = time_of_day or _hours_and_minutes
         self._before_reading = ready
         self._live = live
@@ -90,6 +95,7 @@ class SessionApp(App[None]):
         for theme in THEMES.values():
             self.register_theme(theme)
         self.look(self.settings)
+        rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
         self.push_screen(self.first_screen())
@@ -110,6 +116,7 @@ class SessionApp(App[None]):
         return [*super().get_line_filters(), *(each for each in ours if each.enabled)]
 
     def _begin(self) -> None:
+        self.tell(self._remark, "warning")
         self.session.board.subscribe(lambda _: self._mark_news())
         self.set_interval(TICK_SECONDS, self._tick)
         if self._live:

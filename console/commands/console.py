@@ -20,6 +20,8 @@ def run(options: argparse.Namespace) -> int:
     require_terminal()
     from console.app import GpudeckApp
     from console.session import Session
+    from console.settings_file import own_settings
 
-    GpudeckApp(Session(inventory)).start()
+    settings, remark = own_settings()
+    GpudeckApp(Session(inventory), settings=settings, remark=remark).start()
     return Exit.DONE

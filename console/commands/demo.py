@@ -46,16 +46,18 @@ def run(options: argparse.Namespace) -> int:
     require_terminal()
     with start_demo(seed=options.seed) as demo:
         from console.session import Session
+        from console.settings_file import own_settings
 
+        settings, remark = own_settings()
         session = Session(_fleet_in(demo.directory), state_folder=demo.directory / "state")
         if options.wall:
             from console.wall import WallApp
 
-            WallApp(session, ready=demo.ready()).start()
+            WallApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
         else:
             from console.app import GpudeckApp
 
-            GpudeckApp(session, ready=demo.ready()).start()
+            GpudeckApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
     return Exit.DONE
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from console.keys import Where, bindings, keys
@@ -26,12 +27,12 @@ _TITLES = {
 }
 
 
-def help_rows() -> list[Row]:
-    """Every key of every screen, in the table's order; keys that do the same stand together."""
+def help_rows(changed: Mapping[str, str]) -> list[Row]:
+    """Every key of every screen, in the table's order, as changed; keys that do the same stand together."""
     rows: list[Row] = []
     for where, title in _TITLES.items():
         rows.append((Span(title, "accent"),))
-        for words, same in groupby(keys(where), key=lambda key: key.help):
+        for words, same in groupby(keys(where, changed=changed), key=lambda key: key.help):
             rows.append((Span(f"  {_shown([key.shown for key in same]):<8}", "key"), Span(words)))
         rows.append(())
     return [*rows, (Span("Bars ", "accent"), *legend(), Span(" comes +  leaves -  beyond the GPU !", "dim"))]
@@ -46,14 +47,13 @@ class HelpScreen(ConsoleDialog):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Where.HELP),
-        Binding("question_mark,q", "close", show=False, id="help.close_too"),
     ]
     DEFAULT_CSS = "HelpScreen VerticalScroll { height: auto; max-height: 100%; }"
 
     def compose(self) -> ComposeResult:
         """The table."""
         with Vertical(), VerticalScroll():
-            yield Paragraphs(lambda _: help_rows())
+            yield Paragraphs(lambda _: help_rows(self.console.settings.keys))
         yield Hints()
 
     def on_mount(self) -> None:
