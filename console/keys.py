@@ -92,6 +92,7 @@ KEYS: tuple[Key, ...] = (
     *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
+    Key(D, "colon", "command", "command", "type a command: go, move, set, logs, theme …", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
     Key(D, "question_mark", "help", "help", "this help"),
     Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),

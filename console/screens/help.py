@@ -12,6 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 
 from console.keys import Where, bindings, keys
 from console.screens.base import ConsoleDialog
+from console.screens.commanding import COMMANDS
 from widgets.bar import legend
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs
@@ -35,6 +36,12 @@ def help_rows(changed: Mapping[str, str]) -> list[Row]:
         for words, same in groupby(keys(where, changed=changed), key=lambda key: key.help):
             rows.append((Span(f"  {_shown([key.shown for key in same]):<8}", "key"), Span(words)))
         rows.append(())
+    rows.append((Span("Commands", "accent"),))
+    width = max(len(f"{command.word} {command.takes}") for command in COMMANDS)
+    for command in COMMANDS:
+        line = f"{command.word} {command.takes}"
+        rows.append((Span(f"  :{line:<{width}}  ", "key"), Span(command.help)))
+    rows.append(())
     return [*rows, (Span("Bars ", "accent"), *legend(), Span(" comes +  leaves -  beyond the GPU !", "dim"))]
 
 
