@@ -80,7 +80,7 @@ class Deck(Widget, can_focus=True):
     Deck { height: 1fr; layout: vertical; }
     Deck > VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
     Deck > VerticalScroll > Container { layout: grid; height: auto; }
-    Deck > #detail { display: none; height: 1fr; margin-top: 1; }
+    Deck > #detail { display: none; height: 1fr; }
     Deck.-lines > #detail { display: block; }
     """
 
@@ -137,7 +137,9 @@ class Deck(Widget, can_focus=True):
             heights = [str(height + (1 if row < spare else 0)) for row in range(rows)]
         else:
             heights = ["1"]
-            self.query_one(VerticalScroll).styles.height = min(len(self._panes), max(1, lines // 2))
+            shown = len(self._panes) if len(self._panes) <= lines - MINIMUM_PANE_HEIGHT else max(1, lines // 2)
+            self.query_one(VerticalScroll).styles.height = shown
+            self.query_one("#detail").styles.margin = (int(lines - shown > MINIMUM_PANE_HEIGHT), 0, 0, 0)
         grid.styles.grid_rows = " ".join(heights)
 
     # what it shows

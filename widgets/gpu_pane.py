@@ -32,7 +32,7 @@ def pane_rows(view: PaneView, width: int, height: int) -> list[Row]:
 def line_row(view: PaneView, width: int) -> Row:
     """The whole GPU in one row, for small screens; temperature and power give way to the bars."""
     name = _short_name(view)
-    room = width - 41 - len(name)
+    room = width - 25 - _TAIL_CELLS - len(name)
     heat = fit(_heat(view), _HEAT_CELLS if room >= _HEAT_CELLS + 2 * _LEAST_BAR else 0)
     cells = max(3, (room - len(heat)) // 2)
     row = (
@@ -50,7 +50,7 @@ def line_row(view: PaneView, width: int) -> Row:
     return _dimmed(view, row)
 
 
-_HEAT_CELLS, _LEAST_BAR, _HOST_CELLS = 11, 6, 8
+_HEAT_CELLS, _LEAST_BAR, _HOST_CELLS, _TAIL_CELLS = 11, 6, 8, 18
 
 
 def _short_name(view: PaneView) -> str:
@@ -68,10 +68,22 @@ def _live(view: PaneView) -> str:
 def _line_tail(view: PaneView) -> Span:
     """What is most worth knowing of the GPU beside its memory."""
     if view.verdict:
-        return Span(fit(verdict_text(view.verdict), 16), VERDICT_STYLES[view.verdict.fit])
+        return Span(fit(verdict_text(view.verdict), _TAIL_CELLS), VERDICT_STYLES[view.verdict.fit])
     if view.link in (Link.LIVE, Link.CONNECTING):
-        return Span(fit(" ".join(name for name, _ in view.gpu.outlook.shares) or "free", 16))
-    return Span(fit(_age(view), 16), "warning")
+        return Span(fit(_names([name for name, _ in view.gpu.outlook.shares], _TAIL_CELLS) or "free", _TAIL_CELLS))
+    return Span(fit(_age(view), _TAIL_CELLS), "warning")
+
+
+def _names(names: Sequence[str], cells: int) -> str:
+    """As many of the names as fit, and how many more there are."""
+    for kept in range(len(names), 1, -1):
+        words = " ".join((*names[:kept], *([f"+{len(names) - kept}"] if kept < len(names) else ())))
+        if len(words) <= cells:
+            return words
+    if len(names) < 2:
+        return "".join(names)
+    more = f" +{len(names) - 1}"
+    return fit(names[0], min(len(names[0]), cells - len(more))) + more
 
 
 def _dimmed(view: PaneView, row: Row) -> Row:

@@ -176,7 +176,7 @@ def _setting(name: str, help: str) -> Command:
         chosen: dict[str, Any] = {name: word}
         screen.console.look(replace(screen.console.settings, **chosen))
 
-    return Command(name, "|".join(words), help, look, lambda _: words)
+    return Command(name, "NAME", help, look, lambda _: words)
 
 
 COMMANDS = (

@@ -15,7 +15,7 @@ from console.screens.base import ConsoleDialog
 from console.screens.commanding import COMMANDS
 from widgets.bar import legend
 from widgets.hints import Hints
-from widgets.paragraphs import Paragraphs
+from widgets.paragraphs import Paragraphs, paragraph
 from widgets.rows import Row, Span
 
 _TITLES = {
@@ -28,21 +28,29 @@ _TITLES = {
 }
 
 
-def help_rows(changed: Mapping[str, str]) -> list[Row]:
+def help_rows(changed: Mapping[str, str], cells: int) -> list[Row]:
     """Every key of every screen, in the table's order, as changed; keys that do the same stand together."""
     rows: list[Row] = []
     for where, title in _TITLES.items():
         rows.append((Span(title, "accent"),))
         for words, same in groupby(keys(where, changed=changed), key=lambda key: key.help):
-            rows.append((Span(f"  {_shown([key.shown for key in same]):<8}", "key"), Span(words)))
+            rows += _explained(_shown([key.shown for key in same]), words, cells)
         rows.append(())
     rows.append((Span("Commands", "accent"),))
-    width = max(len(f"{command.word} {command.takes}") for command in COMMANDS)
     for command in COMMANDS:
-        line = f"{command.word} {command.takes}"
-        rows.append((Span(f"  :{line:<{width}}  ", "key"), Span(command.help)))
+        rows += paragraph(f"  :{command.usage}", cells, indent=" " * 10)
     rows.append(())
-    return [*rows, (Span("Bars ", "accent"), *legend(), Span(" comes +  leaves -  beyond the GPU !", "dim"))]
+    rows += paragraph(f"Bars  {''.join(span.text for span in legend()).strip()}  {_GHOSTS}", cells, indent=" " * 6)
+    return rows
+
+
+_GHOSTS = "comes +  leaves -  beyond the GPU !"
+
+
+def _explained(name: str, words: str, cells: int) -> list[Row]:
+    """A key and, beside it, what it does."""
+    first, *others = paragraph(words, cells - 11, indent="")
+    return [(Span(f"  {name:<8} ", "key"), *first), *((Span(" " * 11), *row) for row in others)]
 
 
 def _shown(names: list[str]) -> str:
@@ -60,7 +68,7 @@ class HelpScreen(ConsoleDialog):
     def compose(self) -> ComposeResult:
         """The table."""
         with Vertical(), VerticalScroll():
-            yield Paragraphs(lambda _: help_rows(self.console.settings.keys))
+            yield Paragraphs(lambda cells: help_rows(self.console.settings.keys, cells))
         yield Hints()
 
     def on_mount(self) -> None:
