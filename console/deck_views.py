@@ -54,5 +54,6 @@ def _view(gpu: GpuState, host: HostState, doing: Doing, *, names_host: bool) -> 
         faint=faint,
         is_faint=is_faint,
         names_host=names_host,
+        is_production=host.production,
         labels={name: letter for (where, name), letter in doing.labels.items() if where == gpu.gpu},
     )

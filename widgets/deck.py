@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.geometry import Region
@@ -141,6 +142,15 @@ class Deck(Widget, can_focus=True):
             self.query_one(VerticalScroll).styles.height = shown
             self.query_one("#detail").styles.margin = (int(lines - shown > MINIMUM_PANE_HEIGHT), 0, 0, 0)
         grid.styles.grid_rows = " ".join(heights)
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the GPU under the mouse, and on the model where its row was meant."""
+        clicked, region = self.screen.get_widget_at(event.screen_x, event.screen_y)
+        if self._has_cursor and isinstance(clicked, GpuPane) and clicked in self._panes:
+            pane = self._panes.index(clicked)
+            row = clicked.row_at(event.screen_y - region.y)
+            named = [name for name in self._names_of(pane) if any(span.text == name for span in row)]
+            self.go_to(self._views[pane].gpu.gpu, named[0] if named else None)
 
     # what it shows
 

@@ -37,7 +37,7 @@ def line_row(view: PaneView, width: int) -> Row:
     cells = max(3, (room - len(heat)) // 2)
     row = (
         Span("▶" if view.is_cursor else " ", "accent"),
-        Span(name, "strong"),
+        Span(name, "production" if view.is_production else "strong"),
         Span(heat, "dim"),
         Span(" est ", "dim"),
         *bar(_estimate_parts(view), view.gpu.total_bytes, cells),
@@ -57,8 +57,9 @@ def _short_name(view: PaneView) -> str:
     """The GPU's name in a column of its own; a long host's name loses its middle, the index never."""
     host, index = view.gpu.gpu.host, view.gpu.gpu.index
     kept = host if len(host) <= _HOST_CELLS else f"{host[:3]}…{host[-_HOST_CELLS + 4 :]}"
-    name = f"{kept}/{index}" if view.names_host else str(index)
-    return fit(f"({name})" if view.is_faint else name, _HOST_CELLS + 5 if view.names_host else 4)
+    name = (f"{kept}/{index}" if view.names_host else str(index)) + (" P" if view.is_production else "")
+    cells = _HOST_CELLS + 5 if view.names_host else 6 if view.is_production else 4
+    return fit(f"({name})" if view.is_faint else name, cells)
 
 
 def _live(view: PaneView) -> str:
@@ -98,11 +99,15 @@ def _title_row(view: PaneView, width: int) -> Row:
     frame = "border-cursor" if view.is_cursor else "border"
     left, line, right = "┍━┑" if view.is_cursor else "╭─╮"
     marker = Span(view.labels.get("", "▶" if view.is_cursor else " "), "key" if "" in view.labels else frame)
-    title = (Span(left, frame), marker, Span(f"{view.name} ", "strong"), *_title(view), Span(" "))
+    title = (Span(left, frame), marker, Span(f"{view.name} ", "strong"), *_production(view), *_title(view), Span(" "))
     used = sum(len(span.text) for span in title)
     if used > width - 1:
         return (*ends(title, (), width - 1), Span(right, frame))
     return (*title, Span(line * (width - used - 1) + right, frame))
+
+
+def _production(view: PaneView) -> Row:
+    return (Span("PROD", "production"),) if view.is_production else ()
 
 
 def _title(view: PaneView) -> Row:

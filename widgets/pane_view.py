@@ -44,6 +44,8 @@ class PaneView:
     """Whether a filter leaves out everything here."""
     names_host: bool = False
     """Whether the GPU is shown with the name of its host: there are several."""
+    is_production: bool = False
+    """Whether the host serves production."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """While jumping: the letter of each model, and under the empty name that of the GPU."""
 

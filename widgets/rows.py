@@ -90,6 +90,10 @@ class Rows(Widget, can_focus=False):
         else:
             self.refresh(*(Region(0, y, size.width, 1) for y in changed))
 
+    def row_at(self, y: int) -> Row:
+        """The row drawn in that line."""
+        return self._rows[y] if 0 <= y < len(self._rows) else ()
+
     def render_line(self, y: int) -> Strip:
         """The strip of one line, made when it is first seen: most rows of a large deck are scrolled away."""
         if y >= len(self._rows):
