@@ -19,7 +19,9 @@ def run(options: argparse.Namespace) -> int:
     inventory = choose_fleet(options)
     require_terminal()
     from console.session import Session
+    from console.settings_file import own_settings
     from console.wall import WallApp
 
-    WallApp(Session(inventory)).start()
+    settings, remark = own_settings()
+    WallApp(Session(inventory), settings=settings, remark=remark).start()
     return Exit.DONE

@@ -164,6 +164,7 @@ def _host(name: str, entry: HostEntry) -> Host:
         gpus=entry.gpus,
         become=entry.become,
         notes=MappingProxyType(entry.notes),
+        production=entry.production,
     )
 
 

@@ -55,6 +55,7 @@ class HostEntry(_Entry):
     )
     gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = Field(description="how many GPUs it has")
     become: Literal["sudo", "none"] = Field(default="sudo", description="how root is reached there: sudo, or none")
+    production: bool = Field(default=False, description="whether it serves production: its GPUs carry the word PROD")
     notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
         default_factory=dict, description="notes for the screen, by the index of the GPU"
     )
