@@ -28,8 +28,10 @@ _ROUNDS = 6
 class Proposal:
     """A better placement, as changes nobody has staged yet."""
 
-    changes: tuple[Change, ...]
-    """Those that were given, then the moves; a model without a place comes before its enabling."""
+    given: tuple[Change, ...]
+    """The changes it was asked beside, but for the enabling of models that had no place."""
+    moves: tuple[Change, ...]
+    """What it adds to them; a model without a place is moved before it is enabled."""
     reasons: Mapping[str, str]
     """By model, one sentence each, in the order of the changes."""
     unplaced: tuple[str, ...]
@@ -42,12 +44,17 @@ class Proposal:
     """Whether there is none with less left out, fewer GPUs that may run out, or fewer restarts."""
 
     @property
+    def changes(self) -> tuple[Change, ...]:
+        """All of them."""
+        return (*self.given, *self.moves)
+
+    @property
     def summary(self) -> str:
         """All of it in one sentence."""
         sure = "and no fewer would do" if self.proved else "the best found in the time"
         if self.unplaced:
             return f"{_moves(self.restarts)}; no place was found for {', '.join(self.unplaced)}."
-        if not self.reasons:
+        if not self.moves:
             return "Nothing needs to move."
         return f"{_moves(self.restarts)}, {sure}."
 
@@ -182,7 +189,8 @@ class _Rebalancing:
     ) -> Proposal:
         moved = [change.model for change in changes if isinstance(change, Move)]
         return Proposal(
-            changes=(*self._given, *changes),
+            given=self._given,
+            moves=changes,
             reasons={name: why(name, self._now, then, self._question) for name in moved},
             unplaced=tuple(self._problem.items[i].name for i in left_over(self._problem, assignment)),
             restarts=len(self._problem.moved(assignment)),
@@ -193,7 +201,7 @@ class _Rebalancing:
     def _nothing(self) -> Proposal:
         as_is = tuple(item.home for item in self._problem.items)
         left = tuple(self._problem.items[i].name for i in left_over(self._problem, as_is))
-        return Proposal(self._given, {}, left, 0, 0.0, proved=False)
+        return Proposal(self._given, (), {}, left, 0, 0.0, proved=False)
 
 
 def _errors(assessment: Assessment) -> list[Finding]:
