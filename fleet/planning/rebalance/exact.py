@@ -9,11 +9,12 @@ unlike, as can be.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from fleet.planning.rebalance.mixed_integer import Programme
+from fleet.planning.rebalance.packing import fullest_sets
 from fleet.planning.rebalance.problem import Assignment, Loads, Problem, Slot
 from fleet.units import GiB
 
@@ -22,6 +23,9 @@ GoesOn = Callable[[], bool]
 _PERCENT = 0.5
 """How near to the most even answer is near enough."""
 _ROUNDING = 1e-4
+_MOST_SETS = 2000
+"""Of one GPU; where there are more, models are small beside it and rounding matters little."""
+_QUICK_SECONDS = 0.3
 _GAIN = 0.01
 """The least by which a better answer costs less, in restarts."""
 
@@ -36,8 +40,17 @@ class Answer:
 
 
 def best(problem: Problem, assignment: Assignment, seconds: float, goes_on: GoesOn) -> Answer | None:
-    """The fewest left out, tight GPUs and restarts there can be; None where the time is too short."""
-    return _Part(problem, assignment, range(len(problem.hosts))).solve(seconds, goes_on)
+    """The fewest left out, tight GPUs and restarts there can be; None where the time is too short.
+
+    Most problems are easy and answered at once. Of one where everything just fits, or just does not, the proof takes
+    knowing what each GPU can hold.
+    """
+    hosts = range(len(problem.hosts))
+    quick = _Part(problem, assignment, hosts).solve(min(_QUICK_SECONDS, seconds), goes_on)
+    if quick and quick.proved:
+        return quick
+    part = _Part(problem, quick.assignment if quick else assignment, hosts, knows_sets=True)
+    return part.solve(seconds - _QUICK_SECONDS, goes_on) or quick
 
 
 def improve(
@@ -72,11 +85,20 @@ class _Use(NamedTuple):
 class _Part:
     """The programme of some hosts."""
 
-    def __init__(self, problem: Problem, assignment: Assignment, hosts: Sequence[int], *, evens: bool = False) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        assignment: Assignment,
+        hosts: Sequence[int],
+        *,
+        evens: bool = False,
+        knows_sets: bool = False,
+    ) -> None:
         self._problem = problem
         self._assignment = assignment
         self._hosts = tuple(hosts)
         self._evens = evens
+        self._knows_sets = knows_sets
         self._loads = Loads(problem, assignment)
         self._programme = Programme()
         self._priced: list[tuple[int, float]] = []
@@ -148,9 +170,36 @@ class _Part:
             self._programme.row([*((use.column, use.high) for use in uses), (tight, -everything)], most=room)
             if limit > room:
                 self._programme.row([*peaks, (tight, room - limit)], most=room)
+        if self._knows_sets:
+            self._add_sets(uses, self._problem.hosts[host].limit(gpu), self._loads.on[host][gpu])
         for together in self._problem.cuts_by_gpu.get((host, gpu), ()):
             columns = [(use.column, 1.0) for use in uses if use.item in together]
             self._programme.row(columns, most=len(together) - 1)
+
+    def _add_sets(self, uses: Sequence[_Use], limit: int, there: Set[int]) -> None:
+        """What is there is a mixture of the fullest sets the GPU holds.
+
+        With whole numbers that says no more than the sum of the peaks; without, which is how bounds are found, much
+        more (Gilmore and Gomory, 1961).
+        """
+        by_item: defaultdict[int, list[_Use]] = defaultdict(list)
+        for use in uses:
+            by_item[use.item].append(use)
+        same = list(by_item.values())
+        sets = fullest_sets([min(round(use.peak * GiB) for use in each) for each in same], limit, _MOST_SETS)
+        if sets is None:
+            return
+        now = {position for position, each in enumerate(same) if each[0].item in there}
+        guess = next((chosen for chosen in sets if now.issubset(chosen)), None)
+        shares = [self._programme.amount(0.0, float(chosen is guess)) for chosen in sets]
+        holding: defaultdict[int, list[int]] = defaultdict(list)
+        for share, chosen in zip(shares, sets, strict=True):
+            for position in chosen:
+                holding[position].append(share)
+        self._programme.row([(share, 1.0) for share in shares], most=1)
+        for position, each in enumerate(same):
+            terms = [(use.column, 1.0) for use in each] + [(share, -1.0) for share in holding[position]]
+            self._programme.row(terms, most=0)
 
     def _hardest_start(self, host: int, gpu: int, uses: Sequence[_Use]) -> int:
         """A column that is at least what any start there takes beyond its own peak."""

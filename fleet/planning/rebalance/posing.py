@@ -100,7 +100,8 @@ def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Quest
         home=home,
         need_at_home=_need(present, now.accelerator_of(model)) if present else None,
         restart=_RESTARTS_ANYWAY if model.name in question.restarting else restart,
-        fixed=home is not None and (model.name in question.kept or not _is_drivable(now, model) or not needs),
+        fixed=home is not None
+        and (model.pinned or model.name in question.kept or not _is_drivable(now, model) or not needs),
         apart=frozenset(claim.what for claim in claims(Place("it", (0,)), model.url, model.service)),
         role=model.role,
         generates=generates(model),

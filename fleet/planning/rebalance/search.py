@@ -19,9 +19,10 @@ from fleet.planning.rebalance.problem import Assignment, Loads, Problem, Score, 
 
 _WHOLE = 40
 """GPUs up to which the whole is solved at once."""
-_HOSTS = 5
-"""Hosts taken at a time."""
-_PART_SECONDS = 1.0
+_HOSTS = (3, 7)
+"""Hosts taken at a time, at least and at most."""
+_PART_SECONDS = 0.6
+_EVEN_SECONDS = 1.0
 _STALE = 80
 """Rounds without anything better after which the search ends."""
 
@@ -81,6 +82,7 @@ class _Search:
         self._score = self._greedy = score(problem, self._best)
         self._bounds: tuple[float, ...] = (0.0,) * len(problem.hosts)
         self._proved = False
+        self._hosts = _HOSTS[0] + 1
 
     @property
     def _left(self) -> float:
@@ -128,7 +130,7 @@ class _Search:
                 self._take(answer.assignment)
                 self._proved = answer.proved
         if self._goes_on():
-            evened = exact.even_out(self._problem, self._best, self._left, self._goes_on)
+            evened = exact.even_out(self._problem, self._best, min(_EVEN_SECONDS, self._left), self._goes_on)
             if evened and score(self._problem, evened.assignment) < self._score:
                 self._take(evened.assignment)
 
@@ -137,12 +139,20 @@ class _Search:
     def _wander(self) -> None:
         stale = 0
         while self._goes_on() and not self._is_done and stale < _STALE:
-            before = self._score[:3]
+            before, began = self._score[:3], time.monotonic()
             part_seconds = min(_PART_SECONDS, self._left)
             answer = exact.improve(self._problem, self._best, self._neighbourhood(), part_seconds, self._goes_on)
             if answer:
                 self._take(answer.assignment)
+            self._fit_part(time.monotonic() - began)
             stale = 0 if self._score[:3] < before else stale + 1
+
+    def _fit_part(self, seconds: float) -> None:
+        """Take fewer hosts at a time where an answer takes long, more where it is quick."""
+        if seconds > _PART_SECONDS / 2:
+            self._hosts = max(_HOSTS[0], self._hosts - 1)
+        elif seconds < _PART_SECONDS / 5:
+            self._hosts = min(_HOSTS[1], self._hosts + 1)
 
     def _neighbourhood(self) -> Sequence[int]:
         """Hosts of something that could be better, and some with room."""
@@ -150,7 +160,7 @@ class _Search:
         hosts = self._troubled(loads)
         fill = [sum(high) / max(1, sum(host.room)) for high, host in zip(loads.high, self._problem.hosts, strict=True)]
         for host in sorted(range(len(fill)), key=lambda number: fill[number] + self._chance.random() / 2):
-            if len(hosts) >= _HOSTS:
+            if len(hosts) >= self._hosts:
                 break
             hosts.add(host)
         return sorted(hosts)

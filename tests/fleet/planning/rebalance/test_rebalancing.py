@@ -139,6 +139,13 @@ def test_a_model_no_plan_can_restart_is_not_moved() -> None:
     assert set(moves(rebalance(fleet(by_hand, vllm("b", "gpu01/0", 0.5))))) == {"b"}
 
 
+@pytest.mark.parametrize(("pinned", "moved"), [("a", "b"), ("b", "a")])
+def test_a_pinned_model_stays_and_its_neighbour_goes(pinned: str, moved: str) -> None:
+    models = (vllm("a", "gpu01/0", 0.5), vllm("b", "gpu01/0", 0.5))
+    proposal = rebalance(fleet(*(replace(model, pinned=model.name == pinned) for model in models)))
+    assert set(moves(proposal)) == {moved}
+
+
 def test_a_search_that_is_cancelled_at_once_still_mends_the_fleet() -> None:
     before = fleet(vllm("a", "gpu01/0", 0.5), vllm("b", "gpu01/0", 0.5))
     proposal = rebalance(before, goes_on=lambda: False)
