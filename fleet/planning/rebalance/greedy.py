@@ -14,8 +14,8 @@ _FEWEST, _MOST = 2, 8
 """Repairs tried."""
 _PLACINGS = 4000
 """Models placed in all of them together, between those."""
-_TRIES = 2000
-"""Exchanges tried for one item."""
+_LOOKS, _LOOKS_EACH = 800_000, 100_000
+"""Slots looked at to make room by exchanges: in all repairs together, about two seconds, and for one item."""
 
 
 def repair(problem: Problem) -> Assignment:
@@ -24,27 +24,37 @@ def repair(problem: Problem) -> Assignment:
     Not settled: what found no place has none. The same problem always gets the same answer.
     """
     best, least = None, None
+    patience = _Patience(_LOOKS)
     attempts = max(_FEWEST, min(_MOST, _PLACINGS // max(1, len(problem.items))))
     for attempt in range(attempts):
-        answer = _Repair(problem, spreads=attempt % 2 == 0, chance=Random(attempt), shuffled=attempt > 1).answer()
+        chance = Random(attempt) if attempt > 1 else None
+        answer = _Repair(problem, patience, spreads=attempt % 2 == 0, chance=chance).answer()
         found = score(problem, answer)
         if least is None or found < least:
             best, least = answer, found
-        if least[:3] == (0, 0, 0):
+        if least[:3] == (0, 0, 0) or patience.left <= 0:
             break
     assert best is not None, "there is at least one attempt"
     return best
 
 
+class _Patience:
+    """How much longer to look for exchanges."""
+
+    def __init__(self, looks: int) -> None:
+        self.left = looks
+
+
 class _Repair:
     """One repair under way."""
 
-    def __init__(self, problem: Problem, *, spreads: bool, chance: Random, shuffled: bool) -> None:
+    def __init__(self, problem: Problem, patience: _Patience, *, spreads: bool, chance: Random | None) -> None:
         self._problem = problem
         self._spreads = spreads
         self._chance = chance
-        self._shuffled = shuffled
-        self._tries_left = 0
+        self._patience = patience
+        self._until = 0
+        """What is left of the patience when that with one item ends."""
         self._loads = Loads(problem, [item.home for item in problem.items])
 
     def answer(self) -> Assignment:
@@ -64,7 +74,7 @@ class _Repair:
         return max((sum(need.peak) for need in this.needs.values()), default=0)
 
     def _urgency(self, item: int) -> float:
-        return self._size(item) * (self._chance.uniform(0.8, 1.25) if self._shuffled else 1.0)
+        return self._size(item) * (self._chance.uniform(0.8, 1.25) if self._chance else 1.0)
 
     # taking off
 
@@ -101,7 +111,7 @@ class _Repair:
             if slot is not None:
                 self._loads.put(item, slot)
                 return
-            self._tries_left = _TRIES
+            self._until = max(0, self._patience.left - _LOOKS_EACH)
             if any(self._eject_for(item, comfortably, depth, frozenset({item})) for depth in (0, 1)):
                 return
 
@@ -111,6 +121,7 @@ class _Repair:
     def _best(self, item: int, comfortably: bool) -> Slot | None:
         best, found = None, None
         for slot in self._slots(item):
+            self._patience.left -= 1
             left = self._loads.after(item, slot, comfortably=comfortably)
             if left is None:
                 continue
@@ -126,9 +137,8 @@ class _Repair:
             inside = set.intersection(*(self._loads.on[slot.host][gpu] for gpu in short)) if short else set()
             movable = [other for other in inside - chain if not self._problem.items[other].fixed]
             for other in sorted(movable, key=lambda i: (self._problem.items[i].restart, self._size(i))):
-                if self._tries_left <= 0:
+                if self._patience.left <= self._until:
                     return False
-                self._tries_left -= 1
                 if self._swap(item, slot, other, comfortably, depth, chain | {other}):
                     return True
         return False
