@@ -21,6 +21,7 @@ class Where(StrEnum):
     EDIT = "edit"
     LOGS = "logs"
     DETAIL = "detail"
+    REBALANCE = "rebalance"
     PLAN = "plan"
     ROLLOUT = "rollout"
     HELP = "help"
@@ -85,6 +86,15 @@ KEYS: tuple[Key, ...] = (
     Key(D, "x", "enable", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),
     Key(D, "l", "logs", "logs", "show the model's last log lines"),
     Key(D, "f", "findings", "findings", "go through the findings; enter stages a fix"),
+    Key(
+        D,
+        "b",
+        "rebalance",
+        "rebalance",
+        "look for a placement in which everything fits, with the fewest restarts",
+        hint=False,
+        changes=True,
+    ),
     Key(D, "p", "plan", "plan", "turn the draft into ordered steps", changes=True),
     Key(D, "u", "undo", "undo", "take the last change of the draft back", changes=True),
     Key(D, "U", "redo", "redo", "stage it again", hint=False, changes=True),
@@ -114,6 +124,8 @@ KEYS: tuple[Key, ...] = (
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
     Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
     Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),
+    Key(Where.REBALANCE, "enter", "take", "stage", "end the search with the best so far; then stage it"),
+    Key(Where.REBALANCE, "escape", "close", "back", "back to the deck; nothing is staged"),
     Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),
     Key(P, "y", "copy", "copy commands", "copy the commands to the clipboard"),
     Key(P, "escape", "close", "back", "back to the deck; the draft stays"),

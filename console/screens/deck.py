@@ -263,6 +263,10 @@ class DeckScreen(CommandingScreen):
         else:
             self.console.tell("Nothing is wrong: there are no findings.", "good")
 
+    def action_rebalance(self) -> None:
+        """Look for a placement in which everything fits, over the draft."""
+        self.console.open_rebalance()
+
     def action_plan(self) -> None:
         """Turn the draft into steps."""
         if self.session.changes:

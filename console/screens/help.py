@@ -23,6 +23,7 @@ _TITLES = {
     Where.CARRYING: "Carrying a model",
     Where.FINDINGS: "Findings",
     Where.EDIT: "Editing",
+    Where.REBALANCE: "Rebalancing",
     Where.PLAN: "Plan",
     Where.ROLLOUT: "Rollout",
 }

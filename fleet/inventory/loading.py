@@ -185,6 +185,7 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], fo
         args=Arguments(entry.args),
         memory_bytes=entry.memory,
         enabled=entry.enabled,
+        pinned=entry.pin,
         note=entry.note,
         ignored=(*entry.ignore.items(), *spoken),
     )

@@ -114,6 +114,7 @@ class ModelEntry(_Entry):
         description="its engine's arguments, under the engine's own flags without dashes",
     )
     enabled: bool = Field(default=True, description="whether it is to run")
+    pin: bool = Field(default=False, description="whether it stays where it is when the fleet is rebalanced")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
     ignore: Annotated[dict[Code, Annotated[str, _read(fields.checked_reason)]], MayBeEmpty] = Field(
         default_factory=dict, description="findings that do not count for it, each with the reason"
