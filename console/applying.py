@@ -8,7 +8,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.changing import changes_giving_back, follow, follow_what_stands, open_journal, plan_changes, rollout_of
+from console.changing import (
+    changes_giving_back,
+    evacuation,
+    follow,
+    follow_what_stands,
+    open_journal,
+    plan_changes,
+    rollout_of,
+)
 from console.plan_text import plan_lines, step_words, wants_name
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
@@ -64,6 +72,8 @@ async def _apply(
         await session.first_readings()
         if changes is None:
             changes = await changes_giving_back(session)
+        if made is None:
+            changes = evacuation(session, changes, getattr(options, "evacuate", ()))
         plan = await plan_changes(session, changes)
         if made is not None and made.world != plan.world:
             raise GpudeckError(

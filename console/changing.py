@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from fleet.errors import GpudeckError
 from fleet.findings import worst_first
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply
+from fleet.planning.cordons import cordoned, evacuating, gpus_named
 from fleet.planning.giving_back import asked, giving_back
 from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
@@ -38,6 +39,15 @@ async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     probes = {host: session.probe(host) for host in plan.hosts}
     found = await precheck(plan, session.inventory, apply(session.inventory, changes), probes)
     return replace(plan, findings=worst_first((*plan.findings, *found)))
+
+
+def evacuation(session: Session, changes: Sequence[Change], targets: Iterable[str]) -> tuple[Change, ...]:
+    """The changes, and the moves after which no model is on these GPUs or hosts. Raises UsageError."""
+    inventory = apply(session.inventory, changes)
+    leave = {gpu for target in targets for gpu in gpus_named(inventory, target)}
+    closed = cordoned(session.board.snapshots)
+    moves = evacuating(inventory, leave, closed, session.totals, session.starts) if leave else ()
+    return (*changes, *moves)
 
 
 async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:
@@ -88,8 +98,13 @@ def rollout_of(
     from fleet.ssh.operator import Operator
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    who = operator_name()
     return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over)
+
+
+def operator_name() -> str:
+    """Who we are to other operators: ``user@machine``."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def follow_what_stands(session: Session, plan: Plan) -> str:

@@ -22,6 +22,9 @@ def add_change_options(parser: argparse.ArgumentParser) -> None:
         help="change an argument; an empty value removes it",
     )
     parser.add_argument("--enable", action="append", default=[], metavar="M", help="run a disabled model")
+    parser.add_argument(
+        "--evacuate", action="append", default=[], metavar="HOST/GPU", help="move every model off a GPU, or off a HOST"
+    )
     parser.add_argument("--disable", action="append", default=[], metavar="M", help="stop a model and keep it stopped")
 
 

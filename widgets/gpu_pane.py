@@ -37,6 +37,8 @@ def line_row(view: PaneView, width: int) -> Row:
     names = " ".join(name for name, _ in view.gpu.outlook.shares) or "free"
     if view.verdict:
         tail = Span(fit(verdict_text(view.verdict), 16), VERDICT_STYLES[view.verdict.fit])
+    elif view.gpu.cordon and view.link is Link.LIVE:
+        tail = Span(fit(f"cordoned {names}", 16), "warning")
     elif view.link in (Link.LIVE, Link.CONNECTING):
         tail = Span(fit(names, 16), "text")
     else:
@@ -86,7 +88,8 @@ def _title(view: PaneView) -> Row:
     pci = view.gpu.pci
     name = Span(f" {view.gpu.accelerator}" + (f" {pci[5:10]}" if pci else ""))
     after = (Span(" AFTER", "ghost"),) if view.show_after and view.after else ()
-    return (name, Span("  " + _heat(view), "dim"), *after)
+    cordoned = (Span("  cordoned", "warning"),) if view.gpu.cordon else ()
+    return (name, *cordoned, Span("  " + _heat(view), "dim"), *after)
 
 
 def _heat(view: PaneView) -> str:

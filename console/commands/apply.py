@@ -35,13 +35,13 @@ def run(options: argparse.Namespace) -> int:
         return resume(inventory, back=options.rollback, take_over=options.take_over)
     changes = read_changes(options, inventory)
     if options.remove_overlays:
-        if changes or options.plan is not None:
+        if changes or options.evacuate or options.plan is not None:
             raise UsageError("--remove-overlays goes with no other change.")
         return remove_overlays(inventory, options)
     if options.plan is not None:
-        if changes:
+        if changes or options.evacuate:
             raise UsageError("--plan FILE and changes do not go together.")
         return apply_plan_file(inventory, options.plan, options)
-    if not changes:
-        raise UsageError("There is nothing to apply.", "Name a change: --move, --set, --enable or --disable.")
+    if not changes and not options.evacuate:
+        raise UsageError("There is nothing to apply.", "Name a change: --move, --set, --enable, --disable, --evacuate.")
     return apply_changes(inventory, changes, options)
