@@ -48,7 +48,7 @@ class SessionApp(App[None]):
         """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False."""
         super().__init__(watch_css=False)
         self.session = session
-        self.time_of_day = time_of_day or _hours_and_minutes
+        self.time_of_day = time_of_day or hours_and_minutes
         self._before_reading = ready
         self._live = live
         self._environment = os.environ if environment is None else environment
@@ -135,6 +135,6 @@ class SessionApp(App[None]):
             self.tell(words or "Readings are recorded again.", "warning" if words else "text")
 
 
-def _hours_and_minutes() -> str:
+def hours_and_minutes() -> str:
     """The time of day; no ticking seconds, since each would be a repaint."""
     return datetime.now().astimezone().strftime("%H:%M")

@@ -1,0 +1,170 @@
+"""The wallboard: one word in letters to be read across a room, what is wrong, and the GPUs of one host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from rich.color import Color
+from rich.style import Style
+
+from fleet.readings import Link
+from fleet.state import FleetState, HostState
+from fleet.units import duration
+from widgets.findings_list import SIGNS
+from widgets.header import header_row
+from widgets.large import large, largest_scale
+from widgets.rows import Row, Rows, Span, ends, fit, width
+from widgets.wall_tile import tile_rows, tile_scale
+from widgets.wall_view import WallView, hosts_worst_first, is_down, severities, standing, trouble
+
+READ_ONLY = "READ ONLY"
+FRESH_SECONDS = 10.0
+"""Up to this age a live reading is called fresh: seconds that tick would be repainted for ever."""
+_SHIFTS = ((0, 0), (1, 0), (2, 0), (2, 1), (1, 1), (0, 1))
+"""Cells and lines by which the picture moves, so that none of it burns in."""
+_MARGIN, _MARGIN_LINES = 2, 1
+_NIGHT = 0.45
+"""Share of its light that text keeps at night."""
+
+
+def frame(view: WallView, cells: int, lines: int) -> list[Row]:
+    """The whole picture in exactly that many cells and lines."""
+    head = header_row(view.state, cells, clock=view.clock, mode=READ_ONLY)
+    notice: list[Row] = [(Span(fit(f" {view.notice}", cells), "warning"),)] if view.notice else []
+    room = lines - 2 - len(notice)
+    said = _wrongs(view.state, cells, max(1, room // 8))
+    banner = _banner(view.state, cells, room // 4)
+    tiles = _tiles(view, cells, room - len(banner) - len(said) - 2)
+    rows = [head, (), *banner, (), *said, *tiles]
+    body = lines - 1 - len(notice)
+    return [*rows[:body], *([()] * (body - len(rows))), *notice, _links(view, cells)]
+
+
+def _banner(state: FleetState, cells: int, lines: int) -> list[Row]:
+    """The worst there is to say, as large as fits."""
+    worst = trouble(state)
+    scale = largest_scale(worst.words, cells - 2, lines)
+    if not scale:
+        return [(Span(fit(f" {worst.words.upper()}", cells), worst.style),)]
+    return [(Span(fit(f" {line}", cells), worst.style),) for line in large(worst.words, scale)]
+
+
+def _wrongs(state: FleetState, cells: int, lines: int) -> list[Row]:
+    """Models that are down, then findings, the worst first; how many there is no room for."""
+    rows: list[Row] = [
+        (Span(" ✖ ", "error"), Span(fit(f"{model.name} {model.word} on {model.model.place}", cells - 3), "strong"))
+        for model in state.models
+        if is_down(model)
+    ]
+    for finding in standing(state):
+        sign, style = SIGNS[finding.severity]
+        rows.append((Span(f" {sign} ", style), Span(fit(finding.message, cells - 3))))
+    if len(rows) > lines:
+        more = f"   and {len(rows) - lines + 1} more"
+        rows = [*rows[: lines - 1], (Span(fit(more, cells), "dim"),)] if lines > 1 else rows[:1]
+    return rows
+
+
+def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
+    """The GPUs of the host that is shown, the worst first, in the grid that gives them the largest figures."""
+    host = view.state.host(view.host)
+    order = severities(view.state, host)
+    by_id = {gpu.gpu: gpu for gpu in host.gpus}
+    models = max(sum(model.model.enabled for model in gpu.models) for gpu in host.gpus)
+    columns = _columns(len(order), models, cells, lines)
+    rows_of_tiles = min(-(-len(order) // columns), max(1, lines // 3))
+    each, high = cells // columns, max(1, lines // rows_of_tiles)
+    scale = tile_scale(each, high, models)
+    shown = islice(order.items(), columns * rows_of_tiles)
+    tiles = [tile_rows(by_id[gpu], host, severity, each, high, scale) for gpu, severity in shown]
+    rows: list[Row] = []
+    for first in range(0, len(tiles), columns):
+        beside = tiles[first : first + columns]
+        rows += [tuple(span for tile in beside for span in tile[y]) for y in range(high)]
+    if len(order) > len(tiles):
+        rows[-1] = (Span(fit(f"  and {len(order) - len(tiles)} more GPUs of {host.name}", cells), "dim"),)
+    return rows
+
+
+def _columns(tiles: int, models: int, cells: int, lines: int) -> int:
+    """How many tiles stand side by side: as gives the largest figures, then as leaves the fewest places empty."""
+
+    def worth(columns: int) -> tuple[int, int, int]:
+        rows = -(-tiles // columns)
+        scale = tile_scale(cells // columns, lines // rows, models)
+        return scale, -(columns * rows - tiles), -abs(columns - 2 * rows)
+
+    return max(range(1, max(1, min(tiles, cells // 18)) + 1), key=worth)
+
+
+def _links(view: WallView, cells: int) -> Row:
+    """Every host with its link and the age of its reading, the worst first; the one that is shown is marked."""
+    row: Row = ()
+    hosts = hosts_worst_first(view.state)
+    for number, host in enumerate(hosts):
+        piece = _link(host, host.name == view.host)
+        left = len(hosts) - number
+        if width((*row, *piece)) > cells - (10 if left > 1 else 0):
+            return ends((*row, Span(f"  and {left} more", "dim")), (), cells)
+        row = (*row, *piece)
+    return ends(row, (), cells)
+
+
+def _link(host: HostState, shown: bool) -> Row:
+    style = {Link.LIVE: "good", Link.CONNECTING: "dim", Link.STALE: "warning"}.get(host.link, "error")
+    age = "" if host.age_seconds is None else f" {age_words(host.age_seconds)}"
+    return Span(" ▸ " if shown else "   ", "accent"), Span(host.name), Span(f" {host.link}", style), Span(age, "dim")
+
+
+def age_words(seconds: float) -> str:
+    """How old a reading is: ``< 10 s``, ``42 s``, ``3 min``."""
+    if seconds < FRESH_SECONDS:
+        return f"< {FRESH_SECONDS:.0f} s"
+    return duration(seconds if seconds < 60 else seconds // 60 * 60)
+
+
+def text_of(rows: Sequence[Row]) -> str:
+    """The picture as plain text."""
+    return "\n".join("".join(span.text for span in row).rstrip() for row in rows)
+
+
+def dimmed(style: Style) -> Style:
+    """The style with less light; colours of the terminal's own palette become its dim ones."""
+    colour = style.color
+    if colour is None or colour.triplet is None:
+        return style + Style(dim=True)
+    red, green, blue = (round(part * _NIGHT) for part in colour.triplet)
+    return style + Style(color=Color.from_rgb(red, green, blue))
+
+
+class WallBoard(Rows):
+    """The picture, a little smaller than the screen so that it can move, and dimmed at night but for what is wrong."""
+
+    DEFAULT_CSS = "WallBoard { height: 1fr; }"
+
+    def __init__(self, view: WallView) -> None:
+        super().__init__()
+        self._view = view
+        self._shift = 0
+        self._is_night = False
+
+    def show(self, view: WallView, *, shift: int = 0, night: bool = False) -> None:
+        """Show this, the picture moved on ``shift`` times."""
+        self._view = view
+        moved, self._shift = shift % len(_SHIFTS) != self._shift, shift % len(_SHIFTS)
+        turned, self._is_night = night != self._is_night, night
+        if moved or turned:
+            self._redraw_all()
+        else:
+            self.redraw()
+
+    def compose_rows(self, width: int, height: int) -> Sequence[Row]:
+        """The frame at its present place."""
+        right, down = _SHIFTS[self._shift]
+        rows = frame(self._view, max(1, width - _MARGIN), max(1, height - _MARGIN_LINES))
+        return [*([()] * down), *((Span(" " * right), *row) for row in rows)]
+
+    def _style(self, name: str) -> Style:
+        style = super()._style(name)
+        return dimmed(style) if self._is_night and name not in ("error", "warning") else style
