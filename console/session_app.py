@@ -14,11 +14,12 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from console.session import Session
-from console.textual_private import output_backlog
+from console.textual_private import output_backlog, write_sequence
 from console.themes import DARK, default_theme
 from fleet.errors import GpudeckError
 
 if TYPE_CHECKING:
+    from console.alerts_live import LiveAlerts
     from console.history import LiveRecording
 
 TICK_SECONDS = 0.5
@@ -54,7 +55,8 @@ class SessionApp(App[None]):
         self._environment = os.environ if environment is None else environment
         self._failure: GpudeckError | None = None
         self._recording: LiveRecording | None = None
-        self._recording_words = ""
+        self._alerts: LiveAlerts | None = None
+        self._troubles: dict[str, str] = {}
         self._news = True
         self._shown_at = ""
 
@@ -67,15 +69,16 @@ class SessionApp(App[None]):
         raise NotImplementedError
 
     def tell(self, message: str, style: str = "text") -> None:
-        """Tell the operator something. A wallboard has nobody to tell."""
+        """Tell the operator something. A wallboard has nobody to tell: it shows `troubles`."""
 
     def start(self) -> None:
         """Run until the operator leaves. Raises GpudeckError where the hosts could not even be prepared."""
         try:
             self.run(mouse=False)
         finally:
-            if self._recording is not None:
-                self._recording.close()
+            for kept in (self._recording, self._alerts):
+                if kept is not None:
+                    kept.close()
         if self._failure is not None:
             raise self._failure
 
@@ -97,7 +100,22 @@ class SessionApp(App[None]):
             self._recording = LiveRecording(self.session)
             self.run_worker(self._read_hosts(), group="watch")
             self.run_worker(self._look_back(), group="look back")
+            self._begin_alerts(self._recording)
         self._tick()
+
+    def _begin_alerts(self, recording: LiveRecording) -> None:
+        alerts = self.session.inventory.alerts
+        if alerts is None:
+            return
+        from console.alerts_live import LOOK_SECONDS, LiveAlerts
+
+        live = LiveAlerts(
+            self.session, alerts, recording.add, environment=self._environment, time_of_day=self.time_of_day
+        )
+        self._alerts = live
+        self.set_interval(LOOK_SECONDS, lambda: write_sequence(self, live.look()))
+        if live.webhook:
+            self.run_worker(live.webhook.run(), group="webhook")
 
     async def _read_hosts(self) -> None:
         try:
@@ -122,17 +140,27 @@ class SessionApp(App[None]):
         """Show what is new, unless the terminal has not taken the last frame yet."""
         if output_backlog(self) > 0:
             return
-        self._tell_of_recording()
+        self._tell_of_trouble()
         now = self.time_of_day()
         if self._news or self.session.is_late or now != self._shown_at:
             self._news, self._shown_at = False, now
             self.show_state()
 
-    def _tell_of_recording(self) -> None:
-        words = self._recording.words if self._recording else ""
-        if words != self._recording_words:
-            self._recording_words = words
-            self.tell(words or "Readings are recorded again.", "warning" if words else "text")
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with gpudeck itself at the moment, as sentences."""
+        return tuple(filter(None, self._troubles.values()))
+
+    def _tell_of_trouble(self) -> None:
+        for kept, well in (
+            (self._recording, "Readings are recorded again."),
+            (self._alerts, "Alerts get through again."),
+        ):
+            words = kept.words if kept else ""
+            if words != self._troubles.get(well, ""):
+                self._troubles[well] = words
+                self._news = True
+                self.tell(words or well, "warning" if words else "text")
 
 
 def hours_and_minutes() -> str:

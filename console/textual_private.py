@@ -13,3 +13,10 @@ def output_backlog(app: App[None]) -> int:
     """
     writer = getattr(app._driver, "_writer_thread", None)
     return 0 if writer is None else int(writer._queue.qsize())
+
+
+def write_sequence(app: App[None], sequence: str) -> None:
+    """Send the terminal a sequence that draws nothing, behind what it was sent before; nothing where there is none."""
+    if app._driver is not None and not app.is_headless:
+        app._driver.write(sequence)
+        app._driver.flush()

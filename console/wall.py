@@ -45,7 +45,6 @@ class WallApp(SessionApp):
     night: DayHours | None = NIGHT
     """When it is dimmed; None = never."""
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
-    _notice = ""
 
     def first_screen(self) -> Screen[None]:
         """The fleet file's names."""
@@ -63,15 +62,10 @@ class WallApp(SessionApp):
             return
         state, now, clock = self.session.state(), self.monotonic(), self.time_of_day()
         self.screen.query_one(WallBoard).show(
-            WallView(state, self._turning.host(state, now), clock, self._notice),
+            WallView(state, self._turning.host(state, now), clock, "  ".join(self.troubles)),
             shift=int(now / SHIFT_SECONDS),
             night=self.night is not None and self.night.holds(clock),
         )
-
-    def tell(self, message: str, style: str = "text") -> None:
-        """Keep a warning in sight for as long as it holds: nobody here could call it back."""
-        self._notice = message if style == "warning" else ""
-        self._mark_news()
 
 
 def one_frame(session: Session, clock: str, cells: int, lines: int) -> str:

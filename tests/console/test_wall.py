@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 from recorded_demo import RecordedSession, recorded_snapshot
@@ -206,13 +206,14 @@ async def test_the_picture_moves_so_that_it_does_not_burn_in(wall_app: WallApp) 
 async def test_that_recording_has_paused_stays_in_sight_until_it_goes_on(wall_app: WallApp) -> None:
     sentence = "Recording has paused: there is no room for fleet.history; it goes on when there is."
     async with wall_app.run_test(size=(120, 36)) as pilot:
-        wall_app.tell(sentence, "warning")
-        wall_app.show_state()
+        recording = SimpleNamespace(words=sentence, close=lambda: None)
+        wall_app._recording = recording  # type: ignore[assignment]
+        wall_app._tick()
         await pilot.pause()
         board = wall_app.screen.query_one(WallBoard)
         assert any(sentence in board.render_line(y).text for y in range(36))
-        wall_app.tell("Readings are recorded again.")
-        wall_app.show_state()
+        recording.words = ""
+        wall_app._tick()
         await pilot.pause()
         assert not any("ecord" in board.render_line(y).text for y in range(36))
 
