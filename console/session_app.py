@@ -19,6 +19,7 @@ from console.themes import DARK, default_theme
 from fleet.errors import GpudeckError
 
 if TYPE_CHECKING:
+    from console.alerts import Alert
     from console.alerts_live import LiveAlerts
     from console.history import LiveRecording
 
@@ -145,6 +146,13 @@ class SessionApp(App[None]):
         if self._news or self.session.is_late or now != self._shown_at:
             self._news, self._shown_at = False, now
             self.show_state()
+
+    def figures_beyond(self) -> tuple[Alert, ...]:
+        """The alerts that stand of figures, which no finding tells of."""
+        if self._alerts is None or self.session.inventory.alerts is None:
+            return ()
+        rules = {rule.name for rule in self.session.inventory.alerts.rules if rule.quantity}
+        return tuple(alert for alert in self._alerts.standing if alert.rule in rules)
 
     @property
     def troubles(self) -> tuple[str, ...]:

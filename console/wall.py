@@ -16,7 +16,7 @@ from console.session_app import SessionApp
 from console.wall_turning import Turning
 from fleet.units import DayHours
 from widgets.wall_board import WallBoard, frame, text_of
-from widgets.wall_view import WallView
+from widgets.wall_view import WallAlert, WallView
 
 NIGHT = DayHours(22 * 60, 6 * 60)
 SHIFT_SECONDS = 120.0
@@ -61,8 +61,10 @@ class WallApp(SessionApp):
         if not isinstance(self.screen, WallScreen):
             return
         state, now, clock = self.session.state(), self.monotonic(), self.time_of_day()
+        alerts = tuple(WallAlert(alert.severity, alert.text) for alert in self.figures_beyond())
+        host = self._turning.host(state, now, alerts)
         self.screen.query_one(WallBoard).show(
-            WallView(state, self._turning.host(state, now), clock, "  ".join(self.troubles)),
+            WallView(state, host, clock, alerts, "  ".join(self.troubles)),
             shift=int(now / SHIFT_SECONDS),
             night=self.night is not None and self.night.holds(clock),
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fleet.state import FleetState
-from widgets.wall_view import hosts_worst_first, trouble
+from widgets.wall_view import WallAlert, hosts_worst_first, trouble
 
 DWELL_SECONDS = 20.0
 
@@ -17,10 +19,10 @@ class Turning:
         self._shown = ""
         self._since = 0.0
 
-    def host(self, state: FleetState, now: float) -> str:
+    def host(self, state: FleetState, now: float, alerts: Sequence[WallAlert] = ()) -> str:
         """The host to show at that time, in seconds of any clock that does not go back."""
         names = [host.name for host in state.hosts]
-        if trouble(state).holds:
+        if trouble(state, alerts).holds:
             chosen = hosts_worst_first(state)[0].name
         elif self._shown not in names:
             chosen = names[0]

@@ -9,14 +9,14 @@ from rich.color import Color
 from rich.style import Style
 
 from fleet.readings import Link
-from fleet.state import FleetState, HostState
+from fleet.state import HostState
 from fleet.units import duration
 from widgets.findings_list import SIGNS
 from widgets.header import header_row
 from widgets.large import large, largest_scale
 from widgets.rows import Row, Rows, Span, ends, fit, width
 from widgets.wall_tile import tile_rows, tile_scale
-from widgets.wall_view import WallView, hosts_worst_first, is_down, severities, standing, trouble
+from widgets.wall_view import WallAlert, WallView, gpus_worst_first, hosts_worst_first, is_down, standing, trouble
 
 READ_ONLY = "READ ONLY"
 FRESH_SECONDS = 10.0
@@ -33,33 +33,34 @@ def frame(view: WallView, cells: int, lines: int) -> list[Row]:
     head = header_row(view.state, cells, clock=view.clock, mode=READ_ONLY)
     notice: list[Row] = [(Span(fit(f" {view.notice}", cells), "warning"),)] if view.notice else []
     room = lines - 2 - len(notice)
-    said = _wrongs(view.state, cells, max(1, room // 8))
-    banner = _banner(view.state, cells, room // 4)
+    said = _wrongs(view, cells, max(1, room // 8))
+    banner = _banner(view, cells, room // 4)
     tiles = _tiles(view, cells, room - len(banner) - len(said) - 2)
     rows = [head, (), *banner, (), *said, *tiles]
     body = lines - 1 - len(notice)
     return [*rows[:body], *([()] * (body - len(rows))), *notice, _links(view, cells)]
 
 
-def _banner(state: FleetState, cells: int, lines: int) -> list[Row]:
+def _banner(view: WallView, cells: int, lines: int) -> list[Row]:
     """The worst there is to say, as large as fits."""
-    worst = trouble(state)
+    worst = trouble(view.state, view.alerts)
     scale = largest_scale(worst.words, cells - 2, lines)
     if not scale:
         return [(Span(fit(f" {worst.words.upper()}", cells), worst.style),)]
     return [(Span(fit(f" {line}", cells), worst.style),) for line in large(worst.words, scale)]
 
 
-def _wrongs(state: FleetState, cells: int, lines: int) -> list[Row]:
-    """Models that are down, then findings, the worst first; how many there is no room for."""
+def _wrongs(view: WallView, cells: int, lines: int) -> list[Row]:
+    """Models that are down, then alerts and findings, the worst first; how many there is no room for."""
     rows: list[Row] = [
         (Span(" ✖ ", "error"), Span(fit(f"{model.name} {model.word} on {model.model.place}", cells - 3), "strong"))
-        for model in state.models
+        for model in view.state.models
         if is_down(model)
     ]
-    for finding in standing(state):
-        sign, style = SIGNS[finding.severity]
-        rows.append((Span(f" {sign} ", style), Span(fit(finding.message, cells - 3))))
+    said = [*view.alerts, *(WallAlert(finding.severity, finding.message) for finding in standing(view.state))]
+    for severity, text in sorted(said, key=lambda each: each[0].rank):
+        sign, style = SIGNS[severity]
+        rows.append((Span(f" {sign} ", style), Span(fit(text, cells - 3))))
     if len(rows) > lines:
         more = f"   and {len(rows) - lines + 1} more"
         rows = [*rows[: lines - 1], (Span(fit(more, cells), "dim"),)] if lines > 1 else rows[:1]
@@ -69,15 +70,14 @@ def _wrongs(state: FleetState, cells: int, lines: int) -> list[Row]:
 def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
     """The GPUs of the host that is shown, the worst first, in the grid that gives them the largest figures."""
     host = view.state.host(view.host)
-    order = severities(view.state, host)
-    by_id = {gpu.gpu: gpu for gpu in host.gpus}
+    order = gpus_worst_first(view.state, host)
     models = max(sum(model.model.enabled for model in gpu.models) for gpu in host.gpus)
     columns = _columns(len(order), models, cells, lines)
     rows_of_tiles = min(-(-len(order) // columns), max(1, lines // 3))
     each, high = cells // columns, max(1, lines // rows_of_tiles)
     scale = tile_scale(each, high, models)
-    shown = islice(order.items(), columns * rows_of_tiles)
-    tiles = [tile_rows(by_id[gpu], host, severity, each, high, scale) for gpu, severity in shown]
+    shown = islice(order, columns * rows_of_tiles)
+    tiles = [tile_rows(gpu, host, severity, each, high, scale) for gpu, severity in shown]
     rows: list[Row] = []
     for first in range(0, len(tiles), columns):
         beside = tiles[first : first + columns]

@@ -25,7 +25,7 @@ from fleet.units import GiB, parse_day_hours
 from widgets.large import large, large_height, large_width, largest_scale
 from widgets.rows import Row, width
 from widgets.wall_board import WallBoard, dimmed, frame, text_of
-from widgets.wall_view import WallView, hosts_worst_first, trouble
+from widgets.wall_view import WallAlert, WallView, hosts_worst_first, trouble
 
 SIZES = [(80, 24), (100, 30), (120, 36), (160, 48), (200, 60)]
 THREE_HOSTS = """
@@ -38,7 +38,7 @@ hosts:
 
 
 def drawn(state: FleetState, size: tuple[int, int] = (160, 48), host: str = "gpu01", notice: str = "") -> list[Row]:
-    return frame(WallView(state, host, "14:02", notice), *size)
+    return frame(WallView(state, host, "14:02", notice=notice), *size)
 
 
 def well(state: FleetState) -> FleetState:
@@ -155,6 +155,16 @@ def test_hosts_take_turns_only_while_all_is_well(tmp_path: Path) -> None:
     assert hosts_worst_first(lost)[0].name == "gpu03"
     assert {turning.host(lost, DWELL_SECONDS * turn) for turn in range(4, 40)} == {"gpu03"}
     assert turning.host(state, DWELL_SECONDS * 41) == "gpu01"
+
+
+def test_a_figure_beyond_its_threshold_is_said_and_stops_the_turning_if_it_is_an_error(tmp_path: Path) -> None:
+    state = three(tmp_path, dict.fromkeys(("gpu01", "gpu02", "gpu03"), Link.LIVE))
+    alert = WallAlert(Severity.ERROR, "gpu01/0: junction temperature is 95 °C, above 90 °C.")
+    rows = frame(WallView(state, "gpu01", "14:02", (alert,)), 160, 48)
+    assert trouble(state, [alert]).words == "1 error"
+    assert alert.text in text_of(rows)
+    turning = Turning()
+    assert {turning.host(state, DWELL_SECONDS * turn, [alert]) for turn in range(9)} == {"gpu01"}
 
 
 def test_more_gpus_than_fit_are_counted(tmp_path: Path) -> None:
