@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from web import page
+from webhook_receiver import TOKEN, Receiver, receiving
 
 from console.alerts import Alert
 from console.alerts_webhook import GIVE_UP_SECONDS, MOST_WAITING, NotTakenError, Webhook, document
@@ -21,43 +19,7 @@ from fleet.findings import Severity
 from fleet.inventory.alerts import Alerts
 
 NOON = 1_800_000_000
-TOKEN = "T0KEN-THAT-NOBODY-SEES"
 HOOK = Alerts(webhook_env="HOOK")
-
-
-@dataclass
-class Receiver:
-    """A server on loopback that answers in turn what it is told, the last for ever, and keeps what it was sent."""
-
-    answers: list[bytes] = field(default_factory=lambda: [page(b"ok")])
-    taken: list[Any] = field(default_factory=list)
-    heads: list[str] = field(default_factory=list)
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/services/{TOKEN}?key={TOKEN}"
-
-
-@asynccontextmanager
-async def receiving(receiver: Receiver) -> AsyncIterator[Receiver]:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(
-            int(line.split(":")[1]) for line in head.splitlines() if line.lower().startswith("content-length")
-        )
-        receiver.heads.append(head)
-        receiver.taken.append(json.loads(await reader.readexactly(length)))
-        writer.write(receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0])
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
-        yield receiver
-    finally:
-        server.close()
 
 
 class Waits:
