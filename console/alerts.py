@@ -54,13 +54,19 @@ class Alarms:
     def __init__(self, fleet: str, rules: Iterable[AlertRule]) -> None:
         self._fleet = fleet
         self._rules = tuple(rules)
+        self._names = {rule.name for rule in self._rules}
         self._watched: dict[tuple[str, str], _Watch] = {}
 
     @property
     def standing(self) -> tuple[Alert, ...]:
         """Those that stand, the worst first, then the oldest."""
-        alerts = [watch.alert for watch in self._watched.values() if watch.alert]
+        alerts = [watch.alert for watch in self._watched.values() if watch.alert and watch.held_since is not None]
         return tuple(sorted(alerts, key=lambda alert: (alert.severity.rank, alert.began, alert.key)))
+
+    def resume(self, alerts: Iterable[Alert]) -> None:
+        """Take over what stood when somebody else looked last: it stands at once if it still holds, or is over."""
+        for alert in alerts:
+            self._watched.setdefault((alert.rule, alert.subject), _Watch(alert=alert))
 
     def look(self, state: FleetState, now: float, at: float) -> tuple[Alert, ...]:
         """Take in the fleet as it is; gives back the alerts that are over.
@@ -70,7 +76,8 @@ class Alarms:
             now: Monotonic seconds, by which durations are reckoned.
             at: Unix seconds.
         """
-        over: list[Alert] = []
+        over = [watch.alert for (name, _), watch in self._watched.items() if name not in self._names and watch.alert]
+        self._watched = {key: watch for key, watch in self._watched.items() if key[0] in self._names}
         for rule in self._rules:
             found = conditions(rule, state)
             for subject in {*found, *(subject for name, subject in self._watched if name == rule.name)}:

@@ -26,6 +26,11 @@ class Announcer:
         """By id: whether it still counts as told. It does not once it was acknowledged: when that runs out, it is
         told again."""
 
+    def resume(self, alerts: Iterable[Alert]) -> None:
+        """Others may have been told of these: they are told again if they still stand, and told when they end."""
+        for alert in alerts:
+            self._told.setdefault(alert.id, False)
+
     def news(
         self,
         standing: Sequence[Alert],

@@ -5,18 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from console.alerts import Alarms, Alert
 from console.alerts_acknowledged import Acknowledgements
 from console.alerts_announcing import Announcer, News
+from console.alerts_recorded import begun, ended
 from console.alerts_terminal import notification
 from console.alerts_webhook import Webhook, document
 from console.fleets import acknowledgements_path, alerts_lock_path, state_folder
 from console.session import Session
-from fleet.history.values import Event, EventKind
+from fleet.history.values import Event
 from fleet.inventory.alerts import Alerts
 
 LOOK_SECONDS = 5.0
@@ -66,6 +67,11 @@ class LiveAlerts:
         """What the operator should know of the telling, as a sentence; empty where all is well."""
         return self.webhook.trouble if self.webhook else ""
 
+    def resume(self, alerts: Sequence[Alert]) -> None:
+        """Go on from what was recorded when nobody was looking."""
+        self._alarms.resume(alerts)
+        self._announcer.resume(alerts)
+
     def look(self) -> str:
         """Look once; gives back what to write to this terminal for it to ring and notify, mostly nothing."""
         at = self._clock()
@@ -90,10 +96,10 @@ class LiveAlerts:
         for alert in self.standing:
             if alert.id not in self._recorded:
                 self._recorded.add(alert.id)
-                self._record(Event(at, EventKind.ALERT, alert.key, f"{alert.severity}: {alert.sentence}"))
+                self._record(begun(alert, at))
         for alert in over:
             self._recorded.discard(alert.id)
-            self._record(Event(at, EventKind.ALERT, alert.key, None))
+            self._record(ended(alert, at))
 
     def _call(self, news: News, at: float) -> None:
         if self.webhook:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -108,15 +109,27 @@ class SessionApp(App[None]):
         alerts = self.session.inventory.alerts
         if alerts is None:
             return
-        from console.alerts_live import LOOK_SECONDS, LiveAlerts
+        from console.alerts_live import LiveAlerts
 
         live = LiveAlerts(
             self.session, alerts, recording.add, environment=self._environment, time_of_day=self.time_of_day
         )
         self._alerts = live
-        self.set_interval(LOOK_SECONDS, lambda: write_sequence(self, live.look()))
+        self.run_worker(self._look_for_alerts(live), group="alerts")
         if live.webhook:
             self.run_worker(live.webhook.run(), group="webhook")
+
+    async def _look_for_alerts(self, live: LiveAlerts) -> None:
+        from console.alerts_live import LOOK_SECONDS
+        from console.alerts_recorded import standing_alerts
+        from console.history import path_of
+
+        path, fleet = path_of(self.session), self.session.inventory.fleet
+        with suppress(GpudeckError):  # what is wrong with the file, its writer says
+            live.resume(await asyncio.to_thread(standing_alerts, path, fleet, time.time()))
+        while True:
+            write_sequence(self, live.look())
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _read_hosts(self) -> None:
         try:

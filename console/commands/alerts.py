@@ -9,11 +9,12 @@ import json
 import time
 from typing import Any
 
+from console.alerts import Alert
 from console.alerts_acknowledged import Acknowledgement, Acknowledgements
 from console.fleets import acknowledgements_path, add_fleet_options, choose_fleet, history_path, state_folder
 from console.history_text import clock
 from fleet.errors import Exit, UsageError
-from fleet.history.values import EventKind
+from fleet.findings import Severity
 from fleet.inventory import Inventory
 from fleet.text import clean
 from fleet.units import parse_duration
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         except ValueError as error:
             raise UsageError(f"--for: {error}.") from None
         key = clean(options.acknowledge)
-        if key not in _standing(inventory, now):
+        if key not in {alert.key for alert in _standing(inventory, now)}:
             raise UsageError(f"No alert {key!r} stands.", "List them with `gpudeck alerts`; a name has blanks in it.")
         known.acknowledge(key, Acknowledgement(until, clean(getpass.getuser()), clean(options.note)), now)
         print(f"{key}: nobody is told until {clock(until)}.")
@@ -59,41 +60,40 @@ def run(options: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _standing(inventory: Inventory, now: float) -> dict[str, str]:
-    """Sentence by key of the alerts that are recorded and not over."""
-    from fleet.history.reading import history
+def _standing(inventory: Inventory, now: float) -> tuple[Alert, ...]:
+    """The alerts that are recorded and not over."""
+    from console.alerts_recorded import standing_alerts
 
-    with history(history_path(inventory, state_folder())) as found:
-        facts = found.at(now).facts
-    return {key: said for (kind, key), said in facts.items() if kind is EventKind.ALERT}
+    return standing_alerts(history_path(inventory, state_folder()), inventory.fleet, now)
 
 
 def _document(inventory: Inventory, known: Acknowledgements, now: float) -> dict[str, Any]:
-    """The ``gpudeck/alerts/1`` document."""
+    """The ``gpudeck/alerts/1`` document: times in Unix seconds."""
     acknowledged = known.all(now)
 
-    def alert(key: str, said: str) -> dict[str, Any]:
-        severity, _, sentence = said.partition(": ")
-        knows = acknowledged.get(key)
+    def told(alert: Alert) -> dict[str, Any]:
+        knows = acknowledged.get(alert.key)
         return {
-            "alert": key,
-            "severity": severity,
-            "text": sentence,
+            "alert": alert.key,
+            "severity": str(alert.severity),
+            "text": alert.sentence,
+            "began": alert.began,
             "acknowledged_until": knows.until if knows else None,
             "acknowledged_by": knows.by if knows else None,
             "note": knows.note or None if knows else None,
         }
 
-    found = [alert(key, said) for key, said in _standing(inventory, now).items()]
-    order = {"error": 0, "warning": 1}
-    found.sort(key=lambda each: (order.get(each["severity"], 2), each["alert"]))
-    return {"schema": "gpudeck/alerts/1", "fleet": inventory.fleet, "alerts": found}
+    return {
+        "schema": "gpudeck/alerts/1",
+        "fleet": inventory.fleet,
+        "alerts": [told(alert) for alert in _standing(inventory, now)],
+    }
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
     lines = []
     for each in document["alerts"]:
-        lines.append(f"{each['severity']:<8} {each['alert']}: {each['text']}")
+        lines.append(f"{each['severity']:<8} {each['alert']}: {each['text']}  since {clock(each['began'])}")
         if each["acknowledged_until"]:
             note = f": {each['note']}" if each["note"] else ""
             lines.append(f"         {each['acknowledged_by']} knows, until {clock(each['acknowledged_until'])}{note}")
@@ -102,9 +102,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
 def _test(inventory: Inventory) -> int:
     """Send one document; raises NotTakenError with the reason where it is not taken."""
-    from console.alerts import Alert
     from console.alerts_webhook import Webhook, document
-    from fleet.findings import Severity
 
     alerts = inventory.alerts
     if alerts is None or not alerts.has_webhook:

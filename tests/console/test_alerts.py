@@ -14,11 +14,14 @@ from console.alerts import Alarms, Alert
 from console.alerts_acknowledged import Acknowledgement, Acknowledgements
 from console.alerts_announcing import Announcer, News
 from console.alerts_live import LiveAlerts
+from console.alerts_recorded import begun, standing_alerts
 from console.alerts_terminal import notification
 from console.fleets import acknowledgements_path
+from console.history import path_of
 from console.session import Session
 from fleet.findings import Finding, Severity, Tense
 from fleet.history.values import Event, EventKind
+from fleet.history.writer import record
 from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
 from fleet.inventory.loading import FleetFileError, load_text
 from fleet.readings import Link, ServiceReading, ServiceWord
@@ -27,6 +30,7 @@ from fleet.units import parse_day_hours
 
 NOON = 1_800_000_000
 HOT = AlertRule("hot", quantity="temperature_c", above=90, clear=80, seconds=60, clear_seconds=30)
+AT_ONCE = replace(HOT, seconds=0, clear_seconds=0)
 FILE = """
 fleet: small
 hosts:
@@ -250,7 +254,9 @@ def recorded() -> list[Event]:
     return []
 
 
-def live(session: RecordedSession, recorded: list[Event], clock: Iterator[float]) -> LiveAlerts:
+def live(
+    session: RecordedSession, recorded: list[Event], clock: Iterator[float], rule: AlertRule = AT_ONCE
+) -> LiveAlerts:
     now = [0.0]
 
     def monotonic() -> float:
@@ -259,9 +265,7 @@ def live(session: RecordedSession, recorded: list[Event], clock: Iterator[float]
 
     return LiveAlerts(
         session,
-        Alerts(
-            (replace(HOT, seconds=0, clear_seconds=0),), bell=True, desktop=True, quiet=parse_day_hours("22:00-06:00")
-        ),
+        Alerts((rule,), bell=True, desktop=True, quiet=parse_day_hours("22:00-06:00")),
         recorded.append,
         environment={"TERM": "xterm"},
         time_of_day=lambda: "12:00",
@@ -299,6 +303,25 @@ def test_of_two_consoles_one_records_and_the_other_goes_on_when_it_ends(session:
     two.look()
     assert [event.value for event in second] == [None]
     two.close()
+
+
+def test_what_was_recorded_as_standing_goes_on_without_waiting_or_is_over(
+    session: RecordedSession, recorded: list[Event]
+) -> None:
+    path = path_of(session)
+    stood = [alert("gpu01/0"), alert("gpu01/1"), replace(alert("gpu01/2"), rule="of-another-day")]
+    assert not record(path, *(begun(each, NOON - 10 + number) for number, each in enumerate(stood)))
+    resumed = standing_alerts(path, session.inventory.fleet, NOON + 60)
+    assert [each.key for each in resumed] == ["hot gpu01/0", "hot gpu01/1", "of-another-day gpu01/2"]
+    rule = replace(HOT, seconds=3600, clear_seconds=0)
+    alerts = live(session, recorded, iter(range(0, 100, 10)), rule)
+    alerts.resume(resumed)
+    heated(session, 95)
+    assert "gpu01/0" in alerts.look()
+    assert [each.subject for each in alerts.standing] == ["gpu01/0"]
+    assert not record(path, *recorded)
+    assert [each.key for each in standing_alerts(path, "", NOON + 3600)] == ["hot gpu01/0"]
+    alerts.close()
 
 
 def test_an_acknowledged_alert_does_not_ring(session: RecordedSession, recorded: list[Event]) -> None:
