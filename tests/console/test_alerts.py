@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +18,14 @@ from console.alerts_announcing import Announcer, News
 from console.alerts_live import LiveAlerts
 from console.alerts_recorded import begun, standing_alerts
 from console.alerts_terminal import notification
+from console.alerts_webhook import document
 from console.fleets import acknowledgements_path
 from console.history import path_of
 from console.session import Session
 from fleet.findings import Finding, Severity, Tense
 from fleet.history.values import Event, EventKind
 from fleet.history.writer import record
-from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
+from fleet.inventory.alerts import QUANTITIES, USUAL_RULES, AlertRule, Alerts
 from fleet.inventory.loading import FleetFileError, load_text
 from fleet.readings import Link, ServiceReading, ServiceWord
 from fleet.state import FleetState
@@ -375,3 +378,22 @@ def test_a_rule_that_cannot_be_is_refused_with_its_place(tmp_path: Path, rule: s
         load_text(text, tmp_path / "fleet.yaml")
     assert sentence in str(refused.value)
     assert "fleet.yaml:6:" in str(refused.value)
+
+
+# the documents
+
+
+def fenced(language: str) -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "wallboard.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_documented_rules_are_rules_and_the_documented_message_is_the_message(tmp_path: Path) -> None:
+    (section,) = fenced("yaml")
+    found = load_text(FILE.split("alerts:")[0].format() + section, tmp_path / "fleet.yaml").alerts
+    assert found is not None
+    assert [rule.name for rule in found.rules] == ["errors", "memory-errors", "down", "hot", "cache-full", "slow"]
+    (message,) = fenced("json")
+    assert json.loads(message).keys() == document(alert(), "fired", NOON).keys()
+    documented = (Path(__file__).parents[2] / "docs" / "wallboard.md").read_text(encoding="utf-8")
+    assert all(f"`{quantity}`" in documented for quantity in QUANTITIES)
