@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from textwrap import wrap
 
 from rich.color import Color
 from rich.style import Style
 
+from fleet.findings import Severity
 from fleet.readings import Link
 from fleet.state import HostState
 from fleet.units import duration
@@ -24,6 +26,8 @@ FRESH_SECONDS = 10.0
 _SHIFTS = ((0, 0), (1, 0), (2, 0), (2, 1), (1, 1), (0, 1))
 """Cells and lines by which the picture moves, so that none of it burns in."""
 _MARGIN, _MARGIN_LINES = 2, 1
+_AIRY_LINES = 30
+"""From this height on there are empty lines around the banner."""
 _NIGHT = 0.45
 """Share of its light that text keeps at night."""
 
@@ -35,8 +39,9 @@ def frame(view: WallView, cells: int, lines: int) -> list[Row]:
     room = lines - 2 - len(notice)
     said = _wrongs(view, cells, max(1, room // 8))
     banner = _banner(view, cells, room // 4)
-    tiles = _tiles(view, cells, room - len(banner) - len(said) - 2)
-    rows = [head, (), *banner, (), *said, *tiles]
+    gap: list[Row] = [()] if lines >= _AIRY_LINES else []
+    tiles = _tiles(view, cells, room - len(banner) - len(said) - 2 * len(gap))
+    rows = [head, *gap, *banner, *gap, *said, *tiles]
     body = lines - 1 - len(notice)
     return [*rows[:body], *([()] * (body - len(rows))), *notice, _links(view, cells)]
 
@@ -51,20 +56,30 @@ def _banner(view: WallView, cells: int, lines: int) -> list[Row]:
 
 
 def _wrongs(view: WallView, cells: int, lines: int) -> list[Row]:
-    """Models that are down, then alerts and findings, the worst first; how many there is no room for."""
-    rows: list[Row] = [
-        (Span(" ✖ ", "error"), Span(fit(f"{model.name} {model.word} on {model.model.place}", cells - 3), "strong"))
-        for model in view.state.models
-        if is_down(model)
+    """Models that are down, alerts and findings, the worst first; how many there is no room for."""
+    down = [model for model in view.state.models if is_down(model)]
+    said = [
+        *(WallAlert(Severity.ERROR, f"{model.name} {model.word} on {model.model.place}") for model in down),
+        *view.alerts,
+        *(WallAlert(finding.severity, finding.message) for finding in standing(view.state)),
     ]
-    said = [*view.alerts, *(WallAlert(finding.severity, finding.message) for finding in standing(view.state))]
-    for severity, text in sorted(said, key=lambda each: each[0].rank):
-        sign, style = SIGNS[severity]
-        rows.append((Span(f" {sign} ", style), Span(fit(text, cells - 3))))
-    if len(rows) > lines:
-        more = f"   and {len(rows) - lines + 1} more"
-        rows = [*rows[: lines - 1], (Span(fit(more, cells), "dim"),)] if lines > 1 else rows[:1]
+    rows: list[Row] = []
+    for number, alert in enumerate(sorted(said, key=lambda alert: alert.severity.rank)):
+        left = len(said) - number
+        room = lines - len(rows) - (left > 1)
+        if rows and room < 1:
+            return [*rows, (Span(fit(f"   and {left} more", cells), "dim"),)]
+        rows += _sentence(alert, cells, max(1, room))
     return rows
+
+
+def _sentence(alert: WallAlert, cells: int, lines: int) -> list[Row]:
+    """A sentence in as many lines as it takes, or cut where there are fewer."""
+    sign, style = SIGNS[alert.severity]
+    wrapped = wrap(alert.text, max(20, cells - 4), break_on_hyphens=False)
+    shown = wrapped if len(wrapped) <= lines else [alert.text]
+    signs = [f" {sign} ", *["   "] * (len(shown) - 1)]
+    return [(Span(head, style), Span(fit(line, cells - 3))) for head, line in zip(signs, shown, strict=True)]
 
 
 def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
@@ -73,7 +88,7 @@ def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
     order = gpus_worst_first(view.state, host)
     models = max(sum(model.model.enabled for model in gpu.models) for gpu in host.gpus)
     columns = _columns(len(order), models, cells, lines)
-    rows_of_tiles = min(-(-len(order) // columns), max(1, lines // 3))
+    rows_of_tiles = min(-(-len(order) // columns), max(1, lines // 2))
     each, high = cells // columns, max(1, lines // rows_of_tiles)
     scale = tile_scale(each, high, models)
     shown = islice(order, columns * rows_of_tiles)
@@ -81,7 +96,7 @@ def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
     rows: list[Row] = []
     for first in range(0, len(tiles), columns):
         beside = tiles[first : first + columns]
-        rows += [tuple(span for tile in beside for span in tile[y]) for y in range(high)]
+        rows += [ends(tuple(span for tile in beside for span in tile[y]), (), cells) for y in range(high)]
     if len(order) > len(tiles):
         rows[-1] = (Span(fit(f"  and {len(order) - len(tiles)} more GPUs of {host.name}", cells), "dim"),)
     return rows

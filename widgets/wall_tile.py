@@ -18,6 +18,7 @@ _STRIPES = {
 }
 _FIGURE = "88"
 """As wide as the usual figure."""
+_UNKNOWN = "--"
 _FAR_SCALE = 3
 """From this scale on there is room for the GPU's number in blocks too."""
 
@@ -38,10 +39,14 @@ def tile_rows(gpu: GpuState, host: HostState, severity: Severity, cells: int, li
     style = "dim" if not known else "strong" if severity is Severity.INFO else stripe.style
     room = cells - 3
     beside = Span(f"  {_heat(gpu)}", "dim") if known else Span(f"  {host.link}".upper(), "error")
+    figure = _percent(gpu) if known else _UNKNOWN
+    sizes = f"{'%' if known else 'was'} {_sizes(gpu)}"
+    sizes = sizes if scale else f"{figure} {sizes}"
+    sizes += " GiB" if len(sizes) + 4 <= room else ""
     rows = [
         *_head(str(gpu.gpu.index), beside, room, scale),
-        *_figure(gpu, style, room, scale),
-        ends((Span(_sizes(gpu), "text" if known else "dim"),), (), room),
+        *_figure(figure, style, room, scale),
+        ends((Span(sizes, "text" if known else "dim"),), (), room),
         *(
             ends((Span(model.name),), (Span(f" {model.word}", WORD_STYLES[model.word]),), room)
             for model in sorted(gpu.models, key=lambda model: not is_down(model))
@@ -63,11 +68,17 @@ def _head(number: str, beside: Span, cells: int, scale: int) -> list[Row]:
     ]
 
 
-def _figure(gpu: GpuState, style: str, cells: int, scale: int) -> list[Row]:
-    """Used memory in whole per cent; a full GPU's third digit takes a smaller scale."""
-    text = str(100 * gpu.used_bytes // gpu.total_bytes) if gpu.used_bytes is not None and gpu.total_bytes else "--"
+def _percent(gpu: GpuState) -> str:
+    """Memory in use in whole per cent, never rounded up to a full GPU."""
+    if gpu.used_bytes is None or not gpu.total_bytes:
+        return _UNKNOWN
+    return str(100 * gpu.used_bytes // gpu.total_bytes)
+
+
+def _figure(text: str, style: str, cells: int, scale: int) -> list[Row]:
+    """A figure in that scale; a third digit takes a smaller one."""
     lines = large_height(scale)
-    drawn = large(text, min(scale, largest_scale(text, cells, lines))) if scale else [f"{text} %"]
+    drawn = large(text, min(scale, largest_scale(text, cells, lines))) if scale else []
     return [(Span(fit(line, cells), style),) for line in (*drawn, *([""] * (lines - len(drawn))))]
 
 
@@ -81,4 +92,4 @@ def _heat(gpu: GpuState) -> str:
 
 def _sizes(gpu: GpuState) -> str:
     used = "–" if gpu.used_bytes is None else gib(gpu.used_bytes)
-    return f"% {used}/{gib(gpu.total_bytes)} GiB"
+    return f"{used}/{gib(gpu.total_bytes)}"

@@ -27,7 +27,7 @@ from widgets.rows import Row, width
 from widgets.wall_board import WallBoard, dimmed, frame, text_of
 from widgets.wall_view import WallAlert, WallView, hosts_worst_first, trouble
 
-SIZES = [(80, 24), (100, 30), (120, 36), (160, 48), (200, 60)]
+SIZES = [(78, 23), (80, 24), (100, 30), (120, 36), (160, 48), (200, 60)]
 THREE_HOSTS = """
 fleet: three
 hosts:
@@ -85,7 +85,7 @@ def test_a_screen_that_is_too_small_is_no_reason_to_raise(session: RecordedSessi
 def test_what_matters_is_written_large_enough_for_the_other_end_of_the_room(
     session: RecordedSession, size: tuple[int, int]
 ) -> None:
-    """At five metres a figure should be 25 mm high; the lower half of a 40 inch screen is 250 mm."""
+    """At five metres a figure should be 25 mm high; a 40 inch screen is 498 mm high."""
     millimetres = 498 / size[1]
     text = text_of(drawn(session.state(), size))
     for gpu in session.state().gpus:
@@ -136,6 +136,9 @@ def test_a_lost_host_says_so_large_and_its_figures_are_not_shown_as_of_now(sessi
     assert "lost 3 min" in text_of(rows)
     assert text_of(rows).count("LOST") == 8
     assert "°C" not in text_of(rows)
+    assert text_of(rows).count("was ") == 8
+    scale = next(scale for scale in range(9, 0, -1) if large("--", scale)[2 * scale] in text_of(rows))
+    assert scale > 1
 
 
 def test_link_and_age_of_every_host_are_in_the_last_line_the_worst_first(tmp_path: Path) -> None:
