@@ -40,8 +40,9 @@ def frame(view: WallView, cells: int, lines: int) -> list[Row]:
     said = _wrongs(view, cells, max(1, room // 8))
     banner = _banner(view, cells, room // 4)
     gap: list[Row] = [()] if lines >= _AIRY_LINES else []
-    tiles = _tiles(view, cells, room - len(banner) - len(said) - 2 * len(gap))
-    rows = [head, *gap, *banner, *gap, *said, *tiles]
+    title = _title(view, cells, room // 12)
+    tiles = _tiles(view, cells, room - len(banner) - len(said) - len(title) - 2 * len(gap))
+    rows = [head, *gap, *banner, *gap, *said, *title, *tiles]
     body = lines - 1 - len(notice)
     return [*rows[:body], *([()] * (body - len(rows))), *notice, _links(view, cells)]
 
@@ -82,6 +83,15 @@ def _sentence(alert: WallAlert, cells: int, lines: int) -> list[Row]:
     return [(Span(head, style), Span(fit(line, cells - 3))) for head, line in zip(signs, shown, strict=True)]
 
 
+def _title(view: WallView, cells: int, lines: int) -> list[Row]:
+    """The host whose GPUs follow, where there are several, as large as fits."""
+    if len(view.state.hosts) == 1:
+        return []
+    scale = largest_scale(view.host, cells - 2, lines)
+    drawn = large(view.host, scale) if scale else [view.host]
+    return [(Span(fit(f" {line}", cells), "accent"),) for line in drawn]
+
+
 def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
     """The GPUs of the host that is shown, the worst first, in the grid that gives them the largest figures."""
     host = view.state.host(view.host)
@@ -114,9 +124,9 @@ def _columns(tiles: int, models: int, cells: int, lines: int) -> int:
 
 
 def _links(view: WallView, cells: int) -> Row:
-    """Every host with its link and the age of its reading, the worst first; the one that is shown is marked."""
+    """The host that is shown, then the others, the worst first: each with its link and the age of its reading."""
     row: Row = ()
-    hosts = hosts_worst_first(view.state)
+    hosts = sorted(hosts_worst_first(view.state), key=lambda host: host.name != view.host)
     for number, host in enumerate(hosts):
         piece = _link(host, host.name == view.host)
         left = len(hosts) - number

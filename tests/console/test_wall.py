@@ -141,10 +141,12 @@ def test_a_lost_host_says_so_large_and_its_figures_are_not_shown_as_of_now(sessi
     assert scale > 1
 
 
-def test_link_and_age_of_every_host_are_in_the_last_line_the_worst_first(tmp_path: Path) -> None:
+def test_link_and_age_of_every_host_are_in_the_last_line_the_worst_after_the_one_that_is_shown(tmp_path: Path) -> None:
     state = three(tmp_path, {"gpu01": Link.LIVE, "gpu02": Link.LIVE, "gpu03": Link.STALE})
     (last,) = drawn(state)[-1:]
-    assert text_of([last]) == "   gpu03 stale < 10 s ▸ gpu01 live < 10 s   gpu02 live < 10 s"
+    assert text_of([last]) == " ▸ gpu01 live < 10 s   gpu03 stale < 10 s   gpu02 live < 10 s"
+    assert large("gpu01", 1)[0].rstrip() in text_of(drawn(state))
+    assert "\n gpu01\n" in text_of(drawn(state, (80, 24)))
 
 
 def test_hosts_take_turns_only_while_all_is_well(tmp_path: Path) -> None:
