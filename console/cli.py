@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "the console on a simulated fleet of eight MI300X",
     "init": "read hosts over SSH and write a fleet file",
     "wall": "the read-only wallboard",
+    "alerts": "what stands, who knows of it, and a trial of the webhook",
     "status": "one frame of the truth",
     "estimate": "what one model takes on its GPUs, whether it starts, and ways out",
     "check": "findings; exit 1 where one is an error",

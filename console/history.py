@@ -113,6 +113,10 @@ class LiveRecording:
         self._thread = WriterThread(self._writer)
         self._recorder = Recorder(session, self._writer)
 
+    def add(self, event: Event) -> None:
+        """Have something recorded beside what is read."""
+        self._writer.add(event)
+
     @property
     def words(self) -> str:
         """What the operator should know of it, as a sentence; empty where all is well."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -17,11 +18,13 @@ from textual.screen import Screen
 from console.ascii import Ascii, wants_ascii
 from console.session import Session
 from console.settings import Settings
-from console.textual_private import output_backlog, rebind
+from console.textual_private import output_backlog, rebind, write_sequence
 from console.themes import THEMES, theme_for
 from fleet.errors import GpudeckError
 
 if TYPE_CHECKING:
+    from console.alerts import Alert
+    from console.alerts_live import LiveAlerts
     from console.history import LiveRecording
 
 TICK_SECONDS = 0.5
@@ -58,14 +61,15 @@ class SessionApp(App[None]):
         self.session = session
         self.settings = settings or Settings()
         self._remark = remark
-        self.time_of_day = time_of_day or _hours_and_minutes
+        self.time_of_day = time_of_day or hours_and_minutes
         self._before_reading = ready
         self._live = live
         self._environment = os.environ if environment is None else environment
         self._no_colour, self._ascii = NoColor(), Ascii()
         self._failure: GpudeckError | None = None
         self._recording: LiveRecording | None = None
-        self._recording_words = ""
+        self._alerts: LiveAlerts | None = None
+        self._troubles: dict[str, str] = {}
         self._news = True
         self._shown_at = ""
 
@@ -78,15 +82,16 @@ class SessionApp(App[None]):
         raise NotImplementedError
 
     def tell(self, message: str, style: str = "text") -> None:
-        """Tell the operator something. A wallboard has nobody to tell."""
+        """Tell the operator something. A wallboard has nobody to tell: it shows `troubles`."""
 
     def start(self) -> None:
         """Run until the operator leaves. Raises GpudeckError where the hosts could not even be prepared."""
         try:
             self.run(mouse=self.settings.wants_mouse(self._environment))
         finally:
-            if self._recording is not None:
-                self._recording.close()
+            for kept in (self._recording, self._alerts):
+                if kept is not None:
+                    kept.close()
         if self._failure is not None:
             raise self._failure
 
@@ -125,7 +130,34 @@ class SessionApp(App[None]):
             self._recording = LiveRecording(self.session)
             self.run_worker(self._read_hosts(), group="watch")
             self.run_worker(self._look_back(), group="look back")
+            self._begin_alerts(self._recording)
         self._tick()
+
+    def _begin_alerts(self, recording: LiveRecording) -> None:
+        alerts = self.session.inventory.alerts
+        if alerts is None:
+            return
+        from console.alerts_live import LiveAlerts
+
+        live = LiveAlerts(
+            self.session, alerts, recording.add, environment=self._environment, time_of_day=self.time_of_day
+        )
+        self._alerts = live
+        self.run_worker(self._look_for_alerts(live), group="alerts")
+        if live.webhook:
+            self.run_worker(live.webhook.run(), group="webhook")
+
+    async def _look_for_alerts(self, live: LiveAlerts) -> None:
+        from console.alerts_live import LOOK_SECONDS
+        from console.alerts_recorded import standing_alerts
+        from console.history import path_of
+
+        path, fleet = path_of(self.session), self.session.inventory.fleet
+        with suppress(GpudeckError):  # what is wrong with the file, its writer says
+            live.resume(await asyncio.to_thread(standing_alerts, path, fleet, time.time()))
+        while True:
+            write_sequence(self, live.look())
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _read_hosts(self) -> None:
         try:
@@ -150,19 +182,36 @@ class SessionApp(App[None]):
         """Show what is new, unless the terminal has not taken the last frame yet."""
         if output_backlog(self) > 0:
             return
-        self._tell_of_recording()
+        self._tell_of_trouble()
         now = self.time_of_day()
         if self._news or self.session.is_late or now != self._shown_at:
             self._news, self._shown_at = False, now
             self.show_state()
 
-    def _tell_of_recording(self) -> None:
-        words = self._recording.words if self._recording else ""
-        if words != self._recording_words:
-            self._recording_words = words
-            self.tell(words or "Readings are recorded again.", "warning" if words else "text")
+    def figures_beyond(self) -> tuple[Alert, ...]:
+        """The alerts that stand of figures, which no finding tells of."""
+        if self._alerts is None or self.session.inventory.alerts is None:
+            return ()
+        rules = {rule.name for rule in self.session.inventory.alerts.rules if rule.quantity}
+        return tuple(alert for alert in self._alerts.standing if alert.rule in rules)
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with gpudeck itself at the moment, as sentences."""
+        return tuple(filter(None, self._troubles.values()))
+
+    def _tell_of_trouble(self) -> None:
+        for kept, well in (
+            (self._recording, "Readings are recorded again."),
+            (self._alerts, "Alerts get through again."),
+        ):
+            words = kept.words if kept else ""
+            if words != self._troubles.get(well, ""):
+                self._troubles[well] = words
+                self._news = True
+                self.tell(words or well, "warning" if words else "text")
 
 
-def _hours_and_minutes() -> str:
+def hours_and_minutes() -> str:
     """The time of day; no ticking seconds, since each would be a repaint."""
     return datetime.now().astimezone().strftime("%H:%M")

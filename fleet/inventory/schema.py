@@ -9,9 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticKnownError
 
 from fleet.inventory import fields
+from fleet.inventory.alerts import QUANTITIES
 from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
+from fleet.units import DayHours, parse_duration
 
 MOST_GPUS = 256
 
@@ -199,6 +201,48 @@ class TelemetryEntry(_Entry):
     )
 
 
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Span = Annotated[float, _read(parse_duration)]
+"""Seconds, written with their unit."""
+
+
+class AlertRuleEntry(_Entry):
+    """One thing to be told of."""
+
+    finding: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="a finding's code, or error, warning or info: every finding at least that bad"
+    )
+    state: Literal["down"] | None = Field(default=None, description="down: a model that failed or was stopped")
+    quantity: Annotated[str | None, _read(fields.checked_line, "|".join(QUANTITIES))] = Field(
+        default=None, description="a figure of each GPU, model or host, with above: or below:"
+    )
+    above: Number | None = Field(default=None, description="it is too much from here on")
+    below: Number | None = Field(default=None, description="it is too little from here on")
+    clear: Number | None = Field(default=None, description="where it is over again, such as 85 with above: 90")
+    seconds: Span = Field(default=0.0, alias="for", description="how long it must be so, such as 5min")
+    clear_for: Span = Field(default=60.0, description="how long it must be over, such as 1min")
+    severity: Literal["error", "warning", "info"] | None = Field(default=None, description="how bad it is")
+
+
+class AlertsEntry(_Entry):
+    """What operators are told of, when and how."""
+
+    rules: Annotated[dict[Name, AlertRuleEntry], MayBeEmpty] = Field(
+        default_factory=dict, description="in place of the usual ones"
+    )
+    bell: bool = Field(default=False, description="ring the terminal's bell")
+    desktop: bool = Field(default=False, description="show a notification, in terminals that can")
+    webhook_env: Annotated[str | None, _read(fields.checked_variable, fields.VARIABLE)] = Field(
+        default=None, description="the environment variable that holds the webhook's URL, which is a secret"
+    )
+    webhook_file: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="the file that holds the webhook's URL, relative to this file"
+    )
+    quiet: Annotated[DayHours | None, _read(fields.checked_hours)] = Field(
+        default=None, description="hours in which only errors are told, such as 22:00-06:00"
+    )
+
+
 class FleetEntry(_Entry):
     """A fleet file."""
 
@@ -213,6 +257,7 @@ class FleetEntry(_Entry):
         description="the machines reached over SSH, by name"
     )
     findings: FindingsEntry | None = Field(default=None, description="what the operators say about findings")
+    alerts: AlertsEntry | None = Field(default=None, description="what operators are told of, when and how")
     policy: PolicyEntry | None = Field(default=None, description="what the operators agreed on")
     models: Annotated[dict[Name, ModelEntry], MayBeEmpty] = Field(
         default_factory=dict, description="what is, or can be, served, by name"

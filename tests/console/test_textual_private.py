@@ -9,7 +9,7 @@ from textual import __version__
 from textual.app import App
 from textual.drivers._writer_thread import WriterThread
 
-from console.textual_private import output_backlog
+from console.textual_private import output_backlog, write_sequence
 
 
 def test_textual_is_the_version_this_was_read_in() -> None:
@@ -38,3 +38,18 @@ async def test_a_headless_app_has_no_backlog() -> None:
     app: App[None] = App()
     async with app.run_test():
         assert output_backlog(app) == 0
+
+
+def test_a_sequence_goes_to_the_terminal_behind_what_was_sent_before() -> None:
+    sent: list[str] = []
+    app: App[None] = App()
+    write_sequence(app, "\x07")
+    app._driver = types.SimpleNamespace(is_headless=False, write=sent.append, flush=lambda: None)  # type: ignore[assignment]
+    write_sequence(app, "\x1b]9;hot\x07")
+    assert sent == ["\x1b]9;hot\x07"]
+
+
+async def test_a_headless_app_has_no_terminal_to_write_to() -> None:
+    app: App[None] = App()
+    async with app.run_test():
+        write_sequence(app, "\x07")
