@@ -86,6 +86,12 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(HelpScreen())
 
+    def open_rebalance(self) -> None:
+        """Look for a better placement."""
+        from console.screens.rebalance import RebalanceScreen
+
+        self.push_screen(RebalanceScreen())
+
     def open_plan(self) -> None:
         """Turn the draft into steps."""
         from console.screens.plan import PlanScreen

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from console.changing import changes_giving_back, follow, follow_what_stands, open_journal, plan_changes, rollout_of
 from console.plan_text import plan_lines, step_words, wants_name
+from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Inventory
@@ -64,6 +65,10 @@ async def _apply(
         await session.first_readings()
         if changes is None:
             changes = await changes_giving_back(session)
+        elif made is None and wants_rebalancing(options):
+            proposal = await propose_as_asked(session, changes, options)
+            print("\n".join(proposal_lines(proposal)), file=sys.stderr)
+            changes = proposal.changes
         plan = await plan_changes(session, changes)
         if made is not None and made.world != plan.world:
             raise GpudeckError(

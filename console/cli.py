@@ -25,6 +25,7 @@ COMMANDS = {
     "restart": "restart models",
     "logs": "the last log lines of a model",
     "audit": "who changed what",
+    "config": "your settings: theme, glyphs, mouse, keys",
     "history": "what was recorded: readings with their peaks, events, starts",
 }
 """Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with

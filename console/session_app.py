@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
+from console.ascii import Ascii, wants_ascii
 from console.session import Session
-from console.textual_private import output_backlog, write_sequence
-from console.themes import DARK, default_theme
+from console.settings import Settings
+from console.textual_private import output_backlog, rebind, write_sequence
+from console.themes import THEMES, theme_for
 from fleet.errors import GpudeckError
 
 if TYPE_CHECKING:
@@ -47,14 +50,22 @@ class SessionApp(App[None]):
         live: bool = True,
         time_of_day: Callable[[], str] | None = None,
         environment: Mapping[str, str] | None = None,
+        settings: Settings | None = None,
+        remark: str = "",
     ) -> None:
-        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False."""
+        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False.
+
+        ``remark`` is what the operator is told first.
+        """
         super().__init__(watch_css=False)
         self.session = session
+        self.settings = settings or Settings()
+        self._remark = remark
         self.time_of_day = time_of_day or hours_and_minutes
         self._before_reading = ready
         self._live = live
         self._environment = os.environ if environment is None else environment
+        self._no_colour, self._ascii = NoColor(), Ascii()
         self._failure: GpudeckError | None = None
         self._recording: LiveRecording | None = None
         self._alerts: LiveAlerts | None = None
@@ -76,7 +87,7 @@ class SessionApp(App[None]):
     def start(self) -> None:
         """Run until the operator leaves. Raises GpudeckError where the hosts could not even be prepared."""
         try:
-            self.run(mouse=False)
+            self.run(mouse=self.settings.wants_mouse(self._environment))
         finally:
             for kept in (self._recording, self._alerts):
                 if kept is not None:
@@ -86,14 +97,36 @@ class SessionApp(App[None]):
 
     def on_mount(self) -> None:
         """Paint first; everything else comes after it."""
-        self.register_theme(DARK)
-        self.theme = default_theme(self._environment)
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.look(self.settings)
+        rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
         self.push_screen(self.first_screen())
         self.call_after_refresh(self._begin)
 
+    def look(self, settings: Settings) -> None:
+        """Look as these settings say, from now on."""
+        self.settings = settings
+        self._no_colour.enabled = bool(self._environment.get("NO_COLOR"))
+        wanted = settings.glyphs == "auto" and wants_ascii(self._environment)
+        self._ascii.enabled = wanted or settings.glyphs == "ascii"
+        self.theme = theme_for(self._environment, settings.theme).name
+        self.refresh_css(animate=False)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether everything is drawn in ASCII."""
+        return self._ascii.enabled
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What is done to every line that is drawn: colours taken away, signs made ASCII."""
+        ours = (self._no_colour, self._ascii)
+        return [*super().get_line_filters(), *(each for each in ours if each.enabled)]
+
     def _begin(self) -> None:
+        self.tell(self._remark, "warning")
         self.session.board.subscribe(lambda _: self._mark_news())
         self.set_interval(TICK_SECONDS, self._tick)
         if self._live:
@@ -170,7 +203,7 @@ class SessionApp(App[None]):
     @property
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with gpudeck itself at the moment, as sentences."""
-        return tuple(filter(None, self._troubles.values()))
+        return tuple(filter(None, (self._remark, *self._troubles.values())))
 
     def _tell_of_trouble(self) -> None:
         for kept, well in (

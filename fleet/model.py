@@ -210,6 +210,8 @@ class Model:
     memory_bytes: int | None = None
     """Memory declared by the operator, per GPU."""
     enabled: bool = True
+    pinned: bool = False
+    """Whether it stays where it is when the fleet is rebalanced."""
     note: str | None = None
     ignored: tuple[tuple[str, str], ...] = ()
     """Findings that do not count for it: (code, why not)."""

@@ -9,8 +9,7 @@ from typing import Any
 
 from fleet.estimate import Estimate
 from fleet.findings import Finding
-from fleet.findings.assess import Assessment
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.inventory import Host, Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import (
@@ -126,6 +125,8 @@ class HostState:
     """What an operator should know of it though it is no failure, as sentences."""
     exporter: str | None = None
     """Who tells its readings in place of a probe: `HostReading.exporter`."""
+    production: bool = False
+    """Whether it serves production."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,9 @@ def _host_state(
             )
         )
     age = None if snapshot.read_at is None else max(0.0, now - snapshot.read_at)
-    return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks, exporter)
+    return HostState(
+        host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks, exporter, host.production
+    )
 
 
 def _strangers(
@@ -328,6 +331,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "remarks": list(host.remarks),
                 "age_seconds": None if host.age_seconds is None else round(host.age_seconds, 1),
                 "exporter": host.exporter,
+                "production": host.production,
                 "gpus": [_gpu_json(gpu) for gpu in host.gpus],
             }
             for host in state.hosts

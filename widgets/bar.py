@@ -27,7 +27,7 @@ GLYPHS = {
     "over": "!",
     "free": "·",
 }
-"""The glyph of each kind; kinds are names of `Rows.STYLES` but for ``leaving`` and ``over``."""
+"""The glyph of each kind; kinds are names of `widgets.palette.STYLES` but for ``leaving`` and ``over``."""
 
 STYLES = {"leaving": "ghost"}
 

@@ -33,12 +33,14 @@ def run(options: argparse.Namespace) -> int:
     if not options.once:
         require_terminal()
     from console.session import Session
+    from console.settings_file import own_settings
     from console.wall import NIGHT, WallApp
 
     night = NIGHT if options.night is None else _hours(options.night)
     if options.once:
         return asyncio.run(_print_once(Session(inventory)))
-    app = WallApp(Session(inventory))
+    settings, remark = own_settings()
+    app = WallApp(Session(inventory), settings=settings, remark=remark)
     app.night = night
     app.start()
     return Exit.DONE

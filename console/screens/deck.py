@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from console.deck_views import Doing, pane_views
 from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
-from console.screens.carrying import CarryingScreen
+from console.screens.commanding import CommandingScreen
 from fleet.findings import Finding
 from fleet.inventory.changes import Disable, Enable, Restart
 from fleet.model import GpuId, Model
@@ -28,7 +28,7 @@ from widgets.prompt import Prompt
 FILTER = "/"
 
 
-class DeckScreen(CarryingScreen):
+class DeckScreen(CommandingScreen):
     """Every GPU as a pane under one cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING)]
@@ -146,6 +146,8 @@ class DeckScreen(CarryingScreen):
 
     def on_prompt_typed(self, event: Prompt.Typed) -> None:
         """Dim what the filter leaves out, or say where it is wrong."""
+        if event.sign != FILTER:
+            return
         try:
             self._filter = parse(event.text) if event.text.strip() else None
         except FilterError as error:
@@ -155,14 +157,15 @@ class DeckScreen(CarryingScreen):
         self.show_deck()
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
-        """Keep the filter."""
+        """Back to the deck; a filter is kept."""
         event.stop()
         self.query_one(Deck).focus()
         self.show_deck()
 
-    def on_prompt_cancelled(self) -> None:
-        """No filter."""
-        self._filter, self._filter_text = None, ""
+    def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
+        """Back to the deck; a filter is taken away."""
+        if event.sign == FILTER:
+            self._filter, self._filter_text = None, ""
         self.query_one(Deck).focus()
         self.show_deck()
 
@@ -192,8 +195,12 @@ class DeckScreen(CarryingScreen):
     def chosen_model(self) -> Model | None:
         """The model under the cursor as the draft has it, if it may be changed; else a word to the operator."""
         name = self._named()
-        model = self.session.drafted().model(name) if name else None
-        if model is None or model.place is None:
+        return self.changeable(name) if name else None
+
+    def changeable(self, name: str) -> Model | None:
+        """That model as the draft has it, unless its host is not read: then a word to the operator."""
+        model = self.session.drafted().model(name)
+        if model.place is None:
             return model
         host = self._state.host(model.place.host)
         if host.link in (Link.LIVE, Link.CONNECTING):
@@ -255,6 +262,10 @@ class DeckScreen(CarryingScreen):
             self.console.open_findings()
         else:
             self.console.tell("Nothing is wrong: there are no findings.", "good")
+
+    def action_rebalance(self) -> None:
+        """Look for a placement in which everything fits, over the draft."""
+        self.console.open_rebalance()
 
     def action_plan(self) -> None:
         """Turn the draft into steps."""

@@ -28,6 +28,8 @@ class Host:
     """``sudo`` or ``none``."""
     notes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     """Operators' notes by HIP index."""
+    production: bool = False
+    """Whether it serves production, which screens say wherever its GPUs are shown."""
 
     @property
     def accelerator(self) -> Accelerator:

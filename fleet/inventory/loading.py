@@ -195,6 +195,7 @@ def _host(name: str, entry: HostEntry) -> Host:
         gpus=entry.gpus,
         become=entry.become,
         notes=MappingProxyType(entry.notes),
+        production=entry.production,
     )
 
 
@@ -215,6 +216,7 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], fo
         args=Arguments(entry.args),
         memory_bytes=entry.memory,
         enabled=entry.enabled,
+        pinned=entry.pin,
         note=entry.note,
         ignored=(*entry.ignore.items(), *spoken),
     )

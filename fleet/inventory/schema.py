@@ -57,6 +57,7 @@ class HostEntry(_Entry):
     )
     gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = Field(description="how many GPUs it has")
     become: Literal["sudo", "none"] = Field(default="sudo", description="how root is reached there: sudo, or none")
+    production: bool = Field(default=False, description="whether it serves production: its GPUs carry the word PROD")
     notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
         default_factory=dict, description="notes for the screen, by the index of the GPU"
     )
@@ -115,6 +116,7 @@ class ModelEntry(_Entry):
         description="its engine's arguments, under the engine's own flags without dashes",
     )
     enabled: bool = Field(default=True, description="whether it is to run")
+    pin: bool = Field(default=False, description="whether it stays where it is when the fleet is rebalanced")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
     ignore: Annotated[dict[Code, Annotated[str, _read(fields.checked_reason)]], MayBeEmpty] = Field(
         default_factory=dict, description="findings that do not count for it, each with the reason"

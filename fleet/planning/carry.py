@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from fleet.errors import UsageError
 from fleet.findings import Finding, Severity, Tense
-from fleet.findings.assess import Assessment, assess
+from fleet.findings.assessment import Assessment
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, apply
 from fleet.model import GpuId, Model, Place
@@ -82,6 +82,8 @@ def verdict(
         return Verdict(Fit.PARTITION, 0)
     if not changes:
         return Verdict(Fit.HERE, 0)
+    from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
+
     after = assess(apply(inventory, changes), tense=Tense.DRAFT, totals=totals, starts=starts)
     place = after.inventory.model(model.name).place
     assert place is not None, "a drop gives the model a place"
