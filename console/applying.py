@@ -8,7 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.changing import changes_giving_back, follow, follow_what_stands, open_journal, plan_changes, rollout_of
+from console.changing import (
+    changes_giving_back,
+    follow,
+    follow_what_stands,
+    open_journal,
+    plan_changes,
+    rollout_of,
+)
 from console.plan_text import plan_lines, step_words, wants_name
 from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
@@ -68,6 +75,11 @@ async def _apply(
         elif made is None and wants_rebalancing(options):
             proposal = await propose_as_asked(session, changes, options)
             print("\n".join(proposal_lines(proposal)), file=sys.stderr)
+            if proposal.unplaced:
+                raise GpudeckError(
+                    f"{' and '.join(proposal.unplaced)} would have no place; nothing was done.",
+                    "Disable a model, or make one smaller with --set.",
+                )
             changes = proposal.changes
         plan = await plan_changes(session, changes)
         if made is not None and made.world != plan.world:

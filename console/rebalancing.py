@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change
 from fleet.model import GpuId
+from fleet.planning.cordons import cordoned, gpus_named
 
 if TYPE_CHECKING:
     from console.session import Session
@@ -25,7 +25,7 @@ def add_rebalance_options(parser: argparse.ArgumentParser) -> None:
         "--rebalance", action="store_true", help="place the models so that all fit, with as few restarts as can be"
     )
     parser.add_argument(
-        "--evacuate", action="append", default=[], metavar="HOST/GPU", help="move every model off this GPU"
+        "--evacuate", action="append", default=[], metavar="HOST/GPU", help="move every model off a GPU, or off a HOST"
     )
 
 
@@ -35,17 +35,8 @@ def wants_rebalancing(options: argparse.Namespace) -> bool:
 
 
 def read_evacuated(options: argparse.Namespace, inventory: Inventory) -> frozenset[GpuId]:
-    """The GPUs to empty. Raises UsageError with the option's own words."""
-    found = set()
-    for name in options.evacuate:
-        try:
-            gpu = GpuId.parse(name)
-        except ValueError as error:
-            raise UsageError(f"--evacuate {name!r}: {error}.") from None
-        if gpu not in inventory.gpu_ids:
-            raise UsageError(f"--evacuate {name!r}: this fleet has no such GPU.")
-        found.add(gpu)
-    return frozenset(found)
+    """The GPUs to empty. Raises UsageError."""
+    return frozenset(gpu for name in options.evacuate for gpu in gpus_named(inventory, name))
 
 
 async def propose(
@@ -65,6 +56,7 @@ async def propose(
         session.inventory,
         tuple(changes),
         emptied=emptied,
+        closed=cordoned(session.board.snapshots) - emptied,
         only_empties=only_empties,
         totals=session.totals,
         starts=session.starts,

@@ -40,6 +40,8 @@ class Question:
     """Models that will be restarted whatever is proposed."""
     emptied: frozenset[GpuId] = frozenset()
     """GPUs no model may stay on."""
+    closed: frozenset[GpuId] = frozenset()
+    """GPUs that keep what is on them and take nothing new."""
     only_empties: bool = False
     """Whether other GPUs may stay as they are, however full."""
 
@@ -61,7 +63,9 @@ def pose(now: Placement, question: Question) -> Problem:
     shared = Counter(label for item in items for label in item.apart)
     items = [replace(item, apart=frozenset(label for label in item.apart if shared[label] > 1)) for item in items]
     problem = _with_limits(now, Problem(hosts, tuple(items)), question.emptied)
-    return _tolerant(problem) if question.only_empties else problem
+    if question.only_empties:
+        problem = _tolerant(problem)
+    return _shut(now, problem, question.closed) if question.closed else problem
 
 
 def without_copies_apart(problem: Problem) -> Problem:
@@ -190,6 +194,20 @@ def _tolerant(problem: Problem) -> Problem:
         limits = tuple(max(pair) for pair in zip(room, host.limits or room, strict=True))
         hosts.append(replace(host, room=room, limits=limits))
     return replace(problem, hosts=tuple(hosts))
+
+
+def _shut(now: Placement, problem: Problem, closed: Collection[GpuId]) -> Problem:
+    """The same problem with room on these GPUs for what they hold and no more, and whoever is there kept."""
+    shut = [{gpu.index for gpu in now.host(host.name).gpu_ids if gpu in closed} for host in problem.hosts]
+    items = tuple(
+        replace(item, fixed=item.fixed or (item.home is not None and bool(shut[item.home.host] & set(item.home.gpus))))
+        for item in problem.items
+    )
+    hosts = []
+    for number, (host, held) in enumerate(zip(problem.hosts, _held(problem, comfortably=True), strict=True)):
+        room = tuple(held[gpu] if gpu in shut[number] else size for gpu, size in enumerate(host.room))
+        hosts.append(replace(host, room=room, limits=()) if shut[number] else host)
+    return replace(problem, hosts=tuple(hosts), items=items)
 
 
 def _held(problem: Problem, *, comfortably: bool) -> list[list[int]]:

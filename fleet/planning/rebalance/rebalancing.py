@@ -68,6 +68,7 @@ def rebalance(
     changes: Collection[Change] = (),
     *,
     emptied: frozenset[GpuId] = frozenset(),
+    closed: frozenset[GpuId] = frozenset(),
     only_empties: bool = False,
     totals: Mapping[GpuId, int] | None = None,
     starts: Mapping[str, ModelStart] | None = None,
@@ -85,6 +86,7 @@ def rebalance(
         changes: What is to change in any case. Models that are moved stay where they are moved to, and models that
             are enabled without a place get one.
         emptied: GPUs no model may stay on.
+        closed: GPUs that keep what is on them and take nothing new.
         only_empties: Leave the other GPUs as they are, however full.
         totals: Measured bytes of GPUs; the accelerator's own figure for the rest.
         starts: What starts of models measured, by name.
@@ -107,6 +109,7 @@ def rebalance(
         kept=frozenset(moved),
         restarting=frozenset(change.model for change in given),
         emptied=emptied,
+        closed=closed,
         only_empties=only_empties,
     )
     return _Rebalancing(inventory, given, question, totals or {}, starts or {}).run(seconds, goes_on, on_progress)

@@ -119,6 +119,14 @@ def test_a_gpu_is_emptied_and_the_others_are_left_as_they_are() -> None:
     assert all("gpu01/0 is to be emptied" in reason for reason in proposal.reasons.values())
 
 
+def test_a_closed_gpu_keeps_what_is_on_it_and_takes_nothing_new() -> None:
+    before = fleet(vllm("a", "gpu01/0", 0.4), vllm("b", "gpu01/1", 0.3), vllm("c", "gpu01/2", 0.3), gpus=3)
+    emptied, closed = frozenset({GpuId("gpu01", 0)}), frozenset({GpuId("gpu01", 1)})
+    proposal = rebalance(before, emptied=emptied, closed=closed, only_empties=True)
+    assert moves(proposal) == {"a": "gpu01/2"}
+    assert moves(rebalance(before, emptied=closed, closed=emptied, only_empties=True)) == {"b": "gpu01/2"}
+
+
 def test_models_with_one_port_stay_on_different_hosts() -> None:
     before = fleet(vllm("a", "gpu01/0", 0.9, 8000), vllm("b", "gpu02/0", 0.9, 8000), hosts=2)
     proposal = rebalance(before, emptied=frozenset({GpuId("gpu02", 0)}), only_empties=True)
