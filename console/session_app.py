@@ -118,6 +118,11 @@ class SessionApp(App[None]):
         self.theme = theme_for(self._environment, settings.theme).name
         self.refresh_css(animate=False)
 
+    @property
+    def is_ascii(self) -> bool:
+        """Whether everything is drawn in ASCII."""
+        return self._ascii.enabled
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What is done to every line that is drawn: colours taken away, signs made ASCII."""
         ours = (self._no_colour, self._ascii)
@@ -201,7 +206,7 @@ class SessionApp(App[None]):
     @property
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with gpudeck itself at the moment, as sentences."""
-        return tuple(filter(None, self._troubles.values()))
+        return tuple(filter(None, (self._remark, *self._troubles.values())))
 
     def _tell_of_trouble(self) -> None:
         for kept, well in (

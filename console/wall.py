@@ -64,7 +64,7 @@ class WallApp(SessionApp):
         alerts = tuple(WallAlert(alert.severity, alert.text) for alert in self.figures_beyond())
         host = self._turning.host(state, now, alerts)
         self.screen.query_one(WallBoard).show(
-            WallView(state, host, clock, alerts, "  ".join(self.troubles)),
+            WallView(state, host, clock, alerts, self.is_ascii, "  ".join(self.troubles)),
             shift=int(now / SHIFT_SECONDS),
             night=self.night is not None and self.night.holds(clock),
         )

@@ -47,10 +47,13 @@ def large_height(scale: int) -> int:
     return (_PIXELS * scale + 1) // 2
 
 
-def largest_scale(text: str, cells: int, lines: int) -> int:
-    """The largest scale in which the text fits; 0 where it fits in none."""
-    fitting = min(cells // max(1, large_width(text, 1)), 2 * lines // _PIXELS)
-    return max(0, fitting)
+def largest_scale(text: str, cells: int, lines: int, *, coarse: bool = False) -> int:
+    """The largest scale in which the text fits; 0 where it fits in none.
+
+    ``coarse`` leaves out the scales that need half cells, which ASCII does not have.
+    """
+    fitting = max(0, min(cells // max(1, large_width(text, 1)), 2 * lines // _PIXELS))
+    return fitting - fitting % 2 if coarse else fitting
 
 
 def _glyph(letter: str) -> list[str]:

@@ -26,6 +26,8 @@ FRESH_SECONDS = 10.0
 _SHIFTS = ((0, 0), (1, 0), (2, 0), (2, 1), (1, 1), (0, 1))
 """Cells and lines by which the picture moves, so that none of it burns in."""
 _MARGIN, _MARGIN_LINES = 2, 1
+_BRIGHT = ("error", "warning")
+"""What keeps its light at night."""
 _AIRY_LINES = 30
 """From this height on there are empty lines around the banner."""
 _NIGHT = 0.45
@@ -50,7 +52,7 @@ def frame(view: WallView, cells: int, lines: int) -> list[Row]:
 def _banner(view: WallView, cells: int, lines: int) -> list[Row]:
     """The worst there is to say, as large as fits."""
     worst = trouble(view.state, view.alerts)
-    scale = largest_scale(worst.words, cells - 2, lines)
+    scale = largest_scale(worst.words, cells - 2, lines, coarse=view.coarse)
     if not scale:
         return [(Span(fit(f" {worst.words.upper()}", cells), worst.style),)]
     return [(Span(fit(f" {line}", cells), worst.style),) for line in large(worst.words, scale)]
@@ -87,7 +89,7 @@ def _title(view: WallView, cells: int, lines: int) -> list[Row]:
     """The host whose GPUs follow, where there are several, as large as fits."""
     if len(view.state.hosts) == 1:
         return []
-    scale = largest_scale(view.host, cells - 2, lines)
+    scale = largest_scale(view.host, cells - 2, lines, coarse=view.coarse)
     drawn = large(view.host, scale) if scale else [view.host]
     return [(Span(fit(f" {line}", cells), "accent"),) for line in drawn]
 
@@ -97,12 +99,12 @@ def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
     host = view.state.host(view.host)
     order = gpus_worst_first(view.state, host)
     models = max(sum(model.model.enabled for model in gpu.models) for gpu in host.gpus)
-    columns = _columns(len(order), models, cells, lines)
+    columns = _columns(len(order), models, cells, lines, view.coarse)
     rows_of_tiles = min(-(-len(order) // columns), max(1, lines // 2))
     each, high = cells // columns, max(1, lines // rows_of_tiles)
-    scale = tile_scale(each, high, models)
+    scale = tile_scale(each, high, models, coarse=view.coarse)
     shown = islice(order, columns * rows_of_tiles)
-    tiles = [tile_rows(gpu, host, severity, each, high, scale) for gpu, severity in shown]
+    tiles = [tile_rows(gpu, host, severity, each, high, scale, coarse=view.coarse) for gpu, severity in shown]
     rows: list[Row] = []
     for first in range(0, len(tiles), columns):
         beside = tiles[first : first + columns]
@@ -112,12 +114,12 @@ def _tiles(view: WallView, cells: int, lines: int) -> list[Row]:
     return rows
 
 
-def _columns(tiles: int, models: int, cells: int, lines: int) -> int:
+def _columns(tiles: int, models: int, cells: int, lines: int, coarse: bool) -> int:
     """How many tiles stand side by side: as gives the largest figures, then as leaves the fewest places empty."""
 
     def worth(columns: int) -> tuple[int, int, int]:
         rows = -(-tiles // columns)
-        scale = tile_scale(cells // columns, lines // rows, models)
+        scale = tile_scale(cells // columns, lines // rows, models, coarse=coarse)
         return scale, -(columns * rows - tiles), -abs(columns - 2 * rows)
 
     return max(range(1, max(1, min(tiles, cells // 18)) + 1), key=worth)
@@ -194,5 +196,4 @@ class WallBoard(Rows):
         base, styles = super()._look_now()
         if not self._is_night:
             return base, styles
-        dark = {name: style if name in ("error", "warning") else dimmed(base + style) for name, style in styles.items()}
-        return dimmed(base), dark
+        return base, {name: style if name in _BRIGHT else dimmed(style) for name, style in styles.items()}

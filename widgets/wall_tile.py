@@ -23,16 +23,18 @@ _FAR_SCALE = 3
 """From this scale on there is room for the GPU's number in blocks too."""
 
 
-def tile_scale(cells: int, lines: int, models: int) -> int:
+def tile_scale(cells: int, lines: int, models: int, *, coarse: bool = False) -> int:
     """The scale the figure has in a tile of that size; 0 where it is plain text.
 
     Where it would be large, the models get their lines first.
     """
-    bare, beside = (largest_scale(_FIGURE, cells - 3, lines - 2 - more) for more in (0, models + 2))
+    bare, beside = (largest_scale(_FIGURE, cells - 3, lines - 2 - more, coarse=coarse) for more in (0, models + 2))
     return max(beside, min(bare, _FAR_SCALE - 1))
 
 
-def tile_rows(gpu: GpuState, host: HostState, severity: Severity, cells: int, lines: int, scale: int) -> list[Row]:
+def tile_rows(
+    gpu: GpuState, host: HostState, severity: Severity, cells: int, lines: int, scale: int, *, coarse: bool = False
+) -> list[Row]:
     """The tile in exactly that many cells and lines, its figure in that scale."""
     known = host.link in (Link.LIVE, Link.STALE)
     stripe = _STRIPES[severity]
@@ -44,8 +46,8 @@ def tile_rows(gpu: GpuState, host: HostState, severity: Severity, cells: int, li
     sizes = sizes if scale else f"{figure} {sizes}"
     sizes += " GiB" if len(sizes) + 4 <= room else ""
     rows = [
-        *_head(str(gpu.gpu.index), beside, room, scale),
-        *_figure(figure, style, room, scale),
+        *_head(str(gpu.gpu.index), beside, room, far=scale >= _FAR_SCALE and not coarse),
+        *_figure(figure, style, room, scale, coarse),
         ends((Span(sizes, "text" if known else "dim"),), (), room),
         *(
             ends((Span(model.name),), (Span(f" {model.word}", WORD_STYLES[model.word]),), room)
@@ -57,9 +59,9 @@ def tile_rows(gpu: GpuState, host: HostState, severity: Severity, cells: int, li
     return [(stripe, *row, Span(" ")) for row in rows]
 
 
-def _head(number: str, beside: Span, cells: int, scale: int) -> list[Row]:
-    """The GPU's number, and what is said beside it."""
-    if scale < _FAR_SCALE:
+def _head(number: str, beside: Span, cells: int, *, far: bool) -> list[Row]:
+    """The GPU's number, in blocks if it is to be read from afar, and what is said beside it."""
+    if not far:
         return [ends((Span(number, "strong"), beside), (), cells)]
     first, *others = large(number, 1)
     return [
@@ -75,10 +77,10 @@ def _percent(gpu: GpuState) -> str:
     return str(100 * gpu.used_bytes // gpu.total_bytes)
 
 
-def _figure(text: str, style: str, cells: int, scale: int) -> list[Row]:
+def _figure(text: str, style: str, cells: int, scale: int, coarse: bool) -> list[Row]:
     """A figure in that scale; a third digit takes a smaller one."""
     lines = large_height(scale)
-    drawn = large(text, min(scale, largest_scale(text, cells, lines))) if scale else []
+    drawn = large(text, min(scale, largest_scale(text, cells, lines, coarse=coarse))) if scale else []
     return [(Span(fit(line, cells), style),) for line in (*drawn, *([""] * (lines - len(drawn))))]
 
 

@@ -34,6 +34,8 @@ class WallView:
     clock: str = ""
     alerts: tuple[WallAlert, ...] = ()
     """Beside what findings and states of models say."""
+    coarse: bool = False
+    """Whether half cells are to be left out, as ASCII does."""
     notice: str = ""
     """A sentence about gpudeck itself: that recording has paused. Empty where there is none."""
 

@@ -14,6 +14,7 @@ import pytest
 from recorded_demo import RecordedSession, recorded_snapshot
 from rich.style import Style
 
+from console.ascii import ascii_text
 from console.session import Session
 from console.wall import WallApp
 from console.wall_turning import DWELL_SECONDS, Turning
@@ -106,6 +107,16 @@ def test_a_large_text_is_as_wide_and_high_as_said() -> None:
     assert len(large("ü\x1b", 1)[0]) == 7
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+def test_where_there_is_only_ascii_large_figures_are_made_of_whole_cells(
+    session: RecordedSession, size: tuple[int, int]
+) -> None:
+    text = text_of(frame(WallView(session.state(), "gpu01", "14:02", coarse=True), *size))
+    assert not {"▀", "▄"} & set(text)
+    assert "██" in text
+    assert "?" not in ascii_text(text)
+
+
 def test_all_is_well_while_nothing_is_wrong(session: RecordedSession) -> None:
     assert trouble(well(session.state())).words == "all well"
     assert trouble(session.state()).severity is Severity.WARNING
@@ -193,12 +204,12 @@ async def test_at_night_everything_but_trouble_has_less_light(wall_app: WallApp)
     async with wall_app.run_test(size=(160, 48)) as pilot:
         await pilot.pause()
         board = wall_app.screen.query_one(WallBoard)
-        _, night = board._look_now()
+        night = {name: board._look_now()[1][name] for name in ("strong", "warning")}
         wall_app.time_of_day = lambda: "12:00"
         wall_app.show_state()
-        base, day = board._look_now()
+        day = {name: board._look_now()[1][name] for name in ("strong", "warning")}
     assert night["warning"] == day["warning"]
-    assert night["strong"] == dimmed(base + day["strong"]) != day["strong"]
+    assert night["strong"] == dimmed(day["strong"]) != day["strong"]
     assert dimmed(Style(color="red")).dim
 
 
