@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": "who changed what",
     "config": "your settings: theme, glyphs, mouse, keys",
     "history": "what was recorded: readings with their peaks, events, starts",
+    "doctor": "what is wrong with this set-up, and what to do about it",
 }
 """Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with
 ``read`` where not all its words are its own."""
