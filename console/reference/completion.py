@@ -114,7 +114,7 @@ def _zsh_values(argument: Argument) -> str:
     if argument.choices:
         return f"({' '.join(argument.choices)})"
     asked = _NAMES.get(argument.value)
-    return f"_gpudeck_names {asked}" if asked else "_files" if argument.is_file else " "
+    return f" _gpudeck_names {asked}" if asked else "_files" if argument.is_file else " "
 
 
 def _zsh_text(text: str) -> str:
