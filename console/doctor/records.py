@@ -11,14 +11,15 @@ from pathlib import Path
 
 from console.doctor import Check, Grade
 from console.fleets import history_path, journal_path
+from fleet.history.recording import LIMIT_BYTES
 from fleet.inventory import Inventory
 from fleet.text import clean
-from fleet.units import GiB, MiB, gib_text
+from fleet.units import MiB, gib_text
 
 LEAST_FREE = 256 * MiB
 """Room below which a history soon fails to grow."""
-LARGE_HISTORY = 2 * GiB
-"""Far more than months of a large fleet take."""
+LARGE_HISTORY = LIMIT_BYTES * 5 // 4
+"""A history that keeps to its own limit is never so large."""
 
 _check = partial(Check, "records")
 
