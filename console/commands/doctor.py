@@ -41,10 +41,10 @@ def run(options: argparse.Namespace) -> int:
     if options.hide_names and not options.bundle:
         raise UsageError("--hide-names is about the report; name its file by --bundle.")
     from console.doctor.examining import check_hosts, check_terminal
-    from console.doctor.records import file_checks, folder_checks
+    from console.doctor.records import file_checks, folder_checks, settings_check
 
     inventory, fleet_check = _fleet(options)
-    checks = [*check_terminal(ask=not options.json), fleet_check, *folder_checks(state_folder())]
+    checks = [*check_terminal(ask=not options.json), fleet_check, settings_check(), *folder_checks(state_folder())]
     if inventory is not None:
         checks += [*file_checks(inventory, state_folder()), *asyncio.run(check_hosts(inventory))]
     if options.json:

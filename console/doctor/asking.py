@@ -92,7 +92,7 @@ def answer_checks(answers: Answers | None) -> Iterator[Check]:
             "glyphs",
             Grade.FAIL,
             f"{wanted} glyphs take {answers.glyph_columns} columns, so panes will not line up: {GLYPHS}",
-            "Have the terminal draw characters of ambiguous width narrow, and see that its encoding is UTF-8.",
+            "Have the terminal draw characters of ambiguous width narrow, or write glyphs: ascii into your settings.",
         )
     yield _check(
         "frames",

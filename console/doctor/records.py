@@ -11,6 +11,7 @@ from pathlib import Path
 
 from console.doctor import Check, Grade
 from console.fleets import history_path, journal_path
+from console.settings_file import own_settings
 from fleet.history.recording import LIMIT_BYTES
 from fleet.inventory import Inventory
 from fleet.text import clean
@@ -43,6 +44,14 @@ def folder_checks(folder: Path) -> Iterator[Check]:
         yield _check("folder", Grade.WARN, f"Others may write to {shown}.", f"chmod 700 {shown}")
     else:
         yield _check("folder", Grade.OK, f"{shown} can be written.")
+
+
+def settings_check() -> Check:
+    """Whether the user's settings can be read."""
+    _, remark = own_settings()
+    if remark:
+        return _check("settings", Grade.WARN, remark, "`gpudeck config validate` names every place in the file.")
+    return _check("settings", Grade.OK, "Your settings hold.")
 
 
 def file_checks(inventory: Inventory, folder: Path) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from console.ascii import wants_ascii
 from console.doctor import Check, Grade
 
 SMALLEST = 60, 20
@@ -35,7 +36,7 @@ def terminal_checks(around: Surroundings) -> Iterator[Check]:
     yield _kind(around)
     if around.is_terminal:
         yield _size(*around.size)
-    yield _encoding(around.encoding)
+    yield _encoding(around.encoding, around.environment)
     yield _colours(around.environment)
     yield from _multiplexer(around.environment)
 
@@ -44,19 +45,18 @@ def _kind(around: Surroundings) -> Check:
     term = around.environment.get("TERM", "")
     if not around.is_terminal:
         return _check(
-            "screen", Grade.WARN, "This is no terminal, so the console cannot be drawn.", "Use `gpudeck status`."
+            "screen",
+            Grade.WARN,
+            "This is no terminal, so the console cannot be drawn.",
+            "Use `gpudeck status`, or `gpudeck --plain` for a console in lines.",
         )
     if term in ("", "dumb"):
         said = f"TERM is {term}" if term else "TERM is not set"
         return _check(
-            "screen", Grade.FAIL, f"{said}, so the cursor cannot be moved.", "Set TERM to what the terminal is."
-        )
-    if term == "linux":
-        return _check(
             "screen",
-            Grade.WARN,
-            "This is the Linux console, whose font lacks some of the bars' glyphs.",
-            "Use a terminal emulator, or ssh from one.",
+            Grade.FAIL,
+            f"{said}, so the cursor cannot be moved.",
+            "Set TERM to what the terminal is, or use `gpudeck --plain`, a console in lines.",
         )
     return _check("screen", Grade.OK, f"TERM is {term}.")
 
@@ -71,19 +71,26 @@ def _size(columns: int, rows: int) -> Check:
     return _check("size", Grade.OK, f"{size}: the deck shows each GPU as a pane.")
 
 
-def _encoding(encoding: str) -> Check:
+def _encoding(encoding: str, environment: Mapping[str, str]) -> Check:
     try:
         is_utf8 = codecs.lookup(encoding).name == "utf-8"
     except LookupError:
         is_utf8 = False
-    if is_utf8:
-        return _check("encoding", Grade.OK, "Text is written as UTF-8.")
-    return _check(
-        "encoding",
-        Grade.FAIL,
-        f"Text is written as {encoding or 'something unknown'}, which has no glyphs for bars.",
-        "Set LANG=C.UTF-8, or another locale whose name ends in UTF-8.",
-    )
+    if not is_utf8:
+        return _check(
+            "encoding",
+            Grade.FAIL,
+            f"Text is written as {encoding or 'something unknown'}, in which not every sign can be.",
+            "Set LANG=C.UTF-8, or another locale whose name ends in UTF-8.",
+        )
+    if wants_ascii(environment):
+        return _check(
+            "encoding",
+            Grade.OK,
+            "TERM or the locale names a terminal without signs for bars and frames: they are drawn in ASCII.",
+            "If it has them, `glyphs: unicode` in your settings takes them.",
+        )
+    return _check("encoding", Grade.OK, "Text is written as UTF-8.")
 
 
 def _colours(environment: Mapping[str, str]) -> Check:
@@ -93,9 +100,9 @@ def _colours(environment: Mapping[str, str]) -> Check:
         return _check("colours", Grade.OK, "COLORTERM says that all colours can be shown.")
     far = "SSH_CONNECTION" in environment
     way_out = (
-        "For more, let ssh pass it on (SendEnv COLORTERM here, AcceptEnv COLORTERM there)."
+        "For more, let ssh pass it on (SendEnv COLORTERM on your side, AcceptEnv COLORTERM here), or choose a theme."
         if far
-        else "For more, set COLORTERM=truecolor if the terminal can show it."
+        else "For more, set COLORTERM=truecolor if the terminal can show it, or choose a theme."
     )
     return _check("colours", Grade.OK, "COLORTERM is not set, so the terminal's own 16 colours are used.", way_out)
 

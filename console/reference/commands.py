@@ -85,10 +85,17 @@ def _argument(action: argparse.Action) -> Argument:
         flags=tuple(action.option_strings),
         value="" if takes_none else "|".join(choices) if choices and action.metavar is None else name,
         choices=choices,
-        help=(action.help or "").replace("%%", "%"),
+        help=_help(action).replace("%%", "%"),
         optional=action.nargs in ("?", "*"),
         repeated=action.nargs in ("+", "*") or isinstance(action, argparse._AppendAction),
     )
+
+
+def _help(action: argparse.Action) -> str:
+    """What it does; of a command's own commands, what each of them does."""
+    if isinstance(action, argparse._SubParsersAction):
+        return "; ".join(f"{verb.dest}: {verb.help}" for verb in action._choices_actions)
+    return action.help or ""
 
 
 def _shown(word: Argument) -> str:

@@ -81,6 +81,15 @@ def test_without_a_fleet_file_the_rest_is_still_told(run: Run) -> None:
     assert "encoding" in told
 
 
+def test_settings_that_cannot_be_read_are_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.yaml").write_text("theme: purple\n")
+    monkeypatch.setenv("GPUDECK_SETTINGS", str(tmp_path / "settings.yaml"))
+    document = json.loads(run("--json", code=1))
+    settings = next(check for check in document["checks"] if check["subject"] == "settings")
+    assert settings["grade"] == "warn"
+    assert "settings.yaml:1:8" in settings["message"]
+
+
 def test_a_host_that_is_not_there_fails_and_nothing_more_is_asked_of_it(demo: Demo, run: Run, tmp_path: Path) -> None:
     (tmp_path / "ssh_config").write_text("Host gpu01\n  HostName 127.0.0.1\n  Port 1\n")
     (tmp_path / "fleet.yaml").write_text(

@@ -54,6 +54,10 @@ def test_an_encoding_without_glyphs_fails(encoding: str) -> None:
     assert grades(encoding=encoding)["encoding"] is Grade.FAIL
 
 
+def test_a_terminal_without_signs_for_bars_is_told_of_ascii() -> None:
+    assert "drawn in ASCII" in said("encoding", TERM="linux")
+
+
 def test_colours_missing_over_ssh_are_told_to_be_passed_on() -> None:
     assert "SendEnv COLORTERM" in said("colours", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
     assert "NO_COLOR" in said("colours", NO_COLOR="1", COLORTERM="truecolor")
