@@ -15,8 +15,10 @@ from fleet.commands import Command, Read
 from fleet.errors import GpudeckError, UsageError
 from fleet.inventory import Host
 from fleet.model import Model
+from fleet.readings import Cordon
 from fleet.services import Service
 from fleet.services.containers import Container
+from fleet.services.cordons import write_cordons
 from fleet.services.holder import folder
 from fleet.services.registry import service_of
 from fleet.ssh.address import Address
@@ -60,7 +62,8 @@ def grants(host: Host, models: Iterable[Model]) -> tuple[Grant, ...]:
     """All that rollouts, and reading, run as root on that host. Nothing where it has ``become: none``."""
     if host.become == "none":
         return ()
-    found = [Grant(words) for words in _lock(folder(host.become))]
+    cordoning = write_cordons(host.become, (), Cordon("", "", 0.0))
+    found = [*(Grant(words) for words in _lock(folder(host.become))), *_as_root(cordoning)]
     for model in models:
         service = _service(model, host)
         if service is not None:

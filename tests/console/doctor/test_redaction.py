@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.doctor.redaction import HIDDEN, Redactor, aliases
+from console.doctor.redaction import Redactor, aliases
+from fleet.secrets import MASK
 
 SECRET = "Zx81QwErTy0987654321"
 
@@ -35,7 +36,7 @@ SECRET = "Zx81QwErTy0987654321"
 def test_a_secret_is_hidden_however_it_is_written(text: str) -> None:
     told = Redactor()(f"before {text} after")
     assert SECRET not in told
-    assert HIDDEN in told
+    assert MASK in told
     assert told.startswith("before ")
 
 
