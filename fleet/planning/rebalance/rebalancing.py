@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.findings import Finding, Severity, Tense
@@ -20,6 +20,8 @@ from fleet.startup import ModelStart
 
 SECONDS = 10.0
 """How long a search takes at most, unless it is told otherwise."""
+_NAMED = 6
+"""Models named in a sentence."""
 _ROUNDS = 6
 """Answers that may turn out to hold an error before the fleet is left as it is."""
 
@@ -53,10 +55,15 @@ class Proposal:
         """All of it in one sentence."""
         sure = "and no fewer would do" if self.proved else "the best found in the time"
         if self.unplaced:
-            return f"{_moves(self.restarts)}; no place was found for {', '.join(self.unplaced)}."
+            return f"{_moves(self.restarts)}; no place was found for {_listed(self.unplaced)}."
         if not self.moves:
             return "Nothing needs to move."
         return f"{_moves(self.restarts)}, {sure}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _moves(number: int) -> str:
@@ -132,6 +139,7 @@ class _Rebalancing:
     ) -> None:
         self._inventory = apply(inventory, given)
         self._given = given
+        self._running = {model.name for model in inventory.placed}
         self._question = question
         self._totals = totals
         self._starts = starts
@@ -196,7 +204,7 @@ class _Rebalancing:
             moves=changes,
             reasons={name: why(name, self._now, then, self._question) for name in moved},
             unplaced=tuple(self._problem.items[i].name for i in left_over(self._problem, assignment)),
-            restarts=len(self._problem.moved(assignment)),
+            restarts=sum(name in self._running for name in moved),
             fewest_restarts=found.fewest_restarts,
             proved=found.proved,
         )
