@@ -125,7 +125,7 @@ class _Repair:
             left = self._loads.after(item, slot, comfortably=comfortably)
             if left is None:
                 continue
-            rank = (slot != self._problem.items[item].home, -left if self._spreads else left)
+            rank = (self._problem.cost(item, slot), -left if self._spreads else left)
             if best is None or rank < best:
                 best, found = rank, slot
         return found

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from fleet.errors import UsageError
 from fleet.estimate import Estimate
 from fleet.estimate.estimating import estimate
+from fleet.estimate.trial import Trial
 from fleet.findings import start_check
 from fleet.findings.decoding import generates
 from fleet.findings.placement import Placement
 from fleet.hardware import Accelerator
 from fleet.inventory.claims import claims
 from fleet.model import GpuId, Model, Place
+from fleet.planning.rebalance.fitting import smallest_arguments
 from fleet.planning.rebalance.problem import Host, Item, Loads, Need, Problem, Slot
 from fleet.planning.timing import Timing
 from fleet.services.registry import service_of
@@ -101,6 +103,7 @@ def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Quest
         name=model.name,
         gpus=_width(model),
         needs=needs,
+        fitted=_fitted(now, model, needs),
         home=home,
         need_at_home=_need(present, now.accelerator_of(model)) if present else None,
         restart=_RESTARTS_ANYWAY if model.name in question.restarting else restart,
@@ -148,6 +151,25 @@ def _needs(now: Placement, model: Model, present: Estimate | None) -> Mapping[st
         if alone.refusal is None or alone.refusal.reason is reason:
             found[kind] = _need(alone, accelerator)
     return found
+
+
+def _fitted(now: Placement, model: Model, needs: Collection[str]) -> Mapping[str, Need]:
+    """What it takes on each of these kinds of host once it is made as small as it may be."""
+    found: dict[str, Need] = {}
+    for host in now.inventory.hosts:
+        total = min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
+        kind = _kind(host.accelerator, total)
+        if kind in needs and kind not in found:
+            alone = trial_on(model, host.accelerator, total)
+            if arguments := smallest_arguments(alone):
+                found[kind] = _need(alone.given(arguments).estimate(), host.accelerator)
+    return found
+
+
+def trial_on(model: Model, accelerator: Accelerator, total: int) -> Trial:
+    """The model alone on GPUs of that many bytes."""
+    width = _width(model)
+    return Trial(replace(model, place=None), accelerator, (total,) * width, (0,) * width)
 
 
 def _need(reckoned: Estimate, accelerator: Accelerator) -> Need:

@@ -9,6 +9,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+FITTING = 0.1
+"""What making an item smaller costs, in restarts."""
+
 
 class Slot(NamedTuple):
     """GPUs of one host that one model can have."""
@@ -17,6 +20,8 @@ class Slot(NamedTuple):
     """Position among the problem's hosts."""
     gpus: tuple[int, ...]
     """Ascending."""
+    fitted: bool = False
+    """Whether it is made as small as it may be there."""
 
 
 class Need(NamedTuple):
@@ -57,6 +62,8 @@ class Item:
     """By kind of host; it cannot run on others."""
     home: Slot | None = None
     """Where it runs now."""
+    fitted: Mapping[str, Need] = field(default_factory=lambda: MappingProxyType({}))
+    """The least it may have, by kind of host; nothing where it stays as it is."""
     need_at_home: Need | None = None
     """Beside its present neighbours, where that differs from what the kind of host says."""
     restart: float = 1.0
@@ -118,17 +125,26 @@ class Problem:
         if key not in self._slots:
             self._slots[key] = _runs(host, len(self.hosts[host].room), this.gpus)
         found = self._slots[key]
-        return found if this.home is None or this.home.host != host or this.home in found else (*found, this.home)
+        if this.home is not None and this.home.host == host and this.home not in found:
+            found = (*found, this.home)
+        if self.hosts[host].kind in this.fitted:
+            found = (*found, *(slot._replace(fitted=True) for slot in found))
+        return found
 
     def need(self, item: int, slot: Slot) -> Need:
         """What an item takes in a slot."""
         this = self.items[item]
         if this.need_at_home is not None and slot == this.home:
             return this.need_at_home
-        return this.needs[self.hosts[slot.host].kind]
+        return (this.fitted if slot.fitted else this.needs)[self.hosts[slot.host].kind]
+
+    def cost(self, item: int, slot: Slot) -> float:
+        """What giving it that slot costs, in restarts."""
+        this = self.items[item]
+        return (0.0 if this.home in (None, slot) else this.restart) + (FITTING if slot.fitted else 0.0)
 
     def moved(self, assignment: Assignment) -> list[int]:
-        """The items that run now and shall run elsewhere."""
+        """The items that run now and shall run elsewhere, or smaller."""
         return [i for i, slot in enumerate(assignment) if slot and self.items[i].home not in (None, slot)]
 
     def with_cuts(self, cuts: Iterable[Together]) -> Problem:
@@ -146,7 +162,12 @@ class Problem:
     @cached_property
     def spreads(self) -> bool:
         """Whether estimates have a spread, so that a GPU can be tight."""
-        needs = (need for item in self.items for need in (*item.needs.values(), item.need_at_home) if need)
+        needs = (
+            need
+            for item in self.items
+            for need in (*item.needs.values(), *item.fitted.values(), item.need_at_home)
+            if need
+        )
         return any(host.limits for host in self.hosts) or any(need.high != need.peak for need in needs)
 
 
@@ -288,7 +309,7 @@ def score(problem: Problem, assignment: Assignment) -> Score:
             tight += loads.room(number, gpu, comfortably=True) < 0
             fullest = max(fullest, loads.high[number][gpu] / max(1, room))
             neighbours += crowd(problem, on)
-    restarts = sum(problem.items[i].restart for i in problem.moved(assignment))
+    restarts = sum(problem.cost(i, slot) for i, slot in enumerate(assignment) if slot)
     return Score(len(left_over(problem, assignment)), tight, restarts, 100 * fullest + neighbours)
 
 

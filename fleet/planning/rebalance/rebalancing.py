@@ -10,9 +10,10 @@ from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import place as placed
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Enable, Move, apply
-from fleet.model import GpuId, Place
-from fleet.planning.rebalance.posing import Question, pose, without_copies_apart
+from fleet.inventory.changes import Change, Enable, Move, SetArgument, apply
+from fleet.model import GpuId, Model, Place
+from fleet.planning.rebalance.fitting import smallest_arguments
+from fleet.planning.rebalance.posing import Question, pose, trial_on, without_copies_apart
 from fleet.planning.rebalance.problem import Assignment, Slot, Together, left_over, settled
 from fleet.planning.rebalance.reasons import why
 from fleet.planning.rebalance.search import Found, OnProgress, search
@@ -39,7 +40,7 @@ class Proposal:
     unplaced: tuple[str, ...]
     """Models without a place, or left on a GPU that cannot hold what is on it."""
     restarts: int
-    """Running models it moves."""
+    """Running models it moves or makes smaller."""
     fewest_restarts: float
     """What no answer that leaves nothing out goes below, weighted."""
     proved: bool
@@ -176,10 +177,21 @@ class _Rebalancing:
 
     def _changes(self, assignment: Assignment) -> Iterator[Change]:
         for item, slot in zip(self._problem.items, assignment, strict=True):
-            if slot is not None and slot != item.home:
-                yield Move(item.name, self._place(slot))
-                if not self._inventory.model(item.name).enabled:
-                    yield Enable(item.name)
+            if slot is None or slot == item.home:
+                continue
+            model, place = self._inventory.model(item.name), self._place(slot)
+            if place != model.place:
+                yield Move(item.name, place)
+            if slot.fitted:
+                yield from self._smaller(model, place.host)
+            if not model.enabled:
+                yield Enable(item.name)
+
+    def _smaller(self, model: Model, host: str) -> Iterator[Change]:
+        total = min(self._now.outlooks[gpu].total_bytes for gpu in self._inventory.host(host).gpu_ids)
+        alone = trial_on(model, self._inventory.host(host).accelerator, total)
+        for flag, value in smallest_arguments(alone).items():
+            yield SetArgument(model.name, flag, value)
 
     def _place(self, slot: Slot) -> Place:
         return Place(self._problem.hosts[slot.host].name, slot.gpus)
@@ -198,7 +210,7 @@ class _Rebalancing:
     def _proposal(
         self, found: Found, assignment: Assignment, changes: tuple[Change, ...], then: Assessment
     ) -> Proposal:
-        moved = [change.model for change in changes if isinstance(change, Move)]
+        moved = list(dict.fromkeys(change.model for change in changes))
         return Proposal(
             given=self._given,
             moves=changes,
