@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fleet.planning.rebalance.loads import Loads
 from fleet.planning.rebalance.mixed_integer import Programme
 from fleet.planning.rebalance.packing import fullest_sets
-from fleet.planning.rebalance.problem import FITTING, Assignment, Loads, Problem, Slot
+from fleet.planning.rebalance.problem import FITTING, Assignment, Problem, Slot
 from fleet.units import GiB
 
 GoesOn = Callable[[], bool]

@@ -1,4 +1,4 @@
-"""How small a model may be made, inside what its operator allows."""
+"""How small a model may be made, inside what its operator allows, and how much of it may be given back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fleet.estimate import Outcome
 from fleet.estimate.fitting import LENGTH, SHARE, largest
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial
-from fleet.model import Scalar
+from fleet.model import Arguments, Scalar
 
 _STEPS = 100
 
@@ -35,3 +35,14 @@ def smallest_arguments(trial: Trial) -> Mapping[str, Scalar]:
 
     steps = largest(_STEPS - int(trial.utilization * _STEPS) + 1, _STEPS - 1, enough)
     return {} if steps is None else {**changed, share: (_STEPS - steps) / _STEPS}
+
+
+def given_back(arguments: Mapping[str, Scalar], trial: Trial, spare: int) -> Mapping[str, Scalar]:
+    """The smallest arguments with as much of its own share again as there are bytes to spare on each of its GPUs.
+
+    A hundredth stays free, for what the sizes outside the share add.
+    """
+    share = SHARE["vllm"]
+    steps = max(0, spare * _STEPS // min(trial.totals) - 1)
+    larger = round(Arguments(arguments).number(share, 0.0) * _STEPS) + steps
+    return {**arguments, share: min(trial.utilization, larger / _STEPS)}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from fleet.planning.rebalance.problem import Assignment, Loads, Problem, Slot, score
+from fleet.planning.rebalance.loads import Loads, score
+from fleet.planning.rebalance.problem import Assignment, Problem, Slot
 
 _FEWEST, _MOST = 2, 8
 """Repairs tried."""

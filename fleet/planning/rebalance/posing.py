@@ -17,9 +17,11 @@ from fleet.hardware import Accelerator
 from fleet.inventory.claims import claims
 from fleet.model import GpuId, Model, Place
 from fleet.planning.rebalance.fitting import smallest_arguments
-from fleet.planning.rebalance.problem import Host, Item, Loads, Need, Problem, Slot
+from fleet.planning.rebalance.loads import Loads
+from fleet.planning.rebalance.problem import Host, Item, Need, Problem, Slot
 from fleet.planning.timing import Timing
 from fleet.services.registry import service_of
+from fleet.startup import ModelStart
 
 _LAST_OF_ROLE = 0.25
 """By how much more it costs to restart the only model of a role, in restarts."""
@@ -160,16 +162,16 @@ def _fitted(now: Placement, model: Model, needs: Collection[str]) -> Mapping[str
         total = min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
         kind = _kind(host.accelerator, total)
         if kind in needs and kind not in found:
-            alone = trial_on(model, host.accelerator, total)
+            alone = trial_on(model, host.accelerator, total, now.starts.get(model.name))
             if arguments := smallest_arguments(alone):
                 found[kind] = _need(alone.given(arguments).estimate(), host.accelerator)
     return found
 
 
-def trial_on(model: Model, accelerator: Accelerator, total: int) -> Trial:
-    """The model alone on GPUs of that many bytes."""
+def trial_on(model: Model, accelerator: Accelerator, total: int, recorded: ModelStart | None) -> Trial:
+    """The model alone on GPUs of that many bytes, with what a start of it measured."""
     width = _width(model)
-    return Trial(replace(model, place=None), accelerator, (total,) * width, (0,) * width)
+    return Trial(replace(model, place=None), accelerator, (total,) * width, (0,) * width, recorded=recorded)
 
 
 def _need(reckoned: Estimate, accelerator: Accelerator) -> Need:

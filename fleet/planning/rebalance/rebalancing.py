@@ -12,9 +12,10 @@ from fleet.findings.placement import place as placed
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, SetArgument, apply
 from fleet.model import GpuId, Model, Place
-from fleet.planning.rebalance.fitting import smallest_arguments
+from fleet.planning.rebalance.fitting import given_back, smallest_arguments
+from fleet.planning.rebalance.loads import Loads, left_over, settled
 from fleet.planning.rebalance.posing import Question, pose, trial_on, without_copies_apart
-from fleet.planning.rebalance.problem import Assignment, Slot, Together, left_over, settled
+from fleet.planning.rebalance.problem import Assignment, Slot, Together
 from fleet.planning.rebalance.reasons import why
 from fleet.planning.rebalance.search import Found, OnProgress, search
 from fleet.startup import ModelStart
@@ -176,6 +177,7 @@ class _Rebalancing:
         return found, settled(self._problem, found.assignment)
 
     def _changes(self, assignment: Assignment) -> Iterator[Change]:
+        loads = Loads(self._problem, assignment)
         for item, slot in zip(self._problem.items, assignment, strict=True):
             if slot is None or slot == item.home:
                 continue
@@ -183,15 +185,27 @@ class _Rebalancing:
             if place != model.place:
                 yield Move(item.name, place)
             if slot.fitted:
-                yield from self._smaller(model, place.host)
+                yield from self._smaller(model, slot, loads)
             if not model.enabled:
                 yield Enable(item.name)
 
-    def _smaller(self, model: Model, host: str) -> Iterator[Change]:
-        total = min(self._now.outlooks[gpu].total_bytes for gpu in self._inventory.host(host).gpu_ids)
-        alone = trial_on(model, self._inventory.host(host).accelerator, total)
-        for flag, value in smallest_arguments(alone).items():
+    def _smaller(self, model: Model, slot: Slot, loads: Loads) -> Iterator[Change]:
+        """As small as it has to be: what its GPUs have to spare is shared among those made smaller there."""
+        host = self._inventory.hosts[slot.host]
+        total = min(self._now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
+        alone = trial_on(model, host.accelerator, total, self._starts.get(model.name))
+        spare = min(
+            loads.room(slot.host, gpu, comfortably=True) // sum(self._is_fitted(item, loads) for item in on)
+            for gpu in slot.gpus
+            if (on := loads.on[slot.host][gpu])
+        )
+        for flag, value in given_back(smallest_arguments(alone), alone, spare).items():
             yield SetArgument(model.name, flag, value)
+
+    @staticmethod
+    def _is_fitted(item: int, loads: Loads) -> bool:
+        slot = loads.slots[item]
+        return slot is not None and slot.fitted
 
     def _place(self, slot: Slot) -> Place:
         return Place(self._problem.hosts[slot.host].name, slot.gpus)

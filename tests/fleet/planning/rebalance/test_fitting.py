@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fleet.estimate.measured import End
+from fleet.findings.assess import assess
 from fleet.findings.placement import place
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Enable, Move, SetArgument, apply
@@ -49,6 +50,21 @@ def test_a_model_is_made_smaller_where_that_makes_room_for_another() -> None:
     assert Move("large", Place("gpu01", (0,))) not in proposal.changes
     assert "large stays on gpu01/0 with gpu-memory-utilization" in proposal.reasons["large"]
     assert proposal.restarts == 1
+
+
+def test_it_is_made_no_smaller_than_it_has_to_be() -> None:
+    new = vllm("new", 0.4, enabled=False)
+    proposal = rebalance(fleet(vllm("large", 0.8, Least()), new), add(new))
+    assert 0.53 <= shares(proposal)["large"] <= 0.59
+
+
+def test_two_that_are_made_smaller_share_what_is_left() -> None:
+    new = vllm("new", 0.4, enabled=False)
+    before = fleet(vllm("a", 0.48, Least()), vllm("b", 0.48, Least()), new)
+    proposal = rebalance(before, add(new))
+    assert proposal.unplaced == ()
+    errors = [f for f in assess(apply(before, proposal.changes), with_fixes=False).findings if f.severity == "error"]
+    assert not errors
 
 
 def test_without_leave_no_argument_changes() -> None:
