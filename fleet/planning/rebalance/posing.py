@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from fleet.errors import UsageError
 from fleet.estimate import Estimate
@@ -28,6 +29,8 @@ _LAST_OF_ROLE = 0.25
 _LONG_LOAD = 0.2
 """The same of a model that loads for `_LONG_SECONDS` or longer."""
 _LONG_SECONDS = 600.0
+_BUSY, _MANY_REQUESTS = 0.5, 10
+"""The same of a model with that many requests or more."""
 _RESTARTS_ANYWAY = 0.05
 _COPY = "copy of"
 
@@ -42,6 +45,8 @@ class Question:
     """Models that stay where they are."""
     restarting: frozenset[str] = frozenset()
     """Models that will be restarted whatever is proposed."""
+    requests: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Running or waiting now, by model."""
     emptied: frozenset[GpuId] = frozenset()
     """GPUs no model may stay on."""
     closed: frozenset[GpuId] = frozenset()
@@ -100,7 +105,8 @@ def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Quest
     present = now.estimates.get(model.name) if home else None
     needs = _needs(now, model, present)
     seconds = Timing().load(model.name, present) if present else 0.0
-    restart = 1.0 + _LONG_LOAD * min(1.0, seconds / _LONG_SECONDS)
+    busy = min(1.0, question.requests.get(model.name, 0) / _MANY_REQUESTS)
+    restart = 1.0 + _LONG_LOAD * min(1.0, seconds / _LONG_SECONDS) + _BUSY * busy
     return Item(
         name=model.name,
         gpus=_width(model),

@@ -81,6 +81,7 @@ def rebalance(
     only_empties: bool = False,
     totals: Mapping[GpuId, int] | None = None,
     starts: Mapping[str, ModelStart] | None = None,
+    requests: Mapping[str, int] | None = None,
     seconds: float = SECONDS,
     goes_on: Callable[[], bool] = lambda: True,
     on_progress: OnProgress = lambda _: None,
@@ -99,6 +100,7 @@ def rebalance(
         only_empties: Leave the other GPUs as they are, however full.
         totals: Measured bytes of GPUs; the accelerator's own figure for the rest.
         starts: What starts of models measured, by name.
+        requests: Running or waiting now, by model: who serves many is rather left alone.
         seconds: How long to search at most; the first answer takes milliseconds.
         goes_on: Asked often; once it says no, the best answer so far is given.
         on_progress: Told of every better answer.
@@ -117,6 +119,7 @@ def rebalance(
         wanted=frozenset(wanted),
         kept=frozenset(moved),
         restarting=frozenset(change.model for change in given),
+        requests=requests or {},
         emptied=emptied,
         closed=closed,
         only_empties=only_empties,
