@@ -60,9 +60,15 @@ async def propose(
         only_empties=only_empties,
         totals=session.totals,
         starts=session.starts,
+        requests=_requests(session),
         goes_on=goes_on,
         on_progress=on_progress,
     )
+
+
+def _requests(session: Session) -> dict[str, int]:
+    engines = [item for snapshot in session.board.snapshots.values() for item in snapshot.engines.items()]
+    return {name: (engine.running or 0) + (engine.waiting or 0) for name, engine in engines}
 
 
 async def propose_as_asked(session: Session, changes: Iterable[Change], options: argparse.Namespace) -> Proposal:

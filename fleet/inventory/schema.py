@@ -77,6 +77,17 @@ class RouterEntry(_Entry):
     )
 
 
+class FitEntry(_Entry):
+    """What a model keeps where it is made smaller so that others fit."""
+
+    min_max_model_len: Annotated[int | None, Field(ge=1)] = Field(
+        default=None, alias="min-max-model-len", description="tokens; without it, as many as it has"
+    )
+    min_concurrency: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        default=1.0, alias="min-concurrency", description="sequences of that length its cache holds"
+    )
+
+
 class ModelEntry(_Entry):
     """A model that is, or can be, served."""
 
@@ -146,6 +157,9 @@ class ModelEntry(_Entry):
         description="its engine's arguments, under the engine's own flags without dashes",
     )
     enabled: bool = Field(default=True, description="whether it is to run")
+    fit: FitEntry | None = Field(
+        default=None, description="how small its share and length may be made when the fleet is rebalanced"
+    )
     pin: bool = Field(default=False, description="whether it stays where it is when the fleet is rebalanced")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
     ignore: Annotated[dict[Code, Annotated[str, _read(fields.checked_reason)]], MayBeEmpty] = Field(
