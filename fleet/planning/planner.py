@@ -16,6 +16,7 @@ from fleet.planning.memory import expected, start_needs
 from fleet.planning.order import order
 from fleet.planning.plan import Action, Former, Hold, Plan, Step
 from fleet.planning.replay import breaches
+from fleet.planning.secrecy import check_keeps_no_secret
 from fleet.planning.steps import service, steps_of
 from fleet.planning.tasks import Task
 from fleet.planning.timing import READ_BYTES_PER_SECOND, Timing
@@ -122,6 +123,7 @@ class _Planner:
             requests=sum(self.timing.requests[job.name] for job in stopped),
             free_bytes=free,
         )
+        check_keeps_no_secret(plan)
         wrong = breaches(plan)
         if wrong:
             raise GpudeckError(

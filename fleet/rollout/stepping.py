@@ -11,6 +11,7 @@ from fleet.planning.plan import Action, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
 from fleet.rollout.gates import Drained, Seen, Serving, Stopped
+from fleet.secrets import masked
 from fleet.services.registry import service_named
 from fleet.telemetry.logs import read_log
 from fleet.text import clean
@@ -108,8 +109,10 @@ class Stepper:
         for command in step.commands:
             answer = await self._operators[step.host].write(command, COMMAND_TIMEOUT)
             if not answer.ok:
-                said = clean(answer.stderr) or clean(answer.stdout) or f"it ended with status {answer.exit_status}"
-                raise StepError(f"`{command.line}` on {step.host} failed: {said.rstrip('.')}.")
+                said = (
+                    masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
+                )
+                raise StepError(f"`{command.shown_line}` on {step.host} failed: {said.rstrip('.')}.")
 
     async def _start(self, step: Step) -> None:
         snapshot = self._board.latest(step.host)

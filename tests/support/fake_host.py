@@ -144,6 +144,8 @@ class FakeHost:
         self._reach()
         if command.words[0] == "cat":
             return self.lock.cat(command.words[1])
+        if command.words == ("true",):
+            return Answer(0, "", "")
         unit = self.units[next(word for word in command.words if word.endswith(".service"))]
         if "journalctl" in command.words:
             return Answer(0, "\n".join(unit.log), "")
