@@ -9,17 +9,20 @@ import getpass
 import socket
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.session import Session
 from fleet.errors import GpudeckError
+from fleet.findings import worst_first
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply
 from fleet.planning.giving_back import asked, giving_back
 from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
+from fleet.planning.prechecks import precheck
 from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
@@ -31,7 +34,10 @@ if TYPE_CHECKING:
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
-    return make_plan(session.inventory, changes, await _world(session, changes))
+    plan = make_plan(session.inventory, changes, await _world(session, changes))
+    probes = {host: session.probe(host) for host in plan.hosts}
+    found = await precheck(plan, session.inventory, apply(session.inventory, changes), probes)
+    return replace(plan, findings=worst_first((*plan.findings, *found)))
 
 
 async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:

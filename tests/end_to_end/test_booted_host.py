@@ -158,6 +158,31 @@ def test_a_refused_start_is_told_in_the_engines_words_and_rolled_back(host: Boot
     assert (overlay_of(host, "a"), fleet.read_text()) == ("", before)
 
 
+def test_what_would_go_wrong_is_found_before_anything_stops(host: BootedHost, fleet: Path) -> None:
+    host.sh(
+        "systemctl stop vllm-a; systemd-run -q --unit=squatter python3 -m http.server 8001; "
+        "mkdir -p /etc/systemd/system/vllm-a.service.d /etc/systemd/system/vllm-c.service.d; "
+        "printf '[Service]\\nType=notify\\nTimeoutStartSec=5\\nEnvironmentFile=/etc/gone.env\\n"
+        "EnvironmentFile=/etc/token.env\\n' >/etc/systemd/system/vllm-a.service.d/10-test.conf; "
+        "printf '[Unit]\\nPartOf=vllm-b.service\\n' >/etc/systemd/system/vllm-c.service.d/10-test.conf; "
+        "echo HF_TOKEN=qwertz >/etc/token.env; systemctl daemon-reload; "
+        "until curl -sf 127.0.0.1:8001; do sleep 0.1; done"
+    )
+    changes = ("--set", "a.max-model-len=4096", "--set", "b.max-model-len=4096")
+    done = gpudeck(fleet, "plan", str(fleet), *changes, "--json")
+    host.sh("systemctl stop squatter; rm /etc/token.env")
+    found = {finding["code"]: finding["message"] for finding in json.loads(done.stdout)["findings"]}
+    assert f"port 8001 on {host.name} is taken" in found["PRE001"]
+    assert "start may take 5 s (TimeoutStartSec=)" in found["PRE002"]
+    assert "/etc/gone.env is not on" in found["PRE004"]
+    assert "also stops vllm-c.service, which serves c" in found["PRE005"]
+    assert f"every user of {host.name} can read HF_TOKEN in /etc/token.env" in found["PRE006"]
+    assert "qwertz" not in done.stdout + done.stderr
+    refused = apply(fleet, *changes)
+    assert (refused.returncode, "may not serve after this" in refused.stderr) == (2, True)
+    assert host.sh("systemctl is-active vllm-b vllm-c") == "active\nactive"
+
+
 def test_a_log_is_read_as_root_where_the_user_may_not(host: BootedHost, fleet: Path) -> None:
     assert host.sh("runuser -u ops -- journalctl -u vllm-a -o cat -n 1 --no-pager") == ""
     done = gpudeck(fleet, "logs", "a", "-n", "1", "--fleet", str(fleet))
