@@ -17,7 +17,7 @@ from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
 from fleet.inventory.schema import FleetEntry, HostEntry, ModelEntry
 from fleet.inventory.sentences import sentence
-from fleet.model import Arguments, Model
+from fleet.model import Arguments, Handling, Model
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -187,5 +187,20 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], fo
         enabled=entry.enabled,
         pinned=entry.pin,
         note=entry.note,
+        handling=_handling(entry),
         ignored=(*entry.ignore.items(), *spoken),
+    )
+
+
+def _handling(entry: ModelEntry) -> Handling:
+    router = entry.router
+    return Handling(
+        drain=entry.drain,
+        drain_seconds=entry.drain_timeout,
+        router_remove=router.remove if router else None,
+        router_add=router.add if router else None,
+        router_reload=router.reload if router else None,
+        health=entry.health,
+        warmup=entry.warmup,
+        start_seconds=entry.start_timeout,
     )

@@ -61,6 +61,20 @@ class HostEntry(_Entry):
     )
 
 
+class RouterEntry(_Entry):
+    """How a router in front of a model is told of it, by commands on the model's host."""
+
+    add: Annotated[str, _read(fields.checked_template)] = Field(
+        description="the command that puts it into the router, run once it serves; may be repeated"
+    )
+    remove: Annotated[str, _read(fields.checked_template)] = Field(
+        description="the command that takes it out of the router, run before its stop; may be repeated"
+    )
+    reload: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command that makes the router see it, run after either"
+    )
+
+
 class ModelEntry(_Entry):
     """A model that is, or can be, served."""
 
@@ -105,6 +119,22 @@ class ModelEntry(_Entry):
     )
     url: Annotated[str | None, _read(fields.checked_url)] = Field(
         default=None, description="its own endpoint as seen from its host, such as http://127.0.0.1:8001"
+    )
+    drain: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command that has it take no new requests, run before its stop"
+    )
+    drain_timeout: Annotated[float | None, _read(fields.checked_span)] = Field(
+        default=None, alias="drain-timeout", description="how long its stop waits for requests, such as 90 s"
+    )
+    router: RouterEntry | None = Field(default=None, description="how a router in front of it is told of it")
+    health: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command that succeeds once it really serves, such as one that asks for a token"
+    )
+    warmup: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command run once it serves, before the router sends it anything"
+    )
+    start_timeout: Annotated[float | None, _read(fields.checked_span)] = Field(
+        default=None, alias="start-timeout", description="how long its start may take, such as 20 min"
     )
     role: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None, description="what it is for, such as chat"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from fleet.errors import GpudeckError, UnreachableError
-from fleet.findings import Tense
+from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import assess
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, SetArgument, apply
 from fleet.model import GpuId, Model
+from fleet.planning.handling import checking, joining, leaving, unrouted
 from fleet.planning.jobs import Job, task_of
 from fleet.planning.memory import expected, start_needs
 from fleet.planning.order import order
@@ -76,7 +78,7 @@ class _Planner:
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]
         self.bystanders = {name: self._job(name) for name in others if world.runs_on(name)}
-        self.timing = Timing(loads, bytes_per_second, self._requests())
+        self.timing = Timing(loads, bytes_per_second, self._requests(), self._drains())
 
     def _stands(self, name: str) -> bool:
         """Whether a model runs as it is asked to already, and would start so again: then the file alone is behind."""
@@ -100,6 +102,10 @@ class _Planner:
         jobs = (self.jobs | self.bystanders).values()
         return {job.name: self.world.standing(job.name, job.runs_on).requests for job in jobs if job.runs_on}
 
+    def _drains(self) -> dict[str, float]:
+        said = {model.name: model.handling.drain_seconds for model in self.inventory.models}
+        return {name: seconds for name, seconds in said.items() if seconds is not None}
+
     def plan(self) -> Plan:
         """The plan, replayed. Raises GpudeckError where the replay finds it wrong."""
         free = self._free()
@@ -114,7 +120,7 @@ class _Planner:
             fleet=self.inventory.fleet,
             world=self.world.digest,
             changes=self.changes,
-            findings=self.then.findings,
+            findings=worst_first((*self.then.findings, *self._unrouted())),
             steps=steps,
             formers=formers,
             downtime_seconds=_downtime(steps, formers),
@@ -131,6 +137,10 @@ class _Planner:
                 "Nothing was touched. Make the changes in smaller drafts, and report this.",
             )
         return plan
+
+    def _unrouted(self) -> Iterator[Finding]:
+        found = (unrouted(job.before, job.after, job.runs_on) for job in self.jobs.values() if job.starts)
+        return (finding for finding in found if finding)
 
     def _free(self) -> dict[GpuId, int]:
         free = {}
@@ -157,6 +167,8 @@ class _Planner:
         estimate = self.now.estimates.get(job.name) if standing.running else None
         place = job.before.place
         known = estimate is not None and place is not None and place.host == host
+        served = job.before if standing.running else job.after
+        placed = served if served.place and served.place.host == host else replace(served, place=job.after.place)
         needs = start_needs(job.before, estimate, self.inventory.host(host).accelerator) if known and estimate else {}
         return Former(
             model=job.name,
@@ -171,6 +183,10 @@ class _Planner:
             holds=tuple(Hold(gpu, max(needs.get(gpu, 0), size), size) for gpu, size in sorted(standing.held.items())),
             expects=expected(job.before, estimate, self.world) if known and estimate else (),
             asks_health=job.before.url is not None,
+            check=checking(placed),
+            timeout=job.before.handling.start_seconds,
+            leaving=leaving(placed),
+            joining=joining(placed),
         )
 
     def _roles_lost(self) -> tuple[str, ...]:

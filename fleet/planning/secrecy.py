@@ -16,14 +16,15 @@ _WAY_OUT = "Keep it in a file on the host that only its service reads, such as a
 def check_keeps_no_secret(plan: Plan) -> None:
     """Raises GpudeckError where a command, an overlay or an operator's own command of the plan holds a secret."""
     for step in plan.steps:
-        _check(step.model, step.service, (command.words for command in step.commands))
+        _check(step.model, step.service, (*(command.words for command in step.commands), step.check))
         for command in step.commands:
             if name := named_in(command.stdin.decode("utf-8", "replace")):
                 raise GpudeckError(
                     f"{step.model}: what would be written on {step.host} holds {_called(name)}.", _WAY_OUT
                 )
     for former in plan.formers:
-        _check(former.model, former.service, ())
+        own = (*(command.words for command in (*former.leaving, *former.joining)), former.check)
+        _check(former.model, former.service, own)
         if name := named_in(former.overlay or ""):
             raise GpudeckError(f"{former.model}: its overlay on {former.host} holds {_called(name)}.", _WAY_OUT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
@@ -22,6 +23,10 @@ STOP_TIMEOUT = 180.0
 """Seconds until the driver has taken the memory back."""
 READING_TIMEOUT = 15.0
 """Seconds until a host must have said how its services are."""
+CHECK_TIMEOUT = 60.0
+"""Seconds one try of the operator's own health command may take."""
+CHECKS = 30
+"""Tries of it, one with every reading, before the model is said not to serve."""
 LOG_LINES = 300
 
 
@@ -122,6 +127,7 @@ class Stepper:
 
     async def _drain(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         """Wait until nothing runs or waits; past the deadline what is left is cut, and said."""
+        await self._run_commands(step)
         try:
             await self._watch(step, Drained(step).see, step.seconds, told, called_off)
         except StepError:
@@ -132,13 +138,37 @@ class Stepper:
 
     async def _wait(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         gate = Serving(step, self._before.get(step.model))
+        timeout = step.timeout or 120 + 3 * step.seconds
         try:
-            return (await self._watch(step, gate.see, 120 + 3 * step.seconds, told, called_off)).remark
+            remark = (await self._watch(step, gate.see, timeout, told, called_off)).remark
         except StepError as error:
             if called_off():
                 raise
             said = await self._engine_said(step)
             raise StepError(f"{step.model} did not come up: {said or error}", loops=error.loops) from None
+        await self._check(step, told, called_off)
+        await self._run_commands(step)
+        return remark
+
+    async def _check(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
+        """Ask the operator's own command, once with every reading, until it succeeds."""
+        said = ""
+        for _ in range(CHECKS if step.check else 0):
+            answer = await self._operators[step.host].read(Read(step.check), CHECK_TIMEOUT)
+            if answer.ok:
+                return
+            said = masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
+            told(f"waiting for its health command to succeed: {said}")
+            if called_off():
+                break
+            await self._next_reading(step.host)
+        if step.check:
+            raise StepError(f"{step.model} came up, and its health command fails: {said.rstrip('.')}.")
+
+    async def _next_reading(self, host: str) -> None:
+        seen = self._board.latest(host)
+        with suppress(TimeoutError):
+            await self._board.until(host, lambda new: new is not seen, READING_TIMEOUT)
 
     async def _engine_said(self, step: Step) -> str:
         """The engine's own words for why it did not start; empty where its log has none."""

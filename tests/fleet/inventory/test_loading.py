@@ -275,7 +275,7 @@ def test_commands_of_the_operators_own_take_the_place_of_a_service() -> None:
     [
         ("    restart: ctl restart\n", "needs stop: and status: too"),
         (f"    service: systemd:a.service\n{COMMANDS}", "has a service: already"),
-        (COMMANDS.replace("{gpus}", "{gpu}"), "{gpu} is neither model, host, gpus, source, arguments nor one of its"),
+        (COMMANDS.replace("{gpus}", "{gpu}"), "{gpu} is neither model, host, gpus, source, url, port, arguments nor"),
         (COMMANDS.replace("ctl stop {model}", '"ctl \'stop"'), "is not a command"),
     ],
 )
