@@ -88,8 +88,13 @@ def rollout_of(
     from fleet.ssh.operator import Operator
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    who = operator_name()
     return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over)
+
+
+def operator_name() -> str:
+    """Who we are to other operators: ``user@machine``."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def follow_what_stands(session: Session, plan: Plan) -> str:

@@ -12,6 +12,7 @@ from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change
 from fleet.model import GpuId
+from fleet.planning.cordons import cordoned, gpus_named
 
 if TYPE_CHECKING:
     from console.session import Session
@@ -25,7 +26,11 @@ def add_rebalance_options(parser: argparse.ArgumentParser) -> None:
         "--rebalance", action="store_true", help="place the models so that all fit, with as few restarts as can be"
     )
     parser.add_argument(
-        "--evacuate", action="append", default=[], metavar="HOST/GPU", help="move every model off this GPU"
+        "--evacuate",
+        action="append",
+        default=[],
+        metavar="HOST/GPU",
+        help="move every model off this GPU, or off a HOST",
     )
 
 
@@ -36,15 +41,12 @@ def wants_rebalancing(options: argparse.Namespace) -> bool:
 
 def read_evacuated(options: argparse.Namespace, inventory: Inventory) -> frozenset[GpuId]:
     """The GPUs to empty. Raises UsageError with the option's own words."""
-    found = set()
+    found: set[GpuId] = set()
     for name in options.evacuate:
         try:
-            gpu = GpuId.parse(name)
-        except ValueError as error:
-            raise UsageError(f"--evacuate {name!r}: {error}.") from None
-        if gpu not in inventory.gpu_ids:
-            raise UsageError(f"--evacuate {name!r}: this fleet has no such GPU.")
-        found.add(gpu)
+            found |= set(gpus_named(inventory, name))
+        except UsageError as error:
+            raise UsageError(f"--evacuate {name!r}: {error.message}", error.way_out) from None
     return frozenset(found)
 
 
@@ -60,11 +62,12 @@ async def propose(
     """A placement for the fleet with these changes, found in a thread of its own. Raises UsageError."""
     from fleet.planning.rebalance.rebalancing import rebalance
 
+    closed = {gpu for gpu in cordoned(session.board.snapshots) if not session.inventory.on(gpu)}
     return await asyncio.to_thread(
         rebalance,
         session.inventory,
         tuple(changes),
-        emptied=emptied,
+        emptied=emptied | closed,
         only_empties=only_empties,
         totals=session.totals,
         starts=session.starts,

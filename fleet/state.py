@@ -13,6 +13,7 @@ from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.inventory import Host, Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import (
+    Cordon,
     EngineReading,
     EngineWord,
     GpuIdentity,
@@ -81,6 +82,8 @@ class GpuState:
     note: str | None = None
     strangers: tuple[ProcessReading, ...] = ()
     """Processes that hold memory here and belong to no model of the fleet, the largest first."""
+    cordon: Cordon | None = None
+    """Why nothing new is placed here; None where it may be."""
     unheld_bytes: int | None = None
     """Used memory that no process holds: the driver's own, and what it has not taken back. None where it is
     not known who holds what: before a reading, and where an exporter tells it."""
@@ -226,6 +229,7 @@ def _host_state(
                 outlook=assessment.outlooks[gpu],
                 models=(*placed, *strays),
                 note=host.notes.get(gpu.index),
+                cordon=snapshot.cordon(reading.identity.pci) if reading else None,
                 strangers=_strangers(reading, snapshot.reading, services),
                 unheld_bytes=_unheld_bytes(reading, snapshot.reading),
             )
@@ -402,5 +406,6 @@ def _gpu_json(gpu: GpuState) -> dict[str, Any]:
         "resetting": reading.resetting if reading else None,
         "throttling_percent": asdict(reading.throttling) if reading and reading.throttling else None,
         "memory_errors": asdict(reading.errors) if reading and reading.errors else None,
+        "cordoned": asdict(gpu.cordon) if gpu.cordon else None,
         "models": [model.name for model in gpu.models],
     }

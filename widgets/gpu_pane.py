@@ -70,6 +70,8 @@ def _line_tail(view: PaneView) -> Span:
     """What is most worth knowing of the GPU beside its memory."""
     if view.verdict:
         return Span(fit(verdict_text(view.verdict), _TAIL_CELLS), VERDICT_STYLES[view.verdict.fit])
+    if view.gpu.cordon and view.link is Link.LIVE:
+        return Span(fit("cordoned", _TAIL_CELLS), "warning")
     if view.link in (Link.LIVE, Link.CONNECTING):
         return Span(fit(_names([name for name, _ in view.gpu.outlook.shares], _TAIL_CELLS) or "free", _TAIL_CELLS))
     return Span(fit(_age(view), _TAIL_CELLS), "warning")
@@ -118,7 +120,8 @@ def _title(view: PaneView) -> Row:
     pci = view.gpu.pci
     name = Span(f" {view.gpu.accelerator}" + (f" {pci[5:10]}" if pci else ""))
     after = (Span(" AFTER", "ghost"),) if view.show_after and view.after else ()
-    return (name, Span("  " + _heat(view), "dim"), *after)
+    cordoned = (Span("  cordoned", "warning"),) if view.gpu.cordon else ()
+    return (name, *cordoned, Span("  " + _heat(view), "dim"), *after)
 
 
 def _heat(view: PaneView) -> str:

@@ -18,6 +18,7 @@ VERDICT_STYLES = {
     Fit.SHORT: "error",
     Fit.REFUSED: "error",
     Fit.PARTITION: "dim",
+    Fit.CORDONED: "dim",
     Fit.HERE: "dim",
 }
 
@@ -69,5 +70,7 @@ def verdict_text(verdict: Verdict) -> str:
             return "✗ refused"
         case Fit.PARTITION:
             return "⛔ partition"
+        case Fit.CORDONED:
+            return "⛔ cordoned"
         case Fit.HERE:
             return "is here"

@@ -12,6 +12,7 @@ from fleet.findings.assess import assess
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, SetArgument, apply
 from fleet.model import GpuId, Model
+from fleet.planning.cordons import check_not_cordoned
 from fleet.planning.handling import checking, joining, leaving, unrouted
 from fleet.planning.jobs import Job, task_of
 from fleet.planning.memory import expected, start_needs
@@ -50,7 +51,7 @@ def make_plan(
         none was are in ``unproven``.
 
     Raises:
-        UsageError: A change makes no sense.
+        UsageError: A change makes no sense, or places a model on a cordoned GPU.
         GpudeckError: A service's command line is not ours to rewrite.
     """
     return _Planner(inventory, tuple(changes), world, loads, bytes_per_second).plan()
@@ -96,7 +97,10 @@ class _Planner:
         )
 
     def _job(self, name: str) -> Job:
-        return Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
+        job = Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
+        held = self.world.standing(name, job.runs_on).held if job.runs_on else {}
+        check_not_cordoned(job.before, job.after, held, self.world.cordons)
+        return job
 
     def _requests(self) -> dict[str, int]:
         jobs = (self.jobs | self.bystanders).values()

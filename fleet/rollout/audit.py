@@ -20,6 +20,11 @@ def audit(operator: str, token: str, step: Step, former: Former | None) -> Write
     words = f"{operator} rollout {token}: {step.action} {step.model} ({step.service})"
     if step.action in (Action.WRITE, Action.REMOVE):
         words += f", overlay {_digest(former.overlay if former else None)} -> {_digest(step.overlay)}"
+    return note(words)
+
+
+def note(words: str) -> Write:
+    """The command that writes a line of ours into the host's own log."""
     return Write(("logger", "-t", TAG, "--", masked(clean(words))))
 
 

@@ -183,6 +183,32 @@ def test_what_would_go_wrong_is_found_before_anything_stops(host: BootedHost, fl
     assert host.sh("systemctl is-active vllm-b vllm-c") == "active\nactive"
 
 
+def test_a_cordoned_gpu_takes_nothing_new_and_an_evacuated_one_is_left_empty(host: BootedHost, fleet: Path) -> None:
+    done = gpudeck(fleet, "cordon", f"{host.name}/2", "--why", "fan", "--fleet", str(fleet))
+    assert (done.returncode, done.stdout) == (0, f"{host.name}/2 is cordoned.\n"), done.stderr
+    refused = gpudeck(fleet, "plan", str(fleet), "--move", f"a={host.name}/2")
+    assert (refused.returncode, f"a cannot be placed on {host.name}/2: cordoned by" in refused.stderr) == (2, True)
+    moved = apply(fleet, "--evacuate", f"{host.name}/0")
+    assert moved.returncode == 0, moved.stderr
+    gpus = status(fleet)["hosts"][0]["gpus"]
+    assert (gpus[0]["models"], gpus[2]["models"]) == ([], [])
+    assert [gpu["cordoned"] and gpu["cordoned"]["why"] for gpu in gpus] == [None, None, "fan", None]
+    assert {model["state"] for model in status(fleet)["models"]} == {"serving"}
+    gpudeck(fleet, "uncordon", host.name, "--fleet", str(fleet))
+    assert [gpu["cordoned"] for gpu in status(fleet)["hosts"][0]["gpus"]] == [None] * 4
+    assert "cordon" in gpudeck(fleet, "audit", str(fleet), "--host", host.name).stdout
+    host.sh("rm /var/lib/gpudeck/cordons")
+
+
+def test_everything_on_a_gpu_is_restarted_one_after_the_other(host: BootedHost, fleet: Path) -> None:
+    before = host.sh("systemctl show -p MainPID vllm-a vllm-b vllm-c").split()
+    done = gpudeck(fleet, "restart", "--on", f"{host.name}/0", "--fleet", str(fleet), "--yes")
+    assert done.returncode == 0, done.stderr
+    after = host.sh("systemctl show -p MainPID vllm-a vllm-b vllm-c").split()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, True]
+    assert models(fleet) == SERVING
+
+
 def test_a_log_is_read_as_root_where_the_user_may_not(host: BootedHost, fleet: Path) -> None:
     assert host.sh("runuser -u ops -- journalctl -u vllm-a -o cat -n 1 --no-pager") == ""
     done = gpudeck(fleet, "logs", "a", "-n", "1", "--fleet", str(fleet))
