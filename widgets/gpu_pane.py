@@ -71,8 +71,7 @@ def _line_tail(view: PaneView) -> Span:
     if view.verdict:
         return Span(fit(verdict_text(view.verdict), _TAIL_CELLS), VERDICT_STYLES[view.verdict.fit])
     if view.gpu.cordon and view.link is Link.LIVE:
-        names = " ".join(name for name, _ in view.gpu.outlook.shares)
-        return Span(fit(f"cordoned {names}", _TAIL_CELLS), "warning")
+        return Span(fit("cordoned", _TAIL_CELLS), "warning")
     if view.link in (Link.LIVE, Link.CONNECTING):
         return Span(fit(_names([name for name, _ in view.gpu.outlook.shares], _TAIL_CELLS) or "free", _TAIL_CELLS))
     return Span(fit(_age(view), _TAIL_CELLS), "warning")
