@@ -22,6 +22,8 @@ from widgets.rows import Row, Span, ends, fit
 _FLAG, _VALUE, _DEFAULT = 24, 20, 12
 _WIDE = 120
 """Cells from which every argument's row has room for what it does, and the figures for all kinds of memory."""
+_MIDDLE = _FLAG + _VALUE + _DEFAULT + 2
+"""Cells from which it has room for its default."""
 _KINDS = (
     ("weights", "weights_bytes"),
     ("KV cache", "kv_cache_bytes"),
@@ -32,22 +34,24 @@ _KINDS = (
 
 def head_row(cells: int) -> Row:
     """What the columns of `field_row` are."""
-    last = "what it does" if cells >= _WIDE else ""
-    return (Span(f"  {'argument':<{_FLAG}}{'value':<{_VALUE}}{'default':<{_DEFAULT}}{last}", "dim"),)
+    names = f"  {'argument':<{_FLAG}}{'value':<{_VALUE}}"
+    names += f"{'default':<{_DEFAULT}}" if cells >= _MIDDLE else ""
+    return (Span(names + ("what it does" if cells >= _WIDE else ""), "dim"),)
 
 
 def field_row(field: Field, default: Scalar, chosen: bool, cells: int) -> Row:
-    """One argument: its value and, behind it, the one it replaces; the default; where there is room, what it does."""
+    """One argument: its value, with the one it replaces; where there is room, its default and what it does."""
     value, style = field.text.strip() or "–", "text" if field.text.strip() else "dim"
     if field.is_changed:
         was = "" if field.argument is MORE else f" (was {value_text(field.own) or '–'})"
         value, style = value + was, "error" if field.problem else "ghost"
-    row = (
+    row: Row = (
         Span("▸ " if chosen else "  ", "accent"),
         Span(fit(field.flag or "another argument", _FLAG - 1) + " ", "strong" if chosen else "text"),
         Span(fit(value, _VALUE - 1) + " ", style),
-        Span(fit(_figure(default), _DEFAULT), "dim"),
     )
+    if cells >= _MIDDLE:
+        row = (*row, Span(fit(_figure(default), _DEFAULT), "dim"))
     return (*row, Span(field.argument.help, "dim")) if cells >= _WIDE else row
 
 

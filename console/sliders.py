@@ -176,4 +176,5 @@ def _most(trial: Trial) -> Found:
     most, length = most_sequences(_in_its_share(trial)), trial.estimate().max_model_len
     if most is None:
         return Found(None, "Its cache does not hold a single sequence of its full length.")
-    return Found(str(most), f"Its cache holds {count(most)} sequences of {count(length or 0)} tokens at once.")
+    what = "one sequence" if most == 1 else f"{count(most)} sequences"
+    return Found(str(most), f"Its cache holds {what} of {count(length or 0)} tokens at once.")

@@ -30,6 +30,12 @@ _TALL = 36
 """Lines of a screen that has room for the bars of several GPUs."""
 
 
+_SMALL = 22
+"""Lines below which there is no room for bars at all."""
+_BELOW_FIELDS = 19
+"""Lines of the dialog besides its arguments: its frame, the line being typed, and a long verdict."""
+
+
 class EditScreen(ConsoleDialog):
     """Choose an argument with the arrows, type its value, stage all that is typed with enter.
 
@@ -67,6 +73,7 @@ class EditScreen(ConsoleDialog):
     def on_mount(self) -> None:
         """Start at the first argument."""
         self.hint(Where.EDIT)
+        self.query_one(Vertical).styles.max_height = len(self._form.fields) + _BELOW_FIELDS
         self._choose(0)
         self.query_one(ValueLine).focus()
 
@@ -156,7 +163,7 @@ class EditScreen(ConsoleDialog):
         fields, chosen, field = self._form.fields, self._index, self._field
         line = slider(trial, field)
         defaults = [untold(trial, each.flag) for each in fields]
-        gpus = 3 if self.size.height >= _TALL else 1
+        gpus = 3 if self.size.height >= _TALL else 1 if self.size.height >= _SMALL else 0
 
         def rows(width: int) -> list[Row]:
             return [
@@ -187,8 +194,7 @@ class EditScreen(ConsoleDialog):
 
     def _elsewhere(self, wrong: int) -> str:
         """What is wrong with a field that is not being typed; that one says so itself."""
-        field = self._form.fields[wrong]
-        return "" if wrong == self._index else f"{field.flag or 'another argument'}: {field.problem}"
+        return "" if wrong == self._index else self._form.fields[wrong].problem
 
     def _title(self, width: int) -> list[Row]:
         model = self._model

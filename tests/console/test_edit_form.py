@@ -108,7 +108,7 @@ async def test_the_safe_range_is_what_the_length_needs_and_the_neighbours_leave(
     ("keys", "value", "sentence"),
     [
         ((), "0.91", "smallest utilization"),
-        (("down", "down"), "1", "1 sequences of 131,072 tokens"),
+        (("down", "down"), "1", "one sequence of 131,072 tokens"),
         ((*"0.85", "down"), "95776", "95,776 is the longest length"),
     ],
 )
