@@ -158,9 +158,11 @@ def _bar_row(gpu: GpuId | None, word: str, outlook: GpuOutlook, width: int) -> R
 def _figures(before: Estimate, after: Estimate, width: int) -> list[Row]:
     """What changes and what does not, in as many rows as that takes."""
     share, was = after.shares[0], before.shares[0]
-    kinds = _KINDS if width >= _WIDE else [kind for kind in _KINDS if kind[0] != "activations"]
+    kinds = [kind for kind in _KINDS if getattr(share, kind[1]) or getattr(was, kind[1])]
+    if width < _WIDE:
+        kinds = [kind for kind in kinds if kind[0] != "activations"]
     parts = [f"{name} {_change(gib(getattr(was, key)), gib(getattr(share, key)))}" for name, key in kinds]
-    parts[-1] += " GiB"
+    parts[-1:] = [f"{part} GiB" for part in parts[-1:]]
     if after.kv_cache_tokens is not None:
         parts.append(f"{_change(count(before.kv_cache_tokens or 0), count(after.kv_cache_tokens))} tokens")
     if after.max_concurrency is not None:
@@ -185,7 +187,7 @@ def said_row(field: Field, width: int) -> Row:
     """What is wrong with the field, or what it is for and may be."""
     if field.problem:
         return (Span(fit(f"✖ {field.problem}", width), "error"),)
-    shown_above = field.argument.kind in (Kind.CHOICE, Kind.SWITCH)
-    return ends(
-        (Span(field.argument.help, "dim"),), () if shown_above else (Span(f"  {field.argument.range}", "dim"),), width
-    )
+    what, may_be = field.argument.help, field.argument.range
+    if field.argument.kind in (Kind.CHOICE, Kind.SWITCH) or len(what) + len(may_be) + 2 > width:
+        return (Span(fit(what, width), "dim"),)
+    return ends((Span(what, "dim"),), (Span(may_be, "dim"),), width)

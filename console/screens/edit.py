@@ -134,7 +134,8 @@ class EditScreen(ConsoleDialog):
             return
         self._form = form(self._model)
         self._choose(self._index)
-        self.say("staged: " + ", ".join(sentence(change) for change in changes), "good")
+        what = sentence(changes[0]) if len(changes) == 1 else f"{len(changes)} changes of {self._model_name}"
+        self.say(f"staged: {what}", "good")
 
     # showing
 
@@ -157,8 +158,7 @@ class EditScreen(ConsoleDialog):
         line.left_alone = frozenset(stepping | ({"f"} if fits(self._trial, self._field) else set()))
 
     def _show(self) -> None:
-        wrong = self._form.wrong
-        problem = self._reckon() if wrong is None else self._elsewhere(wrong)
+        problem = "" if self._field.problem else self._reckon()
         trial, now, after = self._trial, self.session.now(), self._after
         fields, chosen, field = self._form.fields, self._index, self._field
         line = slider(trial, field)
@@ -173,8 +173,8 @@ class EditScreen(ConsoleDialog):
 
         def verdict(width: int) -> list[Row]:
             found = verdict_rows(now, after, self._model_name, width, gpus)
-            stale = wrong is not None or problem
-            return [*paragraph(problem, width, "error"), *faded(found)] if stale else found
+            said = paragraph(problem or self._left_out(), width, "error")
+            return [*said, *(faded(found) if problem or field.problem else found)]
 
         def scale(width: int) -> list[Row]:
             return [scale_row(field, defaults[chosen], line, width), said_row(field, width)]
@@ -192,9 +192,10 @@ class EditScreen(ConsoleDialog):
             return str(error)
         return ""
 
-    def _elsewhere(self, wrong: int) -> str:
-        """What is wrong with a field that is not being typed; that one says so itself."""
-        return "" if wrong == self._index else self._form.fields[wrong].problem
+    def _left_out(self) -> str:
+        """What is wrong with a field that is not being typed, which the estimate therefore leaves out."""
+        wrong = self._form.wrong
+        return "" if wrong in (None, self._index) else f"Left out: {self._form.fields[wrong].problem}"
 
     def _title(self, width: int) -> list[Row]:
         model = self._model

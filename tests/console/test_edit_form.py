@@ -90,6 +90,14 @@ async def test_a_wrong_value_is_refused_in_words_as_it_is_typed_and_not_staged(
         assert not session.changes
 
 
+async def test_what_is_wrong_is_left_out_while_another_argument_is_typed(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", "x", "down", *"64k")
+        text = shown(pilot)
+        assert "Left out: gpu-memory-utilization is a share of the GPU" in text
+        assert "2.6 x 65,536" in text
+
+
 async def test_left_and_right_go_along_the_slider_by_hundredths(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
         await pilot.press("3", "e", "left", "left", "right")
