@@ -8,9 +8,9 @@ from console.form import MORE, Field, value_text
 from console.sliders import Slider
 from fleet.arguments import Kind
 from fleet.estimate import Estimate, Outcome
+from fleet.estimate.trial import Trial
 from fleet.findings import Severity
-from fleet.findings.assess import Assessment
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.model import GpuId, Scalar
 from fleet.planning.carry import about
 from fleet.units import count, gib
@@ -113,11 +113,22 @@ def _joined(spans: Sequence[Span]) -> list[Span]:
     return found
 
 
+def idle_rows(now: Trial, after: Trial, width: int) -> list[Row]:
+    """Of a disabled model: what it would take on GPUs of its own, and what its engine would say there."""
+    number = len(after.totals)
+    gpus = f"an empty {after.accelerator.name}" if number == 1 else f"{number} empty {after.accelerator.name}"
+    estimate = after.estimate()
+    rows: list[Row] = [(Span(f"It is disabled. Carry it (m) to a GPU to enable it; on {gpus}:", "dim"),)]
+    rows += _figures(now.estimate(), estimate, width)
+    if estimate.refusal:
+        return rows + paragraph(f"✖ {estimate.refusal.sentence}", width - 2, "error")
+    return [*rows, (Span("It would start.", "good"),)]
+
+
 def verdict_rows(now: Assessment, after: Assessment, name: str, width: int, gpus: int) -> list[Row]:
-    """At most that many of its GPUs now and after, the fullest first; the figures; and the engine's own words."""
-    estimate, before = after.estimates.get(name), now.estimates.get(name)
-    if estimate is None:
-        return [(Span("The model is disabled, so nothing is checked. Carry it (m) to a GPU to see.", "dim"),)]
+    """Of an enabled model: at most that many of its GPUs now and after, the fullest first; and the engine's words."""
+    estimate = after.estimates[name]
+    before = now.estimates.get(name)
     rows = [*_bars(now, after, name, width, gpus), *_figures(before or estimate, estimate, width)]
     place = after.inventory.model(name).place
     found = about(after, name, place) if place else []

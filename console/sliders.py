@@ -19,26 +19,28 @@ from fleet.estimate.fitting import (
     safe_shares,
     smallest_share,
 )
-from fleet.estimate.trial import Trial
+from fleet.estimate.trial import Trial, trial
 from fleet.estimate.untold import untold
-from fleet.findings.assess import Assessment
+from fleet.findings.assessment import Assessment
 from fleet.model import Scalar
 from fleet.startup import ModelStart
 from fleet.units import count
 
 
 def trial_of(assessment: Assessment, model: str, recorded: ModelStart | None = None) -> Trial:
-    """The model as assessed, beside its neighbours at their peak; on one empty GPU where it runs nowhere."""
+    """The model as assessed, beside its neighbours at their peak; where it is off, on as many empty GPUs as it wants."""
     inventory = assessment.inventory
     found = inventory.model(model)
     gpus = found.place.gpu_ids if found.enabled and found.place else ()
     kind = (inventory.host(found.place.host) if found.place else inventory.hosts[0]).accelerator
+    if not gpus:
+        return trial(found, kind, gpus=max(1, found.args.integer("tensor-parallel-size", 1)))
     outlooks = [assessment.outlooks[gpu] for gpu in gpus]
     return Trial(
         found,
         kind,
-        tuple(seen.total_bytes for seen in outlooks) or (kind.total_bytes,),
-        tuple(max(0, seen.peak_without(model) - seen.driver_bytes) for seen in outlooks) or (0,),
+        tuple(seen.total_bytes for seen in outlooks),
+        tuple(max(0, seen.peak_without(model) - seen.driver_bytes) for seen in outlooks),
         recorded=recorded,
     )
 

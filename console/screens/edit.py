@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label
 
-from console.edit_rows import faded, field_row, head_row, placeholder, said_row, scale_row, verdict_rows
+from console.edit_rows import faded, field_row, head_row, idle_rows, placeholder, said_row, scale_row, verdict_rows
 from console.form import Field, Form, form
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
@@ -17,7 +17,7 @@ from console.sliders import fit, fits, has_steps, slider, stepped, trial_of
 from fleet.errors import UsageError
 from fleet.estimate.trial import Trial
 from fleet.estimate.untold import untold
-from fleet.findings.assess import Assessment
+from fleet.findings.assessment import Assessment
 from fleet.inventory.changes import sentence
 from fleet.model import Model
 from widgets.hints import Hints
@@ -159,7 +159,7 @@ class EditScreen(ConsoleDialog):
 
     def _show(self) -> None:
         problem = "" if self._field.problem else self._reckon()
-        trial, now, after = self._trial, self.session.now(), self._after
+        trial, now, after, name = self._trial, self.session.now(), self._after, self._model_name
         fields, chosen, field = self._form.fields, self._index, self._field
         line = slider(trial, field)
         defaults = [untold(trial, each.flag) for each in fields]
@@ -172,7 +172,10 @@ class EditScreen(ConsoleDialog):
             ]
 
         def verdict(width: int) -> list[Row]:
-            found = verdict_rows(now, after, self._model_name, width, gpus)
+            if name in after.estimates:
+                found = verdict_rows(now, after, name, width, gpus)
+            else:
+                found = idle_rows(trial_of(now, name), trial, width)
             said = paragraph(problem or self._left_out(), width, "error")
             return [*said, *(faded(found) if problem or field.problem else found)]
 

@@ -153,6 +153,17 @@ async def test_a_model_without_known_arguments_says_so(console_app: GpudeckApp) 
         assert "no arguments that gpudeck knows" in shown(pilot)
 
 
+async def test_a_disabled_model_is_estimated_on_gpus_of_its_own(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        console_app.open_edit("qwen3-235b")
+        await pilot.pause()
+        assert "on an empty MI300X:" in shown(pilot)
+        assert "✖" in row(pilot, "✖")
+        await pilot.press(*["down"] * 6, "4")
+        assert "on 4 empty MI300X:" in shown(pilot)
+        assert "It would start." in shown(pilot)
+
+
 async def test_a_small_screen_shows_the_arguments_around_the_chosen_one_and_the_whole_refusal(
     console_app: GpudeckApp,
 ) -> None:
