@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fleet.findings.assessment import GpuOutlook
 from fleet.readings import Link
 from fleet.units import duration, gib
-from widgets.bar import Part, bar
+from widgets.bar import Part, bar, share_parts
 from widgets.model_rows import model_rows
 from widgets.pane_view import VERDICT_STYLES, PaneView, verdict_text
 from widgets.rows import Row, Rows, Span, ends, fit
@@ -174,12 +174,7 @@ def _estimate_parts(view: PaneView) -> list[Part]:
     ghosts = view.after if view.after and not view.show_after else None
     coming = dict(ghosts.shares) if ghosts else {}
     kept = [share for name, share in outlook.shares if ghosts is None or coming.get(name) == share]
-    parts = [
-        Part("weights", sum(share.weights_bytes for share in kept)),
-        Part("kv-cache", sum(share.kv_cache_bytes for share in kept)),
-        Part("activations", sum(share.activations_bytes for share in kept)),
-        Part("context", sum(share.graphs_bytes + share.context_bytes for share in kept) + outlook.driver_bytes),
-    ]
+    parts = share_parts(kept, outlook.driver_bytes)
     if ghosts:
         parts += _ghost_parts(view.gpu.outlook, ghosts)
     return parts
