@@ -82,10 +82,14 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M")
 
 
+def clock_text(at: float) -> str:
+    """The same to the second."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M:%S")
+
+
 def event_line(event: Event) -> str:
     """An event in one line."""
-    when = datetime.fromtimestamp(event.at).astimezone().strftime("%m-%d %H:%M:%S")
-    return f"{when}  {_event_words(event)}"
+    return f"{clock_text(event.at)}  {event_words(event)}"
 
 
 def is_news(event: Event) -> bool:
@@ -93,7 +97,8 @@ def is_news(event: Event) -> bool:
     return event.before is not None or event.kind in (EventKind.FINDING, EventKind.ROLLOUT)
 
 
-def _event_words(event: Event) -> str:
+def event_words(event: Event) -> str:
+    """What became so, and what it was before."""
     was = f", was {event.before}" if event.before else ""
     match event.kind:
         case EventKind.BOOT:

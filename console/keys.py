@@ -13,6 +13,7 @@ class Where(StrEnum):
 
     DECK = "deck"
     CARRYING = "carrying"
+    PAST = "past"
     FINDINGS = "findings"
     EDIT = "edit"
     LOGS = "logs"
@@ -61,6 +62,10 @@ _SHOWN = {
     "slash": "/",
     "semicolon": ";",
     "colon": ":",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
     "up": "↑",
     "down": "↓",
     "left": "←",
@@ -94,6 +99,20 @@ KEYS: tuple[Key, ...] = (
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
+    *(
+        key
+        for where in (D, Where.PAST)
+        for key in (
+            Key(where, "left_square_bracket", "rewind(-1)", "back", "a step back in what was recorded", where is not D),
+            Key(where, "right_square_bracket", "rewind(1)", "forth", "a step forth, up to now", where is not D),
+            Key(
+                where, "left_curly_bracket", "event(-1)", "event before", "go back to the event before", where is not D
+            ),
+            Key(where, "right_curly_bracket", "event(1)", "event after", "go on to the next event", where is not D),
+            Key(where, "t", "time", "go to", "go to a time: 14:05, 11-20 14:05, -10m", where is not D),
+        )
+    ),
+    Key(Where.PAST, "escape", "present", "now", "back to now"),
     Key(D, "question_mark", "help", "help", "this help"),
     Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),
     Key(C, "n", "next_fit(1)", "next fit", "go to the next GPU it fits on"),

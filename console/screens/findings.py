@@ -42,7 +42,7 @@ class FindingsScreen(ConsoleDialog):
     def _lines(self) -> list[tuple[Finding, Fix | None]]:
         """Every place the cursor can be: each fix of each finding, or the finding where it has none."""
         found: list[tuple[Finding, Fix | None]] = []
-        for finding in self.session.state().findings:
+        for finding in self.console.state.findings:
             found += [(finding, fix) for fix in finding.fixes] or [(finding, None)]
         return found
 

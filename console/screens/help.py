@@ -19,6 +19,7 @@ from widgets.rows import Row, Span
 _TITLES = {
     Where.DECK: "On the deck",
     Where.CARRYING: "Carrying a model",
+    Where.PAST: "In the past",
     Where.FINDINGS: "Findings",
     Where.EDIT: "Editing",
     Where.PLAN: "Plan",

@@ -1,0 +1,122 @@
+"""Rewinding the deck: steps, events and times of the past, on which nothing can be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import events
+
+from console.history_text import event_words
+from console.keys import Key, Where, keys
+from console.past import Past
+from console.past_times import parse_time
+from console.rewind import Move, Step, ToEvent, ToTime
+from console.screens.base import ConsoleScreen
+from fleet.errors import GpudeckError
+from widgets.prompt import Prompt
+from widgets.rows import Rows
+
+NOT_THERE = "This is the past: nothing can be staged or applied there. esc goes back to now."
+TIME = "@"
+_OF_NOW = frozenset({"logs", "now_after"})
+_REFUSED: dict[str, Key] = {
+    single: key for key in keys(Where.DECK) if key.changes or key.action in _OF_NOW for single in key.keys.split(",")
+}
+_COLOURED = sorted(set(Rows.STYLES) - {"accent", "border-cursor", "key", "border", "free", "dim"})
+
+
+def _grey(names: Iterable[str], css: str, under: str = "") -> str:
+    parts = (
+        f"DeckScreen.-past {part}{under} .rows--{name}" for part in ("Deck Rows", "FindingsList") for name in names
+    )
+    return f"{', '.join(parts)} {{ {css} }}"
+
+
+GREY_CSS = "\n".join(
+    (
+        _grey(_COLOURED, "color: $text-muted;"),
+        _grey(("dim",), "color: $text-muted 70%;"),
+        _grey(_COLOURED, "color: ansi_default; text-style: dim;", ":ansi"),
+    )
+)
+"""Everything on the deck in grey while it shows the past, but for the cursor."""
+
+
+class RewindingScreen(ConsoleScreen):
+    """The part of the deck screen that shows the past."""
+
+    REFUSED_ACTIONS: ClassVar[frozenset[str]] = frozenset(key.action for key in _REFUSED.values())
+    """What cannot be done while the deck shows the past."""
+
+    def show_deck(self) -> None:
+        """Show what there is again."""
+        raise NotImplementedError
+
+    def show_keys(self) -> None:
+        """Hint at the keys that now mean something."""
+        raise NotImplementedError
+
+    @property
+    def past(self) -> Past | None:
+        """What of the past is shown; None at the present."""
+        return self.console.rewind.past if self.is_attached else None
+
+    def grey(self) -> None:
+        """In grey while it shows the past. What is drawn already is of the other colours, and drawn anew."""
+        if self.has_class("-past") != bool(self.past):
+            self.toggle_class("-past")
+            self.app.stylesheet.update(self)
+            for rows in self.query(Rows):
+                rows.notify_style_update()
+
+    def past_news(self) -> str:
+        """What became so at the moment that is shown."""
+        news = [event_words(event) for event in self.past.events] if self.past else []
+        return news[0] + (f", and {len(news) - 1} more" if len(news) > 1 else "") if news else ""
+
+    def refuse(self, event: events.Key) -> None:
+        """Say why a key does nothing in the past, if it is one that does something at the present."""
+        key = _REFUSED.get(event.key) if self.past else None
+        if key is not None:
+            event.stop()
+            words = NOT_THERE if key.changes else f"This is the past: {key.label} tells of now. esc goes back to now."
+            self.console.tell(words, "warning")
+
+    def action_rewind(self, direction: int) -> None:
+        """A step back or forth."""
+        self._go(Step(direction))
+
+    def action_event(self, direction: int) -> None:
+        """To the event before or after."""
+        self._go(ToEvent(direction))
+
+    def action_time(self) -> None:
+        """Type a time to go to."""
+        self.query_one(Prompt).ask(TIME)
+
+    def go_to_time(self, text: str) -> None:
+        """To the time that was typed."""
+        try:
+            self._go(ToTime(parse_time(text, self.console.rewind.clock())))
+        except GpudeckError as error:
+            self.console.tell(str(error), "warning")
+
+    def action_present(self) -> None:
+        """Back to now."""
+        self.console.rewind.to_present()
+        self.console.tell("")
+        self.show_keys()
+        self.show_state()
+
+    def _go(self, move: Move) -> None:
+        self.run_worker(self._move(move), group="rewind")
+
+    async def _move(self, move: Move) -> None:
+        try:
+            trouble = await self.console.rewind.go(move)
+        except GpudeckError as error:
+            trouble = str(error)
+        self.console.tell(trouble, "warning")
+        self.show_keys()
+        self.show_state()
