@@ -106,6 +106,12 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(FindingsScreen())
 
+    def open_difference(self, since: float | None = None, until: float | None = None) -> None:
+        """Show what changed between two times, Unix seconds; up to now, and from an hour before, where not said."""
+        from console.screens.difference import DifferenceScreen
+
+        self.push_screen(DifferenceScreen(since, until))
+
     def open_help(self) -> None:
         """Show the keys."""
         from console.screens.help import HelpScreen

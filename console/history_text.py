@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fleet.history.reading import Bucket
 from fleet.history.values import Event, EventKind, Kind, Start
 from fleet.units import duration, gib
 from widgets.sparkline import sparkline
+
+if TYPE_CHECKING:
+    from fleet.history.reading import Bucket
 
 
 def _whole(value: float) -> str:
@@ -56,7 +58,7 @@ FIGURES: Mapping[Kind, tuple[Figure, ...]] = {
 }
 """In the order they are shown; the first is what a line of the overview draws."""
 
-Series = Sequence[Bucket | None]
+Series = Sequence["Bucket | None"]
 
 
 def drawn(figure: Figure, series: Series) -> str:

@@ -14,6 +14,7 @@ class Where(StrEnum):
     DECK = "deck"
     CARRYING = "carrying"
     PAST = "past"
+    DIFFERENCE = "difference"
     FINDINGS = "findings"
     EDIT = "edit"
     LOGS = "logs"
@@ -109,10 +110,27 @@ KEYS: tuple[Key, ...] = (
                 where, "left_curly_bracket", "event(-1)", "event before", "go back to the event before", where is not D
             ),
             Key(where, "right_curly_bracket", "event(1)", "event after", "go on to the next event", where is not D),
-            Key(where, "t", "time", "go to", "go to a time: 14:05, 11-20 14:05, -10m", where is not D),
+            Key(
+                where,
+                "t",
+                "time",
+                "go to",
+                "go to a time: 14:05, 11-20 14:05, -10m; or compare two: 14:05..-10m",
+                where is not D,
+            ),
+            Key(
+                where,
+                "d",
+                "difference",
+                "difference",
+                "what changed in the last hour, or since the time shown",
+                where is not D,
+            ),
         )
     ),
     Key(Where.PAST, "escape", "present", "now", "back to now"),
+    Key(Where.DIFFERENCE, "w", "window", "1h/1d/1w", "what changed in the last hour, day or week"),
+    Key(Where.DIFFERENCE, "escape,d", "close", "back", "back to the deck"),
     Key(D, "question_mark", "help", "help", "this help"),
     Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),
     Key(C, "n", "next_fit(1)", "next fit", "go to the next GPU it fits on"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fleet.findings import Finding, Severity, Tense, worst_first
 from fleet.findings.assess import Assessment
 from fleet.findings.placement import place
-from fleet.history.reading import Moment
 from fleet.history.values import Event, EventKind, Kind, Subject
 from fleet.inventory import Inventory
 from fleet.model import GpuId, Model, Place
@@ -17,6 +17,9 @@ from fleet.readings import EngineReading, GpuIdentity, GpuReading, Link
 from fleet.startup import ModelStart
 from fleet.state import FleetState, GpuState, HostState, ModelState, ModelWord, join
 from fleet.units import duration
+
+if TYPE_CHECKING:
+    from fleet.history.reading import Moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _TITLES = {
     Where.DECK: "On the deck",
     Where.CARRYING: "Carrying a model",
     Where.PAST: "In the past",
+    Where.DIFFERENCE: "What changed",
     Where.FINDINGS: "Findings",
     Where.EDIT: "Editing",
     Where.PLAN: "Plan",

@@ -92,13 +92,23 @@ class RewindingScreen(ConsoleScreen):
         self._go(ToEvent(direction))
 
     def action_time(self) -> None:
-        """Type a time to go to."""
+        """Type a time to go to, or two to compare."""
         self.query_one(Prompt).ask(TIME)
 
+    def action_difference(self) -> None:
+        """What changed in the last hour, or since the moment that is shown."""
+        self.console.open_difference(self.past.at if self.past else None)
+
     def go_to_time(self, text: str) -> None:
-        """To the time that was typed."""
+        """To the time that was typed; of two, ``13:00..14:00``, to what changed between them."""
+        now = self.console.rewind.clock()
+        first, dots, second = text.partition("..")
         try:
-            self._go(ToTime(parse_time(text, self.console.rewind.clock())))
+            since = parse_time(first, now)
+            if dots:
+                self.console.open_difference(since, parse_time(second, now) if second.strip() else None)
+            else:
+                self._go(ToTime(since))
         except GpudeckError as error:
             self.console.tell(str(error), "warning")
 

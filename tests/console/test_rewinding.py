@@ -6,96 +6,21 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
+from rewound import NOON, Recorded, press, type_time, used
 from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.app import GpudeckApp
-from console.history import Recorder, path_of
+from console.history import path_of
 from console.keys import Where, keys
 from console.wall import WallApp
-from fleet.history.writer import Writer
-from fleet.inventory.changes import Disable, Move, Restart, apply
-from fleet.model import Place
-from fleet.readings import HostSnapshot, Link, ServiceReading, ServiceWord
-from fleet.units import GiB
+from fleet.inventory.changes import Disable, Restart
+from fleet.readings import Link
 from widgets.deck import Deck
 
-NOON = 1_800_000_000
-"""2027-01-15 08:00 UTC."""
 ROOM = (160, 48)
-
-
-class Recorded:
-    """A session with a past: what is published at a time is recorded as of then."""
-
-    def __init__(self, session: RecordedSession) -> None:
-        self.session = session
-        self.now = NOON
-        self._writer = Writer(path_of(session), clock=lambda: self.now)
-        self._recorder = Recorder(session, self._writer, clock=lambda: self.now)
-
-    def publish(self, snapshot: HostSnapshot, at: int) -> None:
-        self.now = at
-        self.session.board.publish(replace(snapshot, read_at=READ_AT + at - NOON))
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._recorder.close()
-        self._writer.close()
-
-
-def used(snapshot: HostSnapshot, gib: int) -> HostSnapshot:
-    """The same with that much memory in use on the first GPU."""
-    assert snapshot.reading is not None
-    first, *others = snapshot.reading.gpus
-    gpus = (replace(first, used_bytes=gib * GiB, temperature_c=71.0), *others)
-    return replace(snapshot, reading=replace(snapshot.reading, gpus=gpus))
-
-
-def failed(snapshot: HostSnapshot, model: str) -> HostSnapshot:
-    services = {**snapshot.services, model: ServiceReading(ServiceWord.FAILED)}
-    return replace(snapshot, services=MappingProxyType(services))
-
-
-@pytest.fixture
-def past(session: RecordedSession, console_app: GpudeckApp, utc: None) -> Callable[[int], None]:
-    """An hour ago a model elsewhere; then, six minutes ago, one fails for a minute; a reading every five seconds."""
-    recorded = Recorded(session)
-    snapshot = recorded_snapshot()
-    today = session.inventory
-    session.adopt(apply(today, [Move("kb-whisper-large", Place("gpu01", (7,)))]))
-    recorded.publish(used(snapshot, 55), NOON - 3600)
-    session.adopt(today)
-    for ago in range(400, 0, -5):
-        moment = used(snapshot, 100 + ago // 5)
-        recorded.publish(failed(moment, "devstral-small") if 300 < ago <= 360 else moment, NOON - ago)
-    recorded.close()
-    session.board.publish(replace(snapshot, read_at=READ_AT + 1))
-    console_app.rewind.clock = lambda: NOON
-
-    def at(now: int) -> None:
-        console_app.rewind.clock = lambda: now
-
-    return at
-
-
-async def press(pilot: Pilot[None], *pressed: str) -> str:
-    """What is shown once the keys are pressed and what they ask for is read."""
-    await pilot.press(*pressed)
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
-    return svg_text(pilot.app.export_screenshot())
-
-
-async def type_time(pilot: Pilot[None], text: str) -> str:
-    await pilot.press("t")
-    for letter in text:
-        await pilot.press({":": "colon", "-": "minus", " ": "space"}.get(letter, letter))
-    return await press(pilot, "enter")
 
 
 def header(shown: str) -> str:
