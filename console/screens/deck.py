@@ -13,7 +13,7 @@ from console.deck_views import Doing, pane_views
 from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
 from console.screens.carrying import CarryingScreen
-from console.screens.rewinding import GREY_CSS, TIME, RewindingScreen
+from console.screens.rewinding import TIME, RewindingScreen, grey_css
 from fleet.findings import Finding
 from fleet.inventory.changes import Disable, Enable, Restart
 from fleet.model import GpuId, Model
@@ -33,7 +33,7 @@ class DeckScreen(CarryingScreen, RewindingScreen):
     """Every GPU as a pane under one cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING, Where.PAST)]
-    DEFAULT_CSS = GREY_CSS
+    DEFAULT_CSS = grey_css("DeckScreen", "Deck Rows", "FindingsList")
     _ONLY_CARRYING = frozenset({"next_fit", "best_fit", "drop", "put_back"})
     _ALSO_CARRYING = frozenset({"go", "gpu", "help"})
 
@@ -84,7 +84,7 @@ class DeckScreen(CarryingScreen, RewindingScreen):
         self.grey()
         self.query_one(Deck).show(self._views(), self._shelf())
         self.query_one(Header).show(self._state, self.console.time_of_day(), self.console.past_words)
-        self.query_one(FindingsList).show(self._findings())
+        self.query_one(FindingsList).show(self._findings(), tense="THEN" if self.past else "")
         self.say(*self._last_words())
 
     def show_keys(self) -> None:

@@ -26,21 +26,20 @@ _REFUSED: dict[str, Key] = {
 _COLOURED = sorted(set(Rows.STYLES) - {"accent", "border-cursor", "key", "border", "free", "dim"})
 
 
-def _grey(names: Iterable[str], css: str, under: str = "") -> str:
-    parts = (
-        f"DeckScreen.-past {part}{under} .rows--{name}" for part in ("Deck Rows", "FindingsList") for name in names
-    )
-    return f"{', '.join(parts)} {{ {css} }}"
+def grey_css(screen: str, *parts: str) -> str:
+    """The rows in those parts of a screen in grey, but for the cursor, while it has the class ``-past``."""
 
+    def rule(names: Iterable[str], css: str, under: str = "") -> str:
+        selectors = (f"{screen}.-past {part}{under} .rows--{name}" for part in parts for name in names)
+        return f"{', '.join(selectors)} {{ {css} }}"
 
-GREY_CSS = "\n".join(
-    (
-        _grey(_COLOURED, "color: $text-muted;"),
-        _grey(("dim",), "color: $text-muted 70%;"),
-        _grey(_COLOURED, "color: ansi_default; text-style: dim;", ":ansi"),
+    return "\n".join(
+        (
+            rule(_COLOURED, "color: $text-muted;"),
+            rule(("dim",), "color: $text-muted 70%;"),
+            rule(_COLOURED, "color: ansi_default; text-style: dim;", ":ansi"),
+        )
     )
-)
-"""Everything on the deck in grey while it shows the past, but for the cursor."""
 
 
 class RewindingScreen(ConsoleScreen):

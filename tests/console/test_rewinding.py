@@ -248,6 +248,40 @@ async def test_esc_while_the_file_is_read_is_the_last_word(
         assert "PAST" not in shown
 
 
+async def test_findings_of_the_past_do_not_say_now(console_app: GpudeckApp, past: Callable[[int], None]) -> None:
+    async with console_app.run_test(size=ROOM) as pilot:
+        await pilot.pause()
+        assert "NOW     MEM002" in svg_text(console_app.export_screenshot())
+        shown = await press(pilot, "left_square_bracket")
+        assert "THEN    MEM002" in shown
+        assert "NOW" not in shown
+        assert "NOW" not in await press(pilot, "f")
+
+
+async def test_a_gpu_is_zoomed_into_as_it_was(console_app: GpudeckApp, past: Callable[[int], None]) -> None:
+    async with console_app.run_test(size=(160, 80)) as pilot:
+        await pilot.pause()
+        await type_time(pilot, "-330s")
+        shown = await press(pilot, "2", "z")
+        assert "PAST 07:54:30, 5 min ago" in header(shown)
+        assert "devstral-small   failed" in shown
+        assert "not recorded" in shown
+        shown = await press(pilot, "escape", "1", "z")
+        (memory,) = [line for line in shown.splitlines() if "memory" in line and "peak 180.0 GiB" in line]
+        assert 166 <= float(memory.partition("now")[2].split()[0]) < 180
+        assert "PAST" in header(await press(pilot, "escape"))
+
+
+async def test_a_filter_works_on_the_past(console_app: GpudeckApp, past: Callable[[int], None]) -> None:
+    async with console_app.run_test(size=ROOM) as pilot:
+        await pilot.pause()
+        await type_time(pilot, "-330s")
+        await press(pilot, "slash", *"!healthy", "enter")
+        faint = {name for pane in console_app.screen.query_one(Deck)._panes for name in pane.view.faint}
+        assert "devstral-small" not in faint
+        assert "deepcoder-14b" in faint
+
+
 @pytest.mark.parametrize("size", [(200, 60), (160, 48), (120, 36), (80, 24), (60, 20)])
 async def test_the_past_is_said_at_every_size(
     console_app: GpudeckApp, past: Callable[[int], None], size: tuple[int, int]
