@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.screen import Screen
 
+from console.past import past_words
+from console.rewind import Rewind
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
+from console.screens.rewinding import NOT_THERE
+from console.session import Session
 from console.session_app import SessionApp
 from console.unfinished import unfinished_words
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Change
 from fleet.model import GpuId
 from fleet.planning.plan import Plan
+from fleet.state import FleetState
 
 
 class GpudeckApp(SessionApp):
@@ -20,6 +27,22 @@ class GpudeckApp(SessionApp):
     TITLE = "gpudeck"
     message: tuple[str, str] | None = None
     """What the operator is told in the last line of the deck, and its style, until the cursor moves."""
+
+    def __init__(self, session: Session, **settings: Any) -> None:
+        """The console of a session, with the settings of `SessionApp`."""
+        super().__init__(session, **settings)
+        self.rewind = Rewind(session)
+
+    @property
+    def state(self) -> FleetState:
+        """What the screens show: the newest state, or that of the past the operator went to."""
+        return self.rewind.past.state if self.rewind.past else self.session.state()
+
+    @property
+    def past_words(self) -> str:
+        """Which time of the past that is; empty at the present."""
+        past = self.rewind.past
+        return past_words(past.at, self.rewind.clock()) if past else ""
 
     def first_screen(self) -> Screen[None]:
         """The deck with the fleet file's names."""
@@ -44,7 +67,10 @@ class GpudeckApp(SessionApp):
             self.screen.say(message, style)
 
     def stage(self, *changes: Change) -> bool:
-        """Stage changes; what makes no sense is said and not staged."""
+        """Stage changes; what makes no sense is said and not staged, and in the past nothing is."""
+        if self.rewind.past:
+            self.tell(NOT_THERE, "error")
+            return False
         try:
             self.session.stage(*changes)
         except GpudeckError as error:
@@ -79,6 +105,12 @@ class GpudeckApp(SessionApp):
         from console.screens.findings import FindingsScreen
 
         self.push_screen(FindingsScreen())
+
+    def open_difference(self, since: float | None = None, until: float | None = None) -> None:
+        """Show what changed between two times, Unix seconds; up to now, and from an hour before, where not said."""
+        from console.screens.difference import DifferenceScreen
+
+        self.push_screen(DifferenceScreen(since, until))
 
     def open_help(self) -> None:
         """Show the keys."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fleet.history.reading import Bucket
 from fleet.history.values import Event, EventKind, Kind, Start
 from fleet.units import duration, gib
 from widgets.sparkline import sparkline
+
+if TYPE_CHECKING:
+    from fleet.history.reading import Bucket
 
 
 def _whole(value: float) -> str:
@@ -56,7 +58,7 @@ FIGURES: Mapping[Kind, tuple[Figure, ...]] = {
 }
 """In the order they are shown; the first is what a line of the overview draws."""
 
-Series = Sequence[Bucket | None]
+Series = Sequence["Bucket | None"]
 
 
 def drawn(figure: Figure, series: Series) -> str:
@@ -82,10 +84,14 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M")
 
 
+def clock_text(at: float) -> str:
+    """The same to the second."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M:%S")
+
+
 def event_line(event: Event) -> str:
     """An event in one line."""
-    when = datetime.fromtimestamp(event.at).astimezone().strftime("%m-%d %H:%M:%S")
-    return f"{when}  {_event_words(event)}"
+    return f"{clock_text(event.at)}  {event_words(event)}"
 
 
 def is_news(event: Event) -> bool:
@@ -93,7 +99,8 @@ def is_news(event: Event) -> bool:
     return event.before is not None or event.kind in (EventKind.FINDING, EventKind.ROLLOUT, EventKind.ALERT)
 
 
-def _event_words(event: Event) -> str:
+def event_words(event: Event) -> str:
+    """What became so, and what it was before."""
     was = f", was {event.before}" if event.before else ""
     match event.kind:
         case EventKind.BOOT:

@@ -17,6 +17,8 @@ class Where(StrEnum):
 
     DECK = "deck"
     CARRYING = "carrying"
+    PAST = "past"
+    DIFFERENCE = "difference"
     FINDINGS = "findings"
     EDIT = "edit"
     LOGS = "logs"
@@ -108,6 +110,37 @@ KEYS: tuple[Key, ...] = (
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
     Key(D, "colon", "command", "command", "type a command: go, move, set, logs, theme …", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
+    *(
+        key
+        for where in (D, Where.PAST)
+        for key in (
+            Key(where, "left_square_bracket", "rewind(-1)", "back", "a step back in what was recorded", where is not D),
+            Key(where, "right_square_bracket", "rewind(1)", "forth", "a step forth, up to now", where is not D),
+            Key(
+                where, "left_curly_bracket", "event(-1)", "event before", "go back to the event before", where is not D
+            ),
+            Key(where, "right_curly_bracket", "event(1)", "event after", "go on to the next event", where is not D),
+            Key(
+                where,
+                "t",
+                "time",
+                "go to",
+                "go to a time: 14:05, 11-20 14:05, -10m; or compare two: 14:05..-10m",
+                where is not D,
+            ),
+            Key(
+                where,
+                "d",
+                "difference",
+                "difference",
+                "what changed in the last hour, or since the time shown",
+                where is not D,
+            ),
+        )
+    ),
+    Key(Where.PAST, "escape", "present", "now", "back to now"),
+    Key(Where.DIFFERENCE, "w", "window", "1h/1d/1w", "what changed in the last hour, day or week"),
+    Key(Where.DIFFERENCE, "escape,d", "close", "back", "back to the deck"),
     Key(D, "question_mark", "help", "help", "this help"),
     Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),
     Key(C, "n", "next_fit(1)", "next fit", "go to the next GPU it fits on"),

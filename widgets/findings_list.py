@@ -13,13 +13,14 @@ _NARROW = 80
 """Cells below which columns are not aligned and words are not cut."""
 
 
-def finding_row(finding: Finding, cells: int) -> Row:
-    """One finding in one row; the sentence gives way to the fixes where both do not fit."""
+def finding_row(finding: Finding, cells: int, tense: str = "") -> Row:
+    """One finding in one row; the sentence gives way to the fixes where both do not fit. Of the past it says another
+    ``tense`` than its own."""
     sign, style = SIGNS[finding.severity]
     subject = 17 if cells >= _NARROW else min(17, len(finding.subject) + 1)
     head = (
         Span(f" {sign} ", style),
-        Span(f"{finding.tense.upper():<8}", style),
+        Span(f"{tense or finding.tense.upper():<8}", style),
         Span(f"{finding.code:<8}", "strong"),
         Span(fit(finding.subject, subject), "text"),
     )
@@ -47,16 +48,17 @@ class FindingsList(Rows):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._findings: tuple[Finding, ...] = ()
+        self._tense = ""
 
-    def show(self, findings: Sequence[Finding]) -> None:
-        """Show these."""
-        self._findings = tuple(findings)
+    def show(self, findings: Sequence[Finding], tense: str = "") -> None:
+        """Show these, in another tense than their own where one is said."""
+        self._findings, self._tense = tuple(findings), tense
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
         """A row per finding, in exactly ``height`` rows."""
         kept = self._findings if len(self._findings) <= height else self._findings[: height - 1]
-        rows: list[Row] = [finding_row(finding, width) for finding in kept]
+        rows: list[Row] = [finding_row(finding, width, self._tense) for finding in kept]
         if len(kept) < len(self._findings):
             rows.append((Span(f"   and {len(self._findings) - len(kept)} more: f", "dim"),))
         return rows + [()] * (height - len(rows))

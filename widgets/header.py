@@ -19,14 +19,20 @@ _LINK_STYLES = {
 }
 
 
-def header_row(state: FleetState, cells: int, *, clock: str = "", mode: str = "") -> Row:
-    """The fleet's name, its hosts' links, counts and sums; what fits, the most important first."""
+def header_row(state: FleetState, cells: int, *, clock: str = "", mode: str = "", past: str = "") -> Row:
+    """The fleet's name, its hosts' links, counts and sums; what fits, the most important first.
+
+    ``past`` says of which time all that is, where it is not the present; it is never left out.
+    """
     right: list[Span] = []
     for severity, sign, style in ((Severity.ERROR, "✖", "error"), (Severity.WARNING, "⚠", "warning")):
         number = sum(finding.severity is severity for finding in state.findings)
         right.append(Span(f"{sign} {number}  ", style if number else "dim"))
     right.append(Span(clock + " ", "dim"))
     left: list[Span] = [Span(" gpudeck", "accent"), Span("  " + state.fleet, "strong")]
+    if past:
+        when = Span(f"  {past} ", "warning")
+        left = [*left, when] if width((*left, when, *right)) <= cells else [when]
     if mode:
         left.append(Span("  " + mode, "warning"))
     for piece in (_hosts(state), _models(state), _sums(state)):
@@ -78,15 +84,16 @@ class Header(Rows):
         super().__init__(id=id)
         self._mode = mode
         self._clock = ""
+        self._past = ""
         self._state: FleetState | None = None
 
-    def show(self, state: FleetState, clock: str) -> None:
-        """Show the fleet at that time of day."""
-        self._state, self._clock = state, clock
+    def show(self, state: FleetState, clock: str, past: str = "") -> None:
+        """Show the fleet at that time of day, or at the time of its past that the words say."""
+        self._state, self._clock, self._past = state, clock, past
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
         """One row."""
         if self._state is None:
             return [(Span(" gpudeck", "accent"),)]
-        return [header_row(self._state, width, clock=self._clock, mode=self._mode)]
+        return [header_row(self._state, width, clock=self._clock, mode=self._mode, past=self._past)]

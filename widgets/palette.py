@@ -44,6 +44,9 @@ _MUTED = 0.6
 """How much of the foreground is left in muted text where a theme names no colour for it; as in Textual."""
 
 
+_UNGREYED = ("accent", "border-cursor", "key", "border", "free")
+"""What leads the eye keeps its look where all else is grey."""
+
 _known: dict[str, tuple[Theme, Mapping[str, Style]]] = {}
 
 
@@ -53,6 +56,12 @@ def palette(theme: Theme) -> Mapping[str, Style]:
     if known is None or known[0] is not theme:
         known = _known[theme.name] = theme, _looks(theme)
     return known[1]
+
+
+def grey(theme: Theme) -> Mapping[str, Style]:
+    """The same with everything grey but the cursor and frames: for what is over."""
+    looks = palette(theme)
+    return {name: look if name in _UNGREYED else looks["dim"] for name, look in looks.items()}
 
 
 def _looks(theme: Theme) -> Mapping[str, Style]:

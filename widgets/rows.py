@@ -16,7 +16,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from widgets.palette import palette
+from widgets.palette import grey, palette
 
 
 class Span(NamedTuple):
@@ -66,6 +66,7 @@ class Rows(Widget, can_focus=False):
         super().__init__(id=id, classes=classes)
         self._rows: list[Row] = []
         self._strips: dict[int, Strip] = {}
+        self._is_grey = False
         self._look: tuple[Style, Mapping[str, Style]] | None = None
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
@@ -108,7 +109,13 @@ class Rows(Widget, can_focus=False):
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def _look_now(self) -> tuple[Style, Mapping[str, Style]]:
-        return self.rich_style, palette(self.app.current_theme)
+        return self.rich_style, (grey if self._is_grey else palette)(self.app.current_theme)
+
+    def show_grey(self, is_grey: bool) -> None:
+        """Draw everything in grey from now on, or no longer."""
+        if is_grey != self._is_grey:
+            self._is_grey = is_grey
+            self._redraw_all()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as there are rows."""

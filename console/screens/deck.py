@@ -13,6 +13,7 @@ from console.deck_views import Doing, pane_views
 from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
 from console.screens.commanding import CommandingScreen
+from console.screens.rewinding import TIME, RewindingScreen
 from fleet.findings import Finding
 from fleet.inventory.changes import Disable, Enable, Restart
 from fleet.model import GpuId, Model
@@ -28,10 +29,10 @@ from widgets.prompt import Prompt
 FILTER = "/"
 
 
-class DeckScreen(CommandingScreen):
+class DeckScreen(CommandingScreen, RewindingScreen):
     """Every GPU as a pane under one cursor."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING, Where.PAST)]
     _ONLY_CARRYING = frozenset({"next_fit", "best_fit", "drop", "put_back"})
     _ALSO_CARRYING = frozenset({"go", "gpu", "help"})
 
@@ -64,30 +65,35 @@ class DeckScreen(CommandingScreen):
             return False
         if action in self._ONLY_CARRYING:
             return self._carry is not None
+        if self.past and action in self.REFUSED_ACTIONS:
+            return False
+        if action == "present":
+            return self.past is not None
         return self._carry is None or action in self._ALSO_CARRYING
 
     # showing
 
     def show_state(self) -> None:
         """Show the session's newest state."""
-        self._state = self.session.state()
+        self._state = self.console.state
         self.show_deck()
 
     def show_deck(self) -> None:
         """Show what there is again."""
+        self.grey()
         self.query_one(Deck).show(self._views(), self._shelf())
-        self.query_one(Header).show(self._state, self.console.time_of_day())
-        self.query_one(FindingsList).show(self._findings())
+        self.query_one(Header).show(self._state, self.console.time_of_day(), self.console.past_words)
+        self.query_one(FindingsList).show(self._findings(), tense="THEN" if self.past else "")
         self.say(*self._last_words())
 
     def show_keys(self) -> None:
         """Hint at the keys that now mean something."""
-        self.hint(Where.CARRYING if self._carry else Where.DECK)
+        self.hint(Where.CARRYING if self._carry else Where.PAST if self.past else Where.DECK)
 
     def _views(self) -> list[PaneView]:
         here = self.under_cursor() if self._carry else None
         doing = Doing(
-            after=here.after if here and here.after else self.session.after(),
+            after=here.after if here and here.after else None if self.past else self.session.after(),
             show_after=self._show_after,
             verdicts=self._carry.verdicts if self._carry else {},
             wanted=self._filter,
@@ -96,8 +102,9 @@ class DeckScreen(CommandingScreen):
         return pane_views(self._state, doing)
 
     def _shelf(self) -> list[ShelfItem]:
-        staged = {change.model for change in self.session.changes}
-        disabled = [model for model in self.session.inventory.models if not model.enabled]
+        staged = set() if self.past else {change.model for change in self.session.changes}
+        inventory = self.past.inventory if self.past else self.session.inventory
+        disabled = [model for model in inventory.models if not model.enabled]
         return [ShelfItem(model.name, staged=model.name in staged) for model in disabled]
 
     def _findings(self) -> tuple[Finding, ...]:
@@ -110,6 +117,8 @@ class DeckScreen(CommandingScreen):
             return self.carrying_words(), "accent"
         if self.console.message:
             return self.console.message
+        if self.past:
+            return self.past_news(), "text"
         number = len(self.session.changes)
         words = [f"draft: {number} change{'s' if number > 1 else ''}"] if number else []
         words += [f"filter: {self._filter_text}"] if self._filter else []
@@ -157,10 +166,12 @@ class DeckScreen(CommandingScreen):
         self.show_deck()
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
-        """Back to the deck; a filter is kept."""
+        """Back to the deck; a filter is kept, and a time gone to."""
         event.stop()
         self.query_one(Deck).focus()
         self.show_deck()
+        if event.sign == TIME:
+            self.go_to_time(event.text)
 
     def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
         """Back to the deck; a filter is taken away."""
@@ -177,8 +188,9 @@ class DeckScreen(CommandingScreen):
         self.show_deck()
 
     def on_key(self, event: events.Key) -> None:
-        """While jumping every key is a letter, or ends it."""
+        """While jumping every key is a letter, or ends it; in the past many mean nothing."""
         if not self._labels:
+            self.refuse(event)
             return
         event.stop()
         event.prevent_default()

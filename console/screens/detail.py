@@ -45,37 +45,39 @@ class DetailScreen(ConsoleScreen):
         yield Header()
         with VerticalScroll():
             yield Paragraphs(id="detail")
-            yield Recorded(path_of(self.session))
+            past = self.console.rewind.past
+            yield Recorded(path_of(self.session), until=past.at if past else None)
         yield Hints()
 
     def on_mount(self) -> None:
         """Show it."""
+        self.query_one("#detail", Paragraphs).show_grey(self.console.rewind.past is not None)
         self.hint(Where.DETAIL)
         self.query_one(VerticalScroll).focus()
         self.show_state()
 
     def show_state(self) -> None:
-        """Show the newest readings."""
-        state = self.session.state()
+        """Show the newest readings, or what was recorded of the past that the deck shows."""
+        state, past = self.console.state, self.console.rewind.past
         gpu = state.gpu(self._gpu)
-        snapshot = self.session.board.latest(self._gpu.host)
+        snapshot = None if past else self.session.board.latest(self._gpu.host)
+        missing = "not recorded" if past else "not read yet"
         reading = snapshot.reading if snapshot else None
-        self.query_one(Header).show(state, self.console.time_of_day())
+        self.query_one(Header).show(state, self.console.time_of_day(), self.console.past_words)
         self.query_one("#detail", Paragraphs).show(
-            lambda cells: detail_rows(gpu, reading, cells) + self._finding_rows(gpu, cells)
+            lambda cells: detail_rows(gpu, reading, cells, missing) + self._finding_rows(gpu, cells)
         )
         models = (Subject(Kind.MODEL, model.name) for model in gpu.models)
         self.query_one(Recorded).follow((Subject(Kind.GPU, str(gpu.gpu)), *models))
 
     def _finding_rows(self, gpu: GpuState, cells: int) -> list[Row]:
         names = {model.name for model in gpu.models}
-        found = [f for f in self.session.state().findings if f.gpu == gpu.gpu or f.model in names]
+        found = [f for f in self.console.state.findings if f.gpu == gpu.gpu or f.model in names]
         rows: list[Row] = [(), (Span("Findings", "accent"),)] if found else []
         for finding in found:
             sign, style = SIGNS[finding.severity]
-            rows += paragraph(
-                f"  {sign} {finding.tense.upper()} {finding.code} {finding.message}", cells, style, "    "
-            )
+            tense = "THEN" if self.console.rewind.past else finding.tense.upper()
+            rows += paragraph(f"  {sign} {tense} {finding.code} {finding.message}", cells, style, "    ")
         return rows
 
     def action_window(self) -> None:
@@ -87,10 +89,10 @@ class DetailScreen(ConsoleScreen):
         self.dismiss()
 
 
-def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[Row]:
-    """The sections: identity, memory, models, processes."""
+def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int, missing: str = "not read yet") -> list[Row]:
+    """The sections: identity, memory, models, processes; where there is no reading, what is said instead."""
     rows: list[Row] = [(Span(f"GPU {gpu.gpu}", "accent"), Span(f"   {gpu.accelerator}", "strong"))]
-    rows += _identity_rows(gpu.reading, reading.exporter if reading else None)
+    rows += _identity_rows(gpu.reading, reading.exporter if reading else None, missing)
     if gpu.note:
         rows += paragraph(f"✎ {gpu.note}", cells, "dim")
     rows += [(), (Span("Where each byte goes, in GiB", "accent"), Span(f"   {LEGEND}  and live", "dim"))]
@@ -98,12 +100,12 @@ def detail_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[
     for model in gpu.models:
         rows += [(), *_model_rows(model, cells)]
     rows += [(), (Span("Processes that hold memory here", "accent"),)]
-    return rows + _process_rows(gpu, reading, cells)
+    return rows + _process_rows(gpu, reading, cells, missing)
 
 
-def _identity_rows(reading: GpuReading | None, exporter: str | None) -> list[Row]:
+def _identity_rows(reading: GpuReading | None, exporter: str | None, missing: str) -> list[Row]:
     if reading is None:
-        return [(Span("  not read yet", "dim"),)]
+        return [(Span(f"  {missing}", "dim"),)]
     return [(Span(f"  {name:<20}", "dim"), Span(text)) for name, text in gpu_facts(reading, exporter)]
 
 
@@ -142,11 +144,11 @@ def _drift_rows(model: ModelState) -> list[Row]:
     return rows
 
 
-def _process_rows(gpu: GpuState, reading: HostReading | None, cells: int) -> list[Row]:
+def _process_rows(gpu: GpuState, reading: HostReading | None, cells: int, missing: str) -> list[Row]:
     if reading is not None and reading.exporter:
         return paragraph(f"  not known: {reading.exporter}, read through Prometheus, shows none", cells, "dim")
     if reading is None or gpu.pci is None:
-        return [(Span("  not read yet", "dim"),)]
+        return [(Span(f"  {missing}", "dim"),)]
     holding = [process for process in reading.processes if process.on(gpu.pci)]
     rows: list[Row] = [
         (

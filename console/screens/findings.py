@@ -42,7 +42,7 @@ class FindingsScreen(ConsoleDialog):
     def _lines(self) -> list[tuple[Finding, Fix | None]]:
         """Every place the cursor can be: each fix of each finding, or the finding where it has none."""
         found: list[tuple[Finding, Fix | None]] = []
-        for finding in self.session.state().findings:
+        for finding in self.console.state.findings:
             found += [(finding, fix) for fix in finding.fixes] or [(finding, None)]
         return found
 
@@ -57,7 +57,7 @@ class FindingsScreen(ConsoleDialog):
         shown: Finding | None = None
         for index, (finding, fix) in enumerate(lines):
             if finding is not shown:
-                rows += _heading(finding, width)
+                rows += _heading(finding, "THEN" if self.console.rewind.past else finding.tense.upper(), width)
                 shown = finding
             here = index == self._index
             if here:
@@ -82,7 +82,7 @@ class FindingsScreen(ConsoleDialog):
             self.dismiss()
 
 
-def _heading(finding: Finding, width: int) -> list[Row]:
+def _heading(finding: Finding, tense: str, width: int) -> list[Row]:
     sign, style = SIGNS[finding.severity]
-    head = f"{sign} {finding.tense.upper()} {finding.code} {finding.subject}"
+    head = f"{sign} {tense} {finding.code} {finding.subject}"
     return [(Span(head, style),), *paragraph("  " + finding.message, width)]

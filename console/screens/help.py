@@ -21,6 +21,8 @@ from widgets.rows import Row, Span
 _TITLES = {
     Where.DECK: "On the deck",
     Where.CARRYING: "Carrying a model",
+    Where.PAST: "In the past",
+    Where.DIFFERENCE: "What changed",
     Where.FINDINGS: "Findings",
     Where.EDIT: "Editing",
     Where.REBALANCE: "Rebalancing",

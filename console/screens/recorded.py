@@ -27,10 +27,11 @@ _BESIDE = 66
 class Recorded(Paragraphs):
     """Sparklines of some subjects, read again every few seconds, and never by the thread that draws."""
 
-    def __init__(self, path: Path) -> None:
-        """From the history in that file."""
+    def __init__(self, path: Path, until: float | None = None) -> None:
+        """From the history in that file, up to a time, Unix seconds, or up to now."""
         super().__init__(sentence("reading what was recorded …", "dim"), id="recorded")
         self._path = path
+        self._until = until
         self._subjects: tuple[Subject, ...] = ()
         self._chosen = 0
         self._cells = 0
@@ -64,7 +65,7 @@ class Recorded(Paragraphs):
 
     async def _fetch(self) -> None:
         points = max(_FEWEST_POINTS, min(_POINTS, self._cells - _BESIDE))
-        over = window(time.time(), WINDOWS[self._chosen][1], points)
+        over = window(self._until or time.time(), WINDOWS[self._chosen][1], points)
         try:
             rows = await asyncio.to_thread(recorded_rows, self._path, self._subjects, over)
         except GpudeckError as error:

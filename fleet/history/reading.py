@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fleet.errors import GpudeckError
+from fleet.history import times
 from fleet.history.file import SUBJECT_BITS, TIME_BITS, columns, open_file, table
 from fleet.history.values import HOUR, MINUTE, QUANTITIES, RAW, TIERS, Event, EventKind, Kind, Start, Subject, Tier
 
@@ -136,6 +137,14 @@ class History:
             facts[EventKind(kind), subject] = value
         values = {subject: found for kind in Kind for subject, found in self._values_at(kind, at).items()}
         return Moment(at, values, {fact: value for fact, value in facts.items() if value is not None})
+
+    def newest(self, until: float) -> int | None:
+        """The latest time up to then of which something is recorded; None before the first."""
+        return times.newest(self._database, int(until))
+
+    def oldest(self, since: float) -> int | None:
+        """The earliest such time from then on; None after the last."""
+        return times.oldest(self._database, int(since))
 
     def starts(self, model: str | None = None) -> tuple[Start, ...]:
         """Recorded starts of a model, or of all, oldest first."""

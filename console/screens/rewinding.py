@@ -1,0 +1,111 @@
+"""Rewinding the deck: steps, events and times of the past, on which nothing can be changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+
+from console.history_text import event_words
+from console.keys import Key, Where, keys
+from console.past import Past
+from console.past_times import parse_time
+from console.rewind import Move, Step, ToEvent, ToTime
+from console.screens.base import ConsoleScreen
+from fleet.errors import GpudeckError
+from widgets.findings_list import FindingsList
+from widgets.prompt import Prompt
+from widgets.rows import Rows
+
+NOT_THERE = "This is the past: nothing can be staged or applied there. esc goes back to now."
+TIME = "@"
+_OF_NOW = frozenset({"logs", "now_after"})
+_REFUSED: dict[str, Key] = {
+    single: key for key in keys(Where.DECK) if key.changes or key.action in _OF_NOW for single in key.keys.split(",")
+}
+
+
+class RewindingScreen(ConsoleScreen):
+    """The part of the deck screen that shows the past."""
+
+    REFUSED_ACTIONS: ClassVar[frozenset[str]] = frozenset(key.action for key in _REFUSED.values())
+    """What cannot be done while the deck shows the past."""
+
+    def show_deck(self) -> None:
+        """Show what there is again."""
+        raise NotImplementedError
+
+    def show_keys(self) -> None:
+        """Hint at the keys that now mean something."""
+        raise NotImplementedError
+
+    @property
+    def past(self) -> Past | None:
+        """What of the past is shown; None at the present."""
+        return self.console.rewind.past if self.is_attached else None
+
+    def grey(self) -> None:
+        """In grey while it shows the past."""
+        for rows in self.query(f"Deck Rows, {FindingsList.__name__}").results(Rows):
+            rows.show_grey(self.past is not None)
+
+    def past_news(self) -> str:
+        """What became so at the moment that is shown."""
+        news = [event_words(event) for event in self.past.events] if self.past else []
+        return news[0] + (f", and {len(news) - 1} more" if len(news) > 1 else "") if news else ""
+
+    def refuse(self, event: events.Key) -> None:
+        """Say why a key does nothing in the past, if it is one that does something at the present."""
+        key = _REFUSED.get(event.key) if self.past else None
+        if key is not None:
+            event.stop()
+            words = NOT_THERE if key.changes else f"This is the past: {key.label} tells of now. esc goes back to now."
+            self.console.tell(words, "warning")
+
+    def action_rewind(self, direction: int) -> None:
+        """A step back or forth."""
+        self._go(Step(direction))
+
+    def action_event(self, direction: int) -> None:
+        """To the event before or after."""
+        self._go(ToEvent(direction))
+
+    def action_time(self) -> None:
+        """Type a time to go to, or two to compare."""
+        self.query_one(Prompt).ask(TIME)
+
+    def action_difference(self) -> None:
+        """What changed in the last hour, or since the moment that is shown."""
+        self.console.open_difference(self.past.at if self.past else None)
+
+    def go_to_time(self, text: str) -> None:
+        """To the time that was typed; of two, ``13:00..14:00``, to what changed between them."""
+        now = self.console.rewind.clock()
+        first, dots, second = text.partition("..")
+        try:
+            since = parse_time(first, now)
+            if dots:
+                self.console.open_difference(since, parse_time(second, now) if second.strip() else None)
+            else:
+                self._go(ToTime(since))
+        except GpudeckError as error:
+            self.console.tell(str(error), "warning")
+
+    def action_present(self) -> None:
+        """Back to now."""
+        self.console.rewind.to_present()
+        self.console.tell("")
+        self.show_keys()
+        self.show_state()
+
+    def _go(self, move: Move) -> None:
+        self.run_worker(self._move(move), group="rewind")
+
+    async def _move(self, move: Move) -> None:
+        try:
+            trouble = await self.console.rewind.go(move)
+        except GpudeckError as error:
+            trouble = str(error)
+        self.console.tell(trouble, "warning")
+        self.show_keys()
+        self.show_state()
