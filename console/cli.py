@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 from fleet.errors import Exit, GpudeckError
 
@@ -29,6 +30,8 @@ COMMANDS = {
     "audit": "who changed what",
     "config": "your settings: theme, glyphs, mouse, keys",
     "history": "what was recorded: readings with their peaks, events, starts",
+    "doctor": "what is wrong with this set-up, and what to do about it",
+    "completion": "print what completes gpudeck's words in bash, zsh or fish",
 }
 """Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with
 ``read`` where not all its words are its own."""
@@ -51,6 +54,15 @@ def usage() -> str:
             "reached, 130 interrupted.",
         ]
     )
+
+
+def command(name: str) -> tuple[Any, argparse.ArgumentParser]:
+    """The module of a command, ``console`` for none, and the parser of its words."""
+    module = import_module(f"console.commands.{name}")
+    program = "gpudeck" if name == "console" else f"gpudeck {name}"
+    parser = argparse.ArgumentParser(prog=program, description=module.__doc__, allow_abbrev=False)
+    module.configure(parser)
+    return module, parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,11 +89,7 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["--version"]:
         print(f"gpudeck {version('gpudeck')}")
         return Exit.DONE
-    name = words.pop(0) if words and words[0] in COMMANDS else "console"
-    module = import_module(f"console.commands.{name}")
-    program = "gpudeck" if name == "console" else f"gpudeck {name}"
-    parser = argparse.ArgumentParser(prog=program, description=module.__doc__, allow_abbrev=False)
-    module.configure(parser)
+    module, parser = command(words.pop(0) if words and words[0] in COMMANDS else "console")
     options = module.read(parser, words) if hasattr(module, "read") else parser.parse_args(words)
     result: int = module.run(options)
     return result

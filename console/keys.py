@@ -56,8 +56,12 @@ class Key:
     @property
     def shown(self) -> str:
         """The key as people call it."""
-        first = self.keys.split(",")[0]
-        return _SHOWN.get(first) or key_to_character(first) or first
+        return self.all_shown[0]
+
+    @property
+    def all_shown(self) -> tuple[str, ...]:
+        """All keys that do it, as people call them."""
+        return tuple(_SHOWN.get(key) or key_to_character(key) or key for key in self.keys.split(","))
 
 
 _SHOWN = {

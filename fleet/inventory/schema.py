@@ -13,7 +13,7 @@ from fleet.inventory.alerts import QUANTITIES
 from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
-from fleet.units import DayHours, parse_day_hours, parse_duration
+from fleet.units import DayHours, parse_duration
 
 MOST_GPUS = 256
 
@@ -238,7 +238,7 @@ class AlertsEntry(_Entry):
     webhook_file: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None, description="the file that holds the webhook's URL, relative to this file"
     )
-    quiet: Annotated[DayHours | None, _read(parse_day_hours)] = Field(
+    quiet: Annotated[DayHours | None, _read(fields.checked_hours)] = Field(
         default=None, description="hours in which only errors are told, such as 22:00-06:00"
     )
 
