@@ -33,12 +33,26 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
         "--take-over", default="", metavar="WHO", help="take the lock of that operator, who is changing a host"
     )
     parser.add_argument(
+        "--max-failures",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="end when so many models have failed; 1 by default, and always until one has come up well",
+    )
+    parser.add_argument(
         "--allow-downtime",
         action="append",
         default=[],
         metavar="M",
         help="with --yes: this model may stay down, as typing its name would allow",
     )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def apply_changes(inventory: Inventory, changes: Sequence[Change], options: argparse.Namespace) -> int:
@@ -92,13 +106,28 @@ async def _apply(
             return Exit.FINDINGS if problem else Exit.DONE
         print("\n".join(plan_lines(plan)), file=sys.stderr)
         _ask(plan, options)
-        return _told(session, plan, await _carry_out(session, plan, options.take_over))
+        return _told(session, plan, await _carry_out(session, plan, options))
 
 
-async def _carry_out(session: Session, plan: Plan, take_over: str) -> Result:
+async def _carry_out(session: Session, plan: Plan, options: argparse.Namespace) -> Result:
+    async def may_stop(models: tuple[str, ...]) -> bool:
+        if options.yes:
+            return True
+        question = f"On the way back {', '.join(models)}, serving now, would be stopped. Go back? [y/N] "
+        return (await asyncio.to_thread(_answer, question)).lower() in ("y", "yes")
+
     journal = open_journal(session)
     try:
-        return await rollout_of(session, plan, journal, print_event, take_over=take_over).run()
+        rollout = rollout_of(
+            session,
+            plan,
+            journal,
+            print_event,
+            take_over=options.take_over,
+            may_stop=may_stop,
+            max_failures=options.max_failures,
+        )
+        return await rollout.run()
     finally:
         journal.close()
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from console.session import Session
 from fleet.errors import GpudeckError
@@ -81,15 +81,24 @@ def open_journal(session: Session) -> Journal:
 
 
 def rollout_of(
-    session: Session, plan: Plan, journal: Journal, on_event: Callable[[Event], None], *, take_over: str = ""
+    session: Session,
+    plan: Plan,
+    journal: Journal,
+    on_event: Callable[[Event], None],
+    *,
+    take_over: str = "",
+    **options: Any,
 ) -> Rollout:
-    """A rollout of the plan over the session's own connections, not yet begun; it may take that operator's locks."""
+    """A rollout of the plan over the session's own connections, not yet begun; it may take that operator's locks.
+
+    ``options`` are those of `fleet.rollout.executor.Rollout`.
+    """
     from fleet.rollout.executor import Rollout
     from fleet.ssh.operator import Operator
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
     who = operator_name()
-    return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over)
+    return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over, **options)
 
 
 def operator_name() -> str:

@@ -121,10 +121,15 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Where.FINDINGS, "enter", "stage_fix", "stage the fix", "stage the chosen fix", changes=True),
     Key(Where.FINDINGS, "escape", "close", "back", "back to the deck"),
-    Key(Where.EDIT, "enter", "stage", "stage", "stage the value"),
-    Key(Where.EDIT, "up", "go(-1)", "previous", "previous argument", hint=False),
-    Key(Where.EDIT, "down", "go(1)", "next", "next argument", hint=False),
-    Key(Where.EDIT, "escape", "close", "back", "back without staging what is being typed"),
+    Key(Where.EDIT, "enter", "stage", "stage", "stage everything that is typed"),
+    *(
+        Key(Where.EDIT, way, f"step({step})", "change", "change the value by a step", hint=False)
+        for way, step in (("left", -1), ("right", 1))
+    ),
+    Key(Where.EDIT, "f", "fit", "fit", "smallest utilization, longest length or most sequences it starts with"),
+    Key(Where.EDIT, "up,shift+tab", "go(-1)", "previous", "previous argument", hint=False),
+    Key(Where.EDIT, "down,tab", "go(1)", "next", "next argument", hint=False),
+    Key(Where.EDIT, "escape", "close", "back", "back without staging what is typed"),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
     Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
     Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),

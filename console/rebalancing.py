@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change
 from fleet.model import GpuId
@@ -35,8 +36,14 @@ def wants_rebalancing(options: argparse.Namespace) -> bool:
 
 
 def read_evacuated(options: argparse.Namespace, inventory: Inventory) -> frozenset[GpuId]:
-    """The GPUs to empty. Raises UsageError."""
-    return frozenset(gpu for name in options.evacuate for gpu in gpus_named(inventory, name))
+    """The GPUs to empty. Raises UsageError with the option's own words."""
+    found: set[GpuId] = set()
+    for name in options.evacuate:
+        try:
+            found |= set(gpus_named(inventory, name))
+        except UsageError as error:
+            raise UsageError(f"--evacuate {name!r}: {error.message}", error.way_out) from None
+    return frozenset(found)
 
 
 async def propose(
@@ -60,9 +67,15 @@ async def propose(
         only_empties=only_empties,
         totals=session.totals,
         starts=session.starts,
+        requests=_requests(session),
         goes_on=goes_on,
         on_progress=on_progress,
     )
+
+
+def _requests(session: Session) -> dict[str, int]:
+    engines = [item for snapshot in session.board.snapshots.values() for item in snapshot.engines.items()]
+    return {name: (engine.running or 0) + (engine.waiting or 0) for name, engine in engines}
 
 
 async def propose_as_asked(session: Session, changes: Iterable[Change], options: argparse.Namespace) -> Proposal:

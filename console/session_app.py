@@ -40,6 +40,9 @@ class SessionApp(App[None]):
     CSS = """
     .-middle FindingsList { height: 3; }
     .-short FindingsList { height: 2; }
+    Input, Input:focus { border: round $accent; }
+    PlanScreen Input, PlanScreen Input:focus { border: round $error; }
+    Prompt Input, Prompt Input:focus { border: none; }
     """
 
     def __init__(

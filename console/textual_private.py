@@ -19,6 +19,13 @@ def output_backlog(app: App[None]) -> int:
     return 0 if writer is None else int(writer._queue.qsize())
 
 
+def write_sequence(app: App[None], sequence: str) -> None:
+    """Send the terminal a sequence that draws nothing, behind what it was sent before; nothing where there is none."""
+    if app._driver is not None and not app.is_headless:
+        app._driver.write(sequence)
+        app._driver.flush()
+
+
 def rebind(node: DOMNode, changed: Mapping[str, str]) -> None:
     """Give the node's bindings with these ids these keys instead of their own.
 
@@ -36,10 +43,3 @@ def rebind(node: DOMNode, changed: Mapping[str, str]) -> None:
             elif all(binding.id != other.id for other in kept):
                 kept += [binding.with_key(name) for name in names.split(",")]
     node._bindings = BindingsMap(kept)
-
-
-def write_sequence(app: App[None], sequence: str) -> None:
-    """Send the terminal a sequence that draws nothing, behind what it was sent before; nothing where there is none."""
-    if app._driver is not None and not app.is_headless:
-        app._driver.write(sequence)
-        app._driver.flush()

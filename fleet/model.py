@@ -211,6 +211,16 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
+class Least:
+    """What a model must keep where it is made smaller so that others fit."""
+
+    length: int | None = None
+    """Tokens of a sequence; None = as many as it has."""
+    concurrency: float = 1.0
+    """Sequences of that length its cache holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A named entry of the fleet file."""
 
@@ -237,6 +247,8 @@ class Model:
     enabled: bool = True
     pinned: bool = False
     """Whether it stays where it is when the fleet is rebalanced."""
+    least: Least | None = None
+    """What it keeps when the fleet is rebalanced; None where its arguments stay as they are."""
     note: str | None = None
     handling: Handling = Handling()
     ignored: tuple[tuple[str, str], ...] = ()

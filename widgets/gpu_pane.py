@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fleet.findings.assessment import GpuOutlook
 from fleet.readings import Link
 from fleet.units import duration, gib
-from widgets.bar import Part, bar
+from widgets.bar import Part, bar, share_parts
 from widgets.model_rows import model_rows
 from widgets.pane_view import VERDICT_STYLES, PaneView, verdict_text
 from widgets.rows import Row, Rows, Span, ends, fit
@@ -71,8 +71,7 @@ def _line_tail(view: PaneView) -> Span:
     if view.verdict:
         return Span(fit(verdict_text(view.verdict), _TAIL_CELLS), VERDICT_STYLES[view.verdict.fit])
     if view.gpu.cordon and view.link is Link.LIVE:
-        names = " ".join(name for name, _ in view.gpu.outlook.shares)
-        return Span(fit(f"cordoned {names}", _TAIL_CELLS), "warning")
+        return Span(fit("cordoned", _TAIL_CELLS), "warning")
     if view.link in (Link.LIVE, Link.CONNECTING):
         return Span(fit(_names([name for name, _ in view.gpu.outlook.shares], _TAIL_CELLS) or "free", _TAIL_CELLS))
     return Span(fit(_age(view), _TAIL_CELLS), "warning")
@@ -175,12 +174,7 @@ def _estimate_parts(view: PaneView) -> list[Part]:
     ghosts = view.after if view.after and not view.show_after else None
     coming = dict(ghosts.shares) if ghosts else {}
     kept = [share for name, share in outlook.shares if ghosts is None or coming.get(name) == share]
-    parts = [
-        Part("weights", sum(share.weights_bytes for share in kept)),
-        Part("kv-cache", sum(share.kv_cache_bytes for share in kept)),
-        Part("activations", sum(share.activations_bytes for share in kept)),
-        Part("context", sum(share.graphs_bytes + share.context_bytes for share in kept) + outlook.driver_bytes),
-    ]
+    parts = share_parts(kept, outlook.driver_bytes)
     if ghosts:
         parts += _ghost_parts(view.gpu.outlook, ghosts)
     return parts

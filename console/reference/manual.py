@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from console.reference.commands import Argument, Command
 
-_HEAD = r"""'\" Made by `python -m console.reference` from the parsers of the commands.
+_HEAD = r""".\" Made by `python -m console.reference` from the parsers of the commands.
 .TH GPUDECK 1 "" gpudeck "User Commands"
 .SH NAME
 gpudeck \- a terminal console for people who run language-model servers on GPU hosts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from string import ascii_lowercase
+from string import ascii_letters, digits
 from typing import ClassVar
 
 from textual import events
@@ -172,7 +172,7 @@ class DeckScreen(CommandingScreen):
     def action_jump(self) -> None:
         """Show a letter at every model, and go where the next key says."""
         targets = self.query_one(Deck).targets()
-        self._labels = dict(zip(targets, ascii_lowercase, strict=False))
+        self._labels = dict(zip(targets, ascii_letters + digits, strict=False))
         self.console.message = ("press the letter to go there", "accent")
         self.show_deck()
 

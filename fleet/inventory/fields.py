@@ -12,7 +12,7 @@ from fleet.hardware import ACCELERATORS, accelerator
 from fleet.inventory.scalars import unprintable
 from fleet.model import Scalar
 from fleet.text import clean
-from fleet.units import DayHours, parse_day_hours, parse_duration, parse_size
+from fleet.units import parse_duration, parse_size
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 """A host's or a model's name: safe in a path, in a unit's name, in a URL and on a command line."""
@@ -141,11 +141,6 @@ def checked_memory(value: object) -> int:
     if not size:
         raise ValueError("write what the model holds on each of its GPUs; it cannot be nothing")
     return size
-
-
-def checked_hours(text: str) -> DayHours:
-    """Hours of the day."""
-    return parse_day_hours(text)
 
 
 def checked_index(text: str) -> int:

@@ -18,7 +18,7 @@ from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
 from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry
 from fleet.inventory.sentences import sentence
-from fleet.model import Arguments, Handling, Model
+from fleet.model import Arguments, Handling, Least, Model
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -217,6 +217,7 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], fo
         memory_bytes=entry.memory,
         enabled=entry.enabled,
         pinned=entry.pin,
+        least=Least(entry.fit.min_max_model_len, entry.fit.min_concurrency) if entry.fit else None,
         note=entry.note,
         handling=_handling(entry),
         ignored=(*entry.ignore.items(), *spoken),

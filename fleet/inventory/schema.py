@@ -13,7 +13,7 @@ from fleet.inventory.alerts import QUANTITIES
 from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
-from fleet.units import DayHours, parse_duration
+from fleet.units import DayHours, parse_day_hours, parse_duration
 
 MOST_GPUS = 256
 
@@ -74,6 +74,17 @@ class RouterEntry(_Entry):
     )
     reload: Annotated[str | None, _read(fields.checked_template)] = Field(
         default=None, description="the command that makes the router see it, run after either"
+    )
+
+
+class FitEntry(_Entry):
+    """What a model keeps where it is made smaller so that others fit."""
+
+    min_max_model_len: Annotated[int | None, Field(ge=1)] = Field(
+        default=None, alias="min-max-model-len", description="tokens; without it, as many as it has"
+    )
+    min_concurrency: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        default=1.0, alias="min-concurrency", description="sequences of that length its cache holds"
     )
 
 
@@ -146,6 +157,9 @@ class ModelEntry(_Entry):
         description="its engine's arguments, under the engine's own flags without dashes",
     )
     enabled: bool = Field(default=True, description="whether it is to run")
+    fit: FitEntry | None = Field(
+        default=None, description="how small its share and length may be made when the fleet is rebalanced"
+    )
     pin: bool = Field(default=False, description="whether it stays where it is when the fleet is rebalanced")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
     ignore: Annotated[dict[Code, Annotated[str, _read(fields.checked_reason)]], MayBeEmpty] = Field(
@@ -238,7 +252,7 @@ class AlertsEntry(_Entry):
     webhook_file: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None, description="the file that holds the webhook's URL, relative to this file"
     )
-    quiet: Annotated[DayHours | None, _read(fields.checked_hours)] = Field(
+    quiet: Annotated[DayHours | None, _read(parse_day_hours)] = Field(
         default=None, description="hours in which only errors are told, such as 22:00-06:00"
     )
 

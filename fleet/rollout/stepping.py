@@ -11,7 +11,7 @@ from fleet.errors import GpudeckError
 from fleet.planning.plan import Action, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
-from fleet.rollout.gates import Drained, Seen, Serving, Stopped
+from fleet.rollout.gates import Drained, Seen, Serving, Startable, Stopped
 from fleet.secrets import masked
 from fleet.services.registry import service_named
 from fleet.telemetry.logs import read_log
@@ -70,6 +70,9 @@ class Stepper:
         self._becomes = becomes
         self._board = board
         self._before: dict[str, ServiceReading] = {}
+        seen = {host: board.latest(host) for host in operators}
+        self._first = {host: snapshot.reading for host, snapshot in seen.items() if snapshot}
+        """Hosts as they were read before any step."""
 
     async def take(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         """Do the step and wait until its gate has seen enough.
@@ -91,8 +94,9 @@ class Stepper:
                 return await self._drain(step, told, called_off)
             case Action.STOP:
                 await self._run_commands(step)
-                await self._watch(step, Stopped(step).see, STOP_TIMEOUT, told, called_off)
+                await self._watch(step, Stopped(step, self._first.get(step.host)).see, STOP_TIMEOUT, told, called_off)
             case Action.START:
+                await self._startable(step, told, called_off)
                 await self._start(step)
             case Action.WAIT:
                 return await self._wait(step, told, called_off)
@@ -118,6 +122,13 @@ class Stepper:
                     masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
                 )
                 raise StepError(f"`{command.shown_line}` on {step.host} failed: {said.rstrip('.')}.")
+
+    async def _startable(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
+        """Wait until its GPUs are fit for it; at once where the newest reading says so."""
+        gate = Startable(step, self._first.get(step.host))
+        seen = self._board.latest(step.host)
+        if seen is None or not gate.see(seen).done:
+            await self._watch(step, gate.see, STOP_TIMEOUT, told, called_off)
 
     async def _start(self, step: Step) -> None:
         snapshot = self._board.latest(step.host)

@@ -20,7 +20,8 @@ from statistics import mean, median
 
 from fleet.planning.rebalance import exact
 from fleet.planning.rebalance.greedy import repair
-from fleet.planning.rebalance.problem import Host, Item, Need, Problem, Slot, score
+from fleet.planning.rebalance.loads import score
+from fleet.planning.rebalance.problem import Host, Item, Need, Problem, Slot
 from fleet.planning.rebalance.search import search
 from fleet.units import MiB
 

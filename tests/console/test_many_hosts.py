@@ -10,6 +10,8 @@ from svg_text import svg_text
 from console.app import GpudeckApp
 from console.session import Session
 from fleet.inventory.loading import load_text
+from fleet.model import GpuId
+from widgets.deck import Deck
 
 FLEET = """
 fleet: two
@@ -47,6 +49,14 @@ async def test_where_panes_are_single_lines_a_long_host_is_shortened_and_the_ind
             *(f"tra…3-07/{index}" for index in range(8)),
         ]
         assert all("free" in line for line in lines[1:17])
+
+
+async def test_jumping_reaches_gpus_beyond_the_small_letters(tmp_path: Path) -> None:
+    text = FLEET.replace("gpus: 8", "gpus: 16")
+    app = GpudeckApp(Session(load_text(text, tmp_path / "fleet.yaml"), state_folder=tmp_path), live=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("semicolon", "F")
+        assert app.screen.query_one(Deck).gpu == GpuId("trainer-rack3-07", 15)
 
 
 async def test_a_deck_of_one_host_spends_no_room_on_its_name(console_app: GpudeckApp) -> None:

@@ -116,7 +116,9 @@ def test_the_file_is_in_the_users_folder_unless_named() -> None:
 
 def test_the_published_schema_is_the_one_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "schema"]) == 0
-    assert json.loads(capsys.readouterr().out) == schema() == json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    assert json.loads(capsys.readouterr().out) == schema()
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    assert published == schema(), "a key changed: gpudeck config schema > docs/settings.schema.json"
     bindings = schema()["properties"]["keys"]["properties"]
     assert {id_: about["default"] for id_, about in bindings.items()} == {key.id: key.keys for key in KEYS}
     assert schema()["properties"]["theme"]["enum"] == ["auto", *THEMES]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from fleet.planning.rebalance.loads import Loads
 from fleet.planning.rebalance.mixed_integer import Programme
-from fleet.planning.rebalance.problem import Loads, Problem
+from fleet.planning.rebalance.problem import Problem
 from fleet.units import GiB
 
 _SECONDS = 1.0

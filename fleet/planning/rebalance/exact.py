@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fleet.planning.rebalance.loads import Loads
 from fleet.planning.rebalance.mixed_integer import Programme
 from fleet.planning.rebalance.packing import fullest_sets
-from fleet.planning.rebalance.problem import Assignment, Loads, Problem, Slot
+from fleet.planning.rebalance.problem import FITTING, Assignment, Problem, Slot
 from fleet.units import GiB
 
 GoesOn = Callable[[], bool]
@@ -113,7 +114,7 @@ class _Part:
 
     def _build(self) -> None:
         items = [i for i, slot in enumerate(self._assignment) if self._is_involved(i, slot)]
-        tight = 1.0 + sum(self._problem.items[i].restart for i in items)
+        tight = 1.0 + sum(self._problem.items[i].restart + FITTING for i in items)
         left_out = tight * (1.0 + len(self._on) * self._problem.spreads)
         for item in items:
             self._add_item(item, left_out)
@@ -135,7 +136,7 @@ class _Part:
         return column
 
     def _add_item(self, item: int, left_out: float) -> None:
-        this, now = self._problem.items[item], self._assignment[item]
+        now = self._assignment[item]
         slots = [slot for host in self._hosts for slot in self._problem.slots(item, host)]
         if now is not None and now not in slots:
             slots.append(now)
@@ -143,7 +144,7 @@ class _Part:
         for slot in slots:
             need = self._problem.need(item, slot)
             if self._fits_alone(slot, need.peak):
-                column = self._choice(0.0 if this.home in (None, slot) else this.restart, slot == now)
+                column = self._choice(self._problem.cost(item, slot), slot == now)
                 columns.append((slot, column))
                 for gpu, peak, high in zip(slot.gpus, need.peak, need.high, strict=True):
                     if (slot.host, gpu) in self._on:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from fleet.planning.rebalance.problem import Assignment, Loads, Problem, Slot, score
+from fleet.planning.rebalance.loads import Loads, score
+from fleet.planning.rebalance.problem import Assignment, Problem, Slot
 
 _FEWEST, _MOST = 2, 8
 """Repairs tried."""
@@ -125,7 +126,7 @@ class _Repair:
             left = self._loads.after(item, slot, comfortably=comfortably)
             if left is None:
                 continue
-            rank = (slot != self._problem.items[item].home, -left if self._spreads else left)
+            rank = (self._problem.cost(item, slot), -left if self._spreads else left)
             if best is None or rank < best:
                 best, found = rank, slot
         return found

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from fleet.errors import UsageError
 from fleet.estimate import Estimate
 from fleet.estimate.estimating import estimate
+from fleet.estimate.trial import Trial
 from fleet.findings import start_check
 from fleet.findings.decoding import generates
 from fleet.findings.placement import Placement
 from fleet.hardware import Accelerator
 from fleet.inventory.claims import claims
 from fleet.model import GpuId, Model, Place
-from fleet.planning.rebalance.problem import Host, Item, Loads, Need, Problem, Slot
+from fleet.planning.rebalance.fitting import smallest_arguments
+from fleet.planning.rebalance.loads import Loads
+from fleet.planning.rebalance.problem import Host, Item, Need, Problem, Slot
 from fleet.planning.timing import Timing
 from fleet.services.registry import service_of
+from fleet.startup import ModelStart
 
 _LAST_OF_ROLE = 0.25
 """By how much more it costs to restart the only model of a role, in restarts."""
 _LONG_LOAD = 0.2
 """The same of a model that loads for `_LONG_SECONDS` or longer."""
 _LONG_SECONDS = 600.0
+_BUSY, _MANY_REQUESTS = 0.5, 10
+"""The same of a model with that many requests or more."""
 _RESTARTS_ANYWAY = 0.05
 _COPY = "copy of"
 
@@ -38,6 +45,8 @@ class Question:
     """Models that stay where they are."""
     restarting: frozenset[str] = frozenset()
     """Models that will be restarted whatever is proposed."""
+    requests: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Running or waiting now, by model."""
     emptied: frozenset[GpuId] = frozenset()
     """GPUs no model may stay on."""
     closed: frozenset[GpuId] = frozenset()
@@ -96,11 +105,13 @@ def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Quest
     present = now.estimates.get(model.name) if home else None
     needs = _needs(now, model, present)
     seconds = Timing().load(model.name, present) if present else 0.0
-    restart = 1.0 + _LONG_LOAD * min(1.0, seconds / _LONG_SECONDS)
+    busy = min(1.0, question.requests.get(model.name, 0) / _MANY_REQUESTS)
+    restart = 1.0 + _LONG_LOAD * min(1.0, seconds / _LONG_SECONDS) + _BUSY * busy
     return Item(
         name=model.name,
         gpus=_width(model),
         needs=needs,
+        fitted=_fitted(now, model, needs),
         home=home,
         need_at_home=_need(present, now.accelerator_of(model)) if present else None,
         restart=_RESTARTS_ANYWAY if model.name in question.restarting else restart,
@@ -148,6 +159,25 @@ def _needs(now: Placement, model: Model, present: Estimate | None) -> Mapping[st
         if alone.refusal is None or alone.refusal.reason is reason:
             found[kind] = _need(alone, accelerator)
     return found
+
+
+def _fitted(now: Placement, model: Model, needs: Collection[str]) -> Mapping[str, Need]:
+    """What it takes on each of these kinds of host once it is made as small as it may be."""
+    found: dict[str, Need] = {}
+    for host in now.inventory.hosts:
+        total = min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
+        kind = _kind(host.accelerator, total)
+        if kind in needs and kind not in found:
+            alone = trial_on(model, host.accelerator, total, now.starts.get(model.name))
+            if arguments := smallest_arguments(alone):
+                found[kind] = _need(alone.given(arguments).estimate(), host.accelerator)
+    return found
+
+
+def trial_on(model: Model, accelerator: Accelerator, total: int, recorded: ModelStart | None) -> Trial:
+    """The model alone on GPUs of that many bytes, with what a start of it measured."""
+    width = _width(model)
+    return Trial(replace(model, place=None), accelerator, (total,) * width, (0,) * width, recorded=recorded)
 
 
 def _need(reckoned: Estimate, accelerator: Accelerator) -> Need:

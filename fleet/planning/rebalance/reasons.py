@@ -18,7 +18,10 @@ def why(name: str, now: Assessment, then: Assessment, question: Question) -> str
     assert after.place is not None, "it was given a place"
     home = before.place if before.enabled else None
     cause = _cause(name, home, now, then, question) if home else "it is to be enabled"
-    return f"{name} to {after.place}: {cause}; {_room_left(after.place, then)}."
+    given = [f"{flag} {value}" for flag, value in after.args.items() if before.args.get(flag) != value]
+    smaller = f" with {', '.join(given)}" if given else ""
+    where = "stays on" if after.place == home else "to"
+    return f"{name} {where} {after.place}{smaller}: {cause}; {_room_left(after.place, then)}."
 
 
 def _cause(name: str, home: Place, now: Assessment, then: Assessment, question: Question) -> str:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import place as placed
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Enable, Move, apply
-from fleet.model import GpuId, Place
-from fleet.planning.rebalance.posing import Question, pose, without_copies_apart
-from fleet.planning.rebalance.problem import Assignment, Slot, Together, left_over, settled
+from fleet.inventory.changes import Change, Enable, Move, SetArgument, apply
+from fleet.model import GpuId, Model, Place
+from fleet.planning.rebalance.fitting import given_back, smallest_arguments
+from fleet.planning.rebalance.loads import Loads, left_over, settled
+from fleet.planning.rebalance.posing import Question, pose, trial_on, without_copies_apart
+from fleet.planning.rebalance.problem import Assignment, Slot, Together
 from fleet.planning.rebalance.reasons import why
 from fleet.planning.rebalance.search import Found, OnProgress, search
 from fleet.startup import ModelStart
 
 SECONDS = 10.0
 """How long a search takes at most, unless it is told otherwise."""
+_NAMED = 6
+"""Models named in a sentence."""
 _ROUNDS = 6
 """Answers that may turn out to hold an error before the fleet is left as it is."""
 
@@ -37,7 +41,7 @@ class Proposal:
     unplaced: tuple[str, ...]
     """Models without a place, or left on a GPU that cannot hold what is on it."""
     restarts: int
-    """Running models it moves."""
+    """Running models it moves or makes smaller."""
     fewest_restarts: float
     """What no answer that leaves nothing out goes below, weighted."""
     proved: bool
@@ -53,10 +57,15 @@ class Proposal:
         """All of it in one sentence."""
         sure = "and no fewer would do" if self.proved else "the best found in the time"
         if self.unplaced:
-            return f"{_moves(self.restarts)}; no place was found for {', '.join(self.unplaced)}."
+            return f"{_moves(self.restarts)}; no place was found for {_listed(self.unplaced)}."
         if not self.moves:
             return "Nothing needs to move."
         return f"{_moves(self.restarts)}, {sure}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _moves(number: int) -> str:
@@ -72,6 +81,7 @@ def rebalance(
     only_empties: bool = False,
     totals: Mapping[GpuId, int] | None = None,
     starts: Mapping[str, ModelStart] | None = None,
+    requests: Mapping[str, int] | None = None,
     seconds: float = SECONDS,
     goes_on: Callable[[], bool] = lambda: True,
     on_progress: OnProgress = lambda _: None,
@@ -90,6 +100,7 @@ def rebalance(
         only_empties: Leave the other GPUs as they are, however full.
         totals: Measured bytes of GPUs; the accelerator's own figure for the rest.
         starts: What starts of models measured, by name.
+        requests: Running or waiting now, by model: who serves many is rather left alone.
         seconds: How long to search at most; the first answer takes milliseconds.
         goes_on: Asked often; once it says no, the best answer so far is given.
         on_progress: Told of every better answer.
@@ -108,6 +119,7 @@ def rebalance(
         wanted=frozenset(wanted),
         kept=frozenset(moved),
         restarting=frozenset(change.model for change in given),
+        requests=requests or {},
         emptied=emptied,
         closed=closed,
         only_empties=only_empties,
@@ -132,6 +144,7 @@ class _Rebalancing:
     ) -> None:
         self._inventory = apply(inventory, given)
         self._given = given
+        self._running = {model.name for model in inventory.placed}
         self._question = question
         self._totals = totals
         self._starts = starts
@@ -167,11 +180,35 @@ class _Rebalancing:
         return found, settled(self._problem, found.assignment)
 
     def _changes(self, assignment: Assignment) -> Iterator[Change]:
+        loads = Loads(self._problem, assignment)
         for item, slot in zip(self._problem.items, assignment, strict=True):
-            if slot is not None and slot != item.home:
-                yield Move(item.name, self._place(slot))
-                if not self._inventory.model(item.name).enabled:
-                    yield Enable(item.name)
+            if slot is None or slot == item.home:
+                continue
+            model, place = self._inventory.model(item.name), self._place(slot)
+            if place != model.place:
+                yield Move(item.name, place)
+            if slot.fitted:
+                yield from self._smaller(model, slot, loads)
+            if not model.enabled:
+                yield Enable(item.name)
+
+    def _smaller(self, model: Model, slot: Slot, loads: Loads) -> Iterator[Change]:
+        """As small as it has to be: what its GPUs have to spare is shared among those made smaller there."""
+        host = self._inventory.hosts[slot.host]
+        total = min(self._now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
+        alone = trial_on(model, host.accelerator, total, self._starts.get(model.name))
+        spare = min(
+            loads.room(slot.host, gpu, comfortably=True) // sum(self._is_fitted(item, loads) for item in on)
+            for gpu in slot.gpus
+            if (on := loads.on[slot.host][gpu])
+        )
+        for flag, value in given_back(smallest_arguments(alone), alone, spare).items():
+            yield SetArgument(model.name, flag, value)
+
+    @staticmethod
+    def _is_fitted(item: int, loads: Loads) -> bool:
+        slot = loads.slots[item]
+        return slot is not None and slot.fitted
 
     def _place(self, slot: Slot) -> Place:
         return Place(self._problem.hosts[slot.host].name, slot.gpus)
@@ -190,13 +227,13 @@ class _Rebalancing:
     def _proposal(
         self, found: Found, assignment: Assignment, changes: tuple[Change, ...], then: Assessment
     ) -> Proposal:
-        moved = [change.model for change in changes if isinstance(change, Move)]
+        moved = list(dict.fromkeys(change.model for change in changes))
         return Proposal(
             given=self._given,
             moves=changes,
             reasons={name: why(name, self._now, then, self._question) for name in moved},
             unplaced=tuple(self._problem.items[i].name for i in left_over(self._problem, assignment)),
-            restarts=len(self._problem.moved(assignment)),
+            restarts=sum(name in self._running for name in moved),
             fewest_restarts=found.fewest_restarts,
             proved=found.proved,
         )

@@ -15,7 +15,8 @@ from random import Random
 from fleet.planning.rebalance import exact
 from fleet.planning.rebalance.bounds import fewest_restarts
 from fleet.planning.rebalance.greedy import repair
-from fleet.planning.rebalance.problem import Assignment, Loads, Problem, Score, score
+from fleet.planning.rebalance.loads import Loads, score
+from fleet.planning.rebalance.problem import Assignment, Problem, Score
 
 _WHOLE = 40
 """GPUs up to which the whole is solved at once."""

@@ -1,4 +1,4 @@
-"""Nothing new is placed on a cordoned GPU, and what an evacuated one carries goes elsewhere."""
+"""Nothing new is placed on a cordoned GPU."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fleet.planning.rebalance.bounds import fewest_restarts
 from fleet.planning.rebalance.greedy import repair
-from fleet.planning.rebalance.problem import Assignment, Host, Item, Need, Problem, Slot, Together, score
+from fleet.planning.rebalance.loads import score
+from fleet.planning.rebalance.problem import Assignment, Host, Item, Need, Problem, Slot, Together
 from fleet.planning.rebalance.search import Progress, search
 from fleet.units import GiB
 

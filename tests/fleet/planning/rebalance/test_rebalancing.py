@@ -63,6 +63,20 @@ def test_two_halves_that_do_not_start_together_are_put_apart_by_one_restart() ->
     assert (proposal.restarts, proposal.proved, proposal.unplaced) == (1, True, ())
 
 
+@pytest.mark.parametrize(("busy", "moved"), [("a", "b"), ("b", "a")])
+def test_the_model_that_serves_most_is_left_alone(busy: str, moved: str) -> None:
+    before = fleet(vllm("a", "gpu01/0", 0.5), vllm("b", "gpu01/0", 0.5))
+    assert set(moves(rebalance(before, requests={busy: 20}))) == {moved}
+
+
+@pytest.mark.parametrize(("alone", "moved"), [("a", "b"), ("b", "a")])
+def test_the_only_model_of_a_role_is_left_alone(alone: str, moved: str) -> None:
+    roles = {alone: "code", moved: "chat"}
+    pair = (replace(vllm(name, "gpu01/0", 0.5), role=roles[name]) for name in ("a", "b"))
+    proposal = rebalance(fleet(*pair, replace(vllm("c", "gpu01/1", 0.2), role="chat")))
+    assert set(moves(proposal)) == {moved}
+
+
 def test_every_move_has_a_sentence_that_says_where_from_what_and_how_much_stays_free() -> None:
     proposal = rebalance(fleet(vllm("a", "gpu01/0", 0.5), vllm("b", "gpu01/0", 0.5)))
     assert list(proposal.reasons) == list(moves(proposal))
