@@ -11,6 +11,7 @@ from fleet.planning.carry import Fit, Verdict
 from fleet.readings import Link
 from fleet.state import GpuState
 from fleet.units import gib
+from widgets.rows import Span
 
 VERDICT_STYLES = {
     Fit.FITS: "good",
@@ -48,6 +49,14 @@ class PaneView:
     """Whether the host serves production."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """While jumping: the letter of each model, and under the empty name that of the GPU."""
+    marked: frozenset[str] = frozenset()
+    """Models that are chosen together."""
+
+
+def marker(*, is_here: bool, is_marked: bool) -> Span:
+    """The cell before a model's name: whether the cursor is on it, and whether it is marked."""
+    sign = ("◆" if is_here else "◇") if is_marked else "▸" if is_here else " "
+    return Span(sign, "accent")
 
     @property
     def name(self) -> str:
