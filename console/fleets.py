@@ -44,7 +44,7 @@ def config_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """The user's state folder: journals and histories."""
+    """The user's state folder: journals, histories and drafts."""
     from platformdirs import user_state_path
 
     return user_state_path("gpudeck", appauthor=False)
@@ -58,6 +58,11 @@ def journal_path(inventory: Inventory, folder: Path) -> Path:
 def history_path(inventory: Inventory, folder: Path) -> Path:
     """What was read from the fleet of that file, in that folder."""
     return folder / f"{_stem(inventory)}.history"
+
+
+def draft_path(inventory: Inventory, folder: Path) -> Path:
+    """The draft over the fleet of that file, in that folder."""
+    return folder / f"{_stem(inventory)}.draft"
 
 
 def _stem(inventory: Inventory) -> str:

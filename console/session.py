@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -44,6 +44,8 @@ class Session:
         self.inventory = inventory
         self.state_folder = state_folder
         self.draft = Draft()
+        self.when_drafted: Callable[[Draft], None] = lambda draft: None
+        """Told of every new draft."""
         self.board = Board()
         jumps = Jumps()
         self._connections = {
@@ -243,6 +245,10 @@ class Session:
         """Stage the last change taken back; False where there is none."""
         return self._set(self.draft.redo())
 
+    def offer(self, changes: tuple[Change, ...]) -> None:
+        """Let redo stage these, as if they had been taken back."""
+        self.draft = Draft((), (changes,))
+
     def clear(self) -> None:
         """Throw the draft away; redo brings it back."""
         self._set(self.draft.clear())
@@ -250,11 +256,13 @@ class Session:
     def adopt(self, inventory: Inventory) -> None:
         """What was a draft is now what runs."""
         self.inventory = inventory
-        self._now = self._after = None
-        self.draft = Draft()
+        self._now = None
+        self._set(Draft())
         self._readers.watch(inventory.models)
 
     def _set(self, draft: Draft) -> bool:
         changed = draft != self.draft
         self.draft, self._after = draft, None
+        if changed:
+            self.when_drafted(draft)
         return changed

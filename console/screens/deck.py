@@ -309,6 +309,6 @@ class DeckScreen(CommandingScreen):
         """Leave; a draft wants the key twice."""
         if self.session.changes and not self._leaving:
             self._leaving = True
-            self.console.tell("The draft is not applied. Press q again to leave without it.", "warning")
+            self.console.tell("The draft is not applied. Press q again to leave.", "warning")
             return
         self.app.exit()
