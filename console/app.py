@@ -7,7 +7,6 @@ import time
 from textual.screen import Screen
 
 from console.fleets import draft_path, state_folder
-from console.kept_draft import KeptDraft
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
 from console.session_app import SessionApp
@@ -39,6 +38,8 @@ class GpudeckApp(SessionApp):
 
     def _offer_kept_draft(self) -> str:
         """Let redo stage what an earlier console had drafted, and keep what this one drafts; what to say of it."""
+        from console.kept_draft import KeptDraft  # after the first paint
+
         session = self.session
         kept = KeptDraft(draft_path(session.inventory, session.state_folder or state_folder()), time.time)
 

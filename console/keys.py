@@ -80,7 +80,9 @@ KEYS: tuple[Key, ...] = (
         for where, help in ((D, "move the cursor"), (C, "carry the model to another GPU"))
         for way in ("left", "right", "up", "down")
     ),
-    Key(D, "m", "carry", "move", "pick the model, or all marked, up and carry to another GPU", changes=True),
+    Key(
+        D, "m", "carry", "move", "pick the model up, or all that are marked, and carry it to another GPU", changes=True
+    ),
     Key(D, "space", "mark", "mark", "mark the model, or take its mark away; m, r and x take all marked", hint=False),
     Key(D, "escape", "unmark", "unmark", "take all marks away", hint=False),
     Key(D, "e", "edit", "edit", "edit the model's arguments, estimated as you type", changes=True),

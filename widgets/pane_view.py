@@ -52,17 +52,17 @@ class PaneView:
     marked: frozenset[str] = frozenset()
     """Models that are chosen together."""
 
-
-def marker(*, is_here: bool, is_marked: bool) -> Span:
-    """The cell before a model's name: whether the cursor is on it, and whether it is marked."""
-    sign = ("◆" if is_here else "◇") if is_marked else "▸" if is_here else " "
-    return Span(sign, "accent")
-
     @property
     def name(self) -> str:
         """The GPU as the deck calls it: ``3``, or ``gpu01/3`` where there are several hosts."""
         name = str(self.gpu.gpu) if self.names_host else str(self.gpu.gpu.index)
         return f"({name})" if self.is_faint else name
+
+
+def marker(*, is_here: bool, is_marked: bool) -> Span:
+    """The cell before a model's name: whether the cursor is on it, and whether it is marked."""
+    sign = ("◆" if is_here else "◇") if is_marked else "▸" if is_here else " "
+    return Span(sign, "accent")
 
 
 def verdict_text(verdict: Verdict) -> str:
