@@ -7,10 +7,11 @@ from functools import cached_property
 
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
+from fleet.findings import Tense
 from fleet.inventory.changes import Change
 from fleet.model import GpuId, Model
 from fleet.planning.carry import Hand, Swap, Verdict, best_fit, drop, nearest_miss
-from fleet.units import gib_text
+from fleet.units import count, gib_text
 from widgets.deck import Deck
 from widgets.pane_view import verdict_text
 
@@ -21,6 +22,8 @@ class Carry:
 
     hand: Hand
     origin: GpuId | None
+    is_trial: bool = False
+    """Whether it is a model that nobody serves: it can be looked at everywhere and put down nowhere."""
 
     @cached_property
     def verdicts(self) -> dict[GpuId, Verdict]:
@@ -73,11 +76,15 @@ class CarryingScreen(ConsoleScreen):
             return f"carrying {carry.hand.name}", "accent"
         if self._remark and self._remark[0] == gpu:
             return self._remark[1:]
-        words, swap = f"{verdict_text(answer)} on {gpu}", carry.swap(gpu)
+        words, swap = f"{verdict_text(answer)} on {gpu}{_cache_words(carry, answer)}", carry.swap(gpu)
         if swap:
             words += f"   s swap with {swap.partner}: {verdict_text(swap.verdict)}"
-        whole = f"carrying {carry.hand.name}: {words}"
-        return whole if len(whole) < self.size.width else words, "accent"
+        return self._whole(f"{'trying' if carry.is_trial else 'carrying'} {carry.hand.name}", words), "accent"
+
+    def _whole(self, subject: str, words: str) -> str:
+        """The words with what they are about, or alone where the line is too narrow for both."""
+        whole = f"{subject}: {words}"
+        return whole if len(whole) < self.size.width else words
 
     def _say_here(self, words: str, style: str = "warning") -> None:
         """Say something until the cursor goes on; readings that come in do not take it away."""
@@ -90,9 +97,23 @@ class CarryingScreen(ConsoleScreen):
         models = self.chosen_models()
         if not models:
             return
-        session, deck = self.session, self.query_one(Deck)
-        self._carry = Carry(Hand(session.drafted(), models, session.totals, session.starts), deck.gpu)
-        deck.carry(True)
+        session = self.session
+        hand = Hand(session.drafted(), models, session.totals, session.starts)
+        self._pick_up(Carry(hand, self.query_one(Deck).gpu))
+
+    def try_model(self, text: str) -> None:
+        """Carry a model that nobody serves, from ``MODEL [ARGUMENT=VALUE …]``. Raises UsageError."""
+        from console.trying import with_trial
+
+        session = self.session
+        fleet, model = with_trial(session.drafted(), text)
+        hand = Hand(fleet, (model,), session.totals, session.starts, Tense.WHAT_IF)
+        self._pick_up(Carry(hand, self.query_one(Deck).gpu, is_trial=True))
+        self.action_best_fit()
+
+    def _pick_up(self, carry: Carry) -> None:
+        self._carry = carry
+        self.query_one(Deck).carry(True)
         self.show_keys()
         self.show_deck()
 
@@ -119,8 +140,8 @@ class CarryingScreen(ConsoleScreen):
             self._tell_no_fit(self._carry)
             return
         self.query_one(Deck).go_to(best.gpu)
-        answer = verdict_text(self._carry.verdicts[best.gpu])
-        self._say_here(f"best fit for {self._carry.hand.name}: {best.gpu} {answer}, {best.reason}", "accent")
+        words = f"{best.gpu} {verdict_text(self._carry.verdicts[best.gpu])}, {best.reason}"
+        self._say_here(self._whole(f"best fit for {self._carry.hand.name}", words), "accent")
 
     def _tell_no_fit(self, carry: Carry) -> None:
         miss = nearest_miss(carry.verdicts)
@@ -131,6 +152,9 @@ class CarryingScreen(ConsoleScreen):
         """Stage the move to the GPU under the cursor."""
         carry, gpu = self._carry, self.query_one(Deck).gpu
         if carry is None or gpu is None:
+            return
+        if carry.is_trial:
+            self._say_here(f"{carry.hand.name} is only tried: it is in no fleet file, so nothing is staged.")
             return
         try:
             changes = drop(carry.hand.inventory, carry.hand.models, gpu)
@@ -168,3 +192,14 @@ class CarryingScreen(ConsoleScreen):
         self._carry = self._remark = None
         self.query_one(Deck).carry(False)
         self.show_keys()
+
+
+def _cache_words(carry: Carry, answer: Verdict) -> str:
+    """How long and how many the requests of a tried model could be."""
+    if not carry.is_trial or answer.after is None:
+        return ""
+    estimate = answer.after.estimates[carry.hand.name]
+    if not estimate.kv_cache_tokens:
+        return ""
+    fits = f", {estimate.max_concurrency:.1f} at full length" if estimate.max_concurrency is not None else ""
+    return f", {count(estimate.kv_cache_tokens)} tokens{fits}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import prod
 from types import MappingProxyType
 
 from fleet.errors import UsageError
@@ -12,7 +13,7 @@ from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assessment import Assessment
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, apply
-from fleet.model import GpuId, Model, Place
+from fleet.model import Arguments, GpuId, Model, Place
 from fleet.startup import ModelStart
 from fleet.units import gib
 
@@ -79,6 +80,8 @@ class Hand:
     """Measured bytes of GPUs."""
     starts: Mapping[str, ModelStart] | None = None
     """What starts of models measured, by name."""
+    tense: Tense = Tense.DRAFT
+    """Of which the findings are said to speak."""
 
     @property
     def name(self) -> str:
@@ -118,7 +121,7 @@ class Hand:
         """What these changes would lead to for the models they move, and for their neighbours there."""
         from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
 
-        after = assess(apply(self.inventory, changes), tense=Tense.DRAFT, totals=self.totals, starts=self.starts)
+        after = assess(apply(self.inventory, changes), tense=self.tense, totals=self.totals, starts=self.starts)
         moved = {change.model for change in changes}
         places = [model.place for model in after.inventory.placed if model.place and model.name in moved]
         gpus = {gpu for place in places for gpu in place.gpu_ids}
@@ -145,7 +148,7 @@ def drop(inventory: Inventory, models: Iterable[Model], gpu: GpuId) -> tuple[Cha
     host = inventory.host(gpu.host)
     changes: list[Change] = []
     for model in models:
-        count = len(model.place.gpus) if model.place else max(1, model.args.integer("tensor-parallel-size", 1))
+        count = len(model.place.gpus) if model.place else _gpus_asked_for(model.args)
         if gpu.index + count > host.gpus:
             raise UsageError(
                 f"{model.name} takes {count} GPUs; from {gpu} on {host.name} has {host.gpus - gpu.index} left.",
@@ -157,6 +160,10 @@ def drop(inventory: Inventory, models: Iterable[Model], gpu: GpuId) -> tuple[Cha
         if not model.enabled:
             changes.append(Enable(model.name))
     return tuple(changes)
+
+
+def _gpus_asked_for(args: Arguments) -> int:
+    return prod(max(1, args.integer(flag, 1)) for flag in ("tensor-parallel-size", "pipeline-parallel-size"))
 
 
 def about(assessment: Assessment, gpus: Iterable[GpuId]) -> list[Finding]:
