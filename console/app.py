@@ -110,11 +110,11 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(HelpScreen())
 
-    def open_rebalance(self) -> None:
-        """Look for a better placement."""
+    def open_rebalance(self, without: frozenset[GpuId] = frozenset()) -> None:
+        """Look for a better placement, or for one without these GPUs."""
         from console.screens.rebalance import RebalanceScreen
 
-        self.push_screen(RebalanceScreen())
+        self.push_screen(RebalanceScreen(without))
 
     def open_plan(self) -> None:
         """Turn the draft into steps."""

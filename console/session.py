@@ -175,7 +175,7 @@ class Session:
         """The fleet at this moment, with the findings of the draft behind those of the running placement."""
         state = join(self.now(), self.board.snapshots, time.monotonic() if now is None else now)
         after = self.after()
-        drafted = self._only_in(after) if after else ()
+        drafted = self.only_in(after) if after else ()
         found = worst_first((*state.findings, *live_findings(state, self.inventory, self.peaks)))
         return replace(state, findings=(*found, *drafted))
 
@@ -200,7 +200,7 @@ class Session:
         """Whether some host's readings have stopped coming, so that their age is worth showing."""
         return any(snapshot.link in (Link.STALE, Link.LOST) for snapshot in self.board.snapshots.values())
 
-    def _only_in(self, after: Assessment) -> tuple[Finding, ...]:
+    def only_in(self, after: Assessment) -> tuple[Finding, ...]:
         """The findings that the running placement does not have."""
         known = {(finding.code, finding.subject, finding.message) for finding in self.now().findings}
         return tuple(f for f in after.findings if (f.code, f.subject, f.message) not in known)
@@ -208,7 +208,7 @@ class Session:
     def findings_with(self, state: FleetState, after: Assessment) -> tuple[Finding, ...]:
         """The findings of now in that state, then those that only the other placement has."""
         now = tuple(finding for finding in state.findings if finding.tense is Tense.NOW)
-        return (*now, *self._only_in(after))
+        return (*now, *self.only_in(after))
 
     def drafted(self) -> Inventory:
         """The fleet after the draft."""

@@ -126,13 +126,21 @@ def _go(screen: CommandingScreen, text: str) -> None:
 
 
 def _zoom(screen: CommandingScreen, text: str) -> None:
+    screen.console.open_detail(_gpu(screen, text))
+
+
+def _without(screen: CommandingScreen, text: str) -> None:
+    screen.console.open_rebalance(frozenset({_gpu(screen, text)}))
+
+
+def _gpu(screen: CommandingScreen, text: str) -> GpuId:
     try:
         gpu = GpuId.parse(text)
     except ValueError as error:
         raise UsageError(f"{error}.") from None
     if gpu not in screen.session.inventory.gpu_ids:
         raise UsageError(f"There is no GPU {text!r} in this fleet.")
-    screen.console.open_detail(gpu)
+    return gpu
 
 
 def _named(screen: CommandingScreen, name: str) -> str:
@@ -201,6 +209,7 @@ COMMANDS = (
     Command("disable", "MODEL", "stage stopping it for good", _staging("disable"), _models),
     Command("restart", "MODEL", "stage a restart", _staging("restart"), _models),
     Command("try", "MODEL [ARGUMENT=VALUE …]", "carry a model that nobody serves yet; never staged", _try, _sources),
+    Command("without", "GPU", "what if it were gone: new places, what fits nowhere, findings", _without, _gpus),
     Command("findings", "", "go through the findings", _pressing("findings")),
     Command("plan", "", "turn the draft into ordered steps", _pressing("plan")),
     Command("undo", "", "take the last change of the draft back", _pressing("undo")),
