@@ -100,6 +100,7 @@ KEYS: tuple[Key, ...] = (
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
+    Key(Where.PAST, "escape", "present", "now", "back to now"),
     *(
         key
         for where in (D, Where.PAST)
@@ -128,7 +129,6 @@ KEYS: tuple[Key, ...] = (
             ),
         )
     ),
-    Key(Where.PAST, "escape", "present", "now", "back to now"),
     Key(Where.DIFFERENCE, "w", "window", "1h/1d/1w", "what changed in the last hour, day or week"),
     Key(Where.DIFFERENCE, "escape,d", "close", "back", "back to the deck"),
     Key(D, "question_mark", "help", "help", "this help"),
