@@ -80,6 +80,15 @@ _SHOWN = {
 
 D, C, P, R = Where.DECK, Where.CARRYING, Where.PLAN, Where.ROLLOUT
 
+_REWINDING = (
+    ("left_square_bracket", "rewind(-1)", "back", "a step back in what was recorded"),
+    ("right_square_bracket", "rewind(1)", "forth", "a step forth, up to now"),
+    ("left_curly_bracket", "event(-1)", "event before", "go back to the event before"),
+    ("right_curly_bracket", "event(1)", "event after", "go on to the next event"),
+    ("t", "time", "go to", "go to a time: 14:05, 11-20 14:05, -10m; or compare two: 14:05..-10m"),
+    ("d", "difference", "difference", "what changed in the last hour, or since the time shown"),
+)
+
 KEYS: tuple[Key, ...] = (
     *(
         Key(where, way, f"go('{way}')", way, help, hint=False)
@@ -114,35 +123,8 @@ KEYS: tuple[Key, ...] = (
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
     Key(D, "colon", "command", "command", "type a command: go, move, set, logs, theme …", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
-    *(
-        key
-        for where in (D, Where.PAST)
-        for key in (
-            Key(where, "left_square_bracket", "rewind(-1)", "back", "a step back in what was recorded", where is not D),
-            Key(where, "right_square_bracket", "rewind(1)", "forth", "a step forth, up to now", where is not D),
-            Key(
-                where, "left_curly_bracket", "event(-1)", "event before", "go back to the event before", where is not D
-            ),
-            Key(where, "right_curly_bracket", "event(1)", "event after", "go on to the next event", where is not D),
-            Key(
-                where,
-                "t",
-                "time",
-                "go to",
-                "go to a time: 14:05, 11-20 14:05, -10m; or compare two: 14:05..-10m",
-                where is not D,
-            ),
-            Key(
-                where,
-                "d",
-                "difference",
-                "difference",
-                "what changed in the last hour, or since the time shown",
-                where is not D,
-            ),
-        )
-    ),
     Key(Where.PAST, "escape", "present", "now", "back to now"),
+    *(Key(where, *row, hint=where is not D) for where in (D, Where.PAST) for row in _REWINDING),
     Key(Where.DIFFERENCE, "w", "window", "1h/1d/1w", "what changed in the last hour, day or week"),
     Key(Where.DIFFERENCE, "escape,d", "close", "back", "back to the deck"),
     Key(D, "question_mark", "help", "help", "this help"),
