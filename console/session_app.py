@@ -42,7 +42,7 @@ class SessionApp(App[None]):
     .-short FindingsList { height: 2; }
     Input, Input:focus { border: round $accent; }
     PlanScreen Input, PlanScreen Input:focus { border: round $error; }
-    Prompt Input, Prompt Input:focus { border: none; }
+    Prompt Input, Prompt Input:focus, ValueLine, ValueLine:focus { border: none; }
     """
 
     def __init__(
