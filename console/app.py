@@ -7,10 +7,9 @@ from typing import Any
 from textual.screen import Screen
 
 from console.past import past_words
-from console.rewind import Rewind
+from console.rewind import NOT_THERE, Rewind
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
-from console.screens.rewinding import NOT_THERE
 from console.session import Session
 from console.session_app import SessionApp
 from console.unfinished import unfinished_words
@@ -117,6 +116,12 @@ class GpudeckApp(SessionApp):
         from console.screens.help import HelpScreen
 
         self.push_screen(HelpScreen())
+
+    def open_rebalance(self) -> None:
+        """Look for a better placement."""
+        from console.screens.rebalance import RebalanceScreen
+
+        self.push_screen(RebalanceScreen())
 
     def open_plan(self) -> None:
         """Turn the draft into steps."""

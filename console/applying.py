@@ -8,8 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.changing import changes_giving_back, follow, open_journal, plan_changes, rollout_of
+from console.changing import (
+    changes_giving_back,
+    follow,
+    follow_what_stands,
+    open_journal,
+    plan_changes,
+    rollout_of,
+)
 from console.plan_text import plan_lines, step_words, wants_name
+from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Inventory
@@ -25,12 +33,26 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
         "--take-over", default="", metavar="WHO", help="take the lock of that operator, who is changing a host"
     )
     parser.add_argument(
+        "--max-failures",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="end when so many models have failed; 1 by default, and always until one has come up well",
+    )
+    parser.add_argument(
         "--allow-downtime",
         action="append",
         default=[],
         metavar="M",
         help="with --yes: this model may stay down, as typing its name would allow",
     )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def apply_changes(inventory: Inventory, changes: Sequence[Change], options: argparse.Namespace) -> int:
@@ -64,23 +86,48 @@ async def _apply(
         await session.first_readings()
         if changes is None:
             changes = await changes_giving_back(session)
+        elif made is None and wants_rebalancing(options):
+            proposal = await propose_as_asked(session, changes, options)
+            print("\n".join(proposal_lines(proposal)), file=sys.stderr)
+            if proposal.unplaced:
+                raise GpudeckError(
+                    f"{' and '.join(proposal.unplaced)} would have no place; nothing was done.",
+                    "Disable a model, or make one smaller with --set.",
+                )
+            changes = proposal.changes
         plan = await plan_changes(session, changes)
         if made is not None and made.world != plan.world:
             raise GpudeckError(
                 "The hosts are not as they were when this plan was made.", "Make a new one with `gpudeck plan`."
             )
         if not plan.steps:
-            print("Nothing to do: what runs is as asked.", file=sys.stderr)
-            return Exit.DONE
+            problem = follow_what_stands(session, plan)
+            print(problem or "Nothing to restart: what runs is as asked, and the fleet file says so.", file=sys.stderr)
+            return Exit.FINDINGS if problem else Exit.DONE
         print("\n".join(plan_lines(plan)), file=sys.stderr)
         _ask(plan, options)
-        return _told(session, plan, await _carry_out(session, plan, options.take_over))
+        return _told(session, plan, await _carry_out(session, plan, options))
 
 
-async def _carry_out(session: Session, plan: Plan, take_over: str) -> Result:
+async def _carry_out(session: Session, plan: Plan, options: argparse.Namespace) -> Result:
+    async def may_stop(models: tuple[str, ...]) -> bool:
+        if options.yes:
+            return True
+        question = f"On the way back {', '.join(models)}, serving now, would be stopped. Go back? [y/N] "
+        return (await asyncio.to_thread(_answer, question)).lower() in ("y", "yes")
+
     journal = open_journal(session)
     try:
-        return await rollout_of(session, plan, journal, print_event, take_over=take_over).run()
+        rollout = rollout_of(
+            session,
+            plan,
+            journal,
+            print_event,
+            take_over=options.take_over,
+            may_stop=may_stop,
+            max_failures=options.max_failures,
+        )
+        return await rollout.run()
     finally:
         journal.close()
 

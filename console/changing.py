@@ -9,17 +9,20 @@ import getpass
 import socket
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from console.session import Session
 from fleet.errors import GpudeckError
+from fleet.findings import worst_first
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply
 from fleet.planning.giving_back import asked, giving_back
 from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
+from fleet.planning.prechecks import precheck
 from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
@@ -31,7 +34,10 @@ if TYPE_CHECKING:
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
-    return make_plan(session.inventory, changes, await _world(session, changes))
+    plan = make_plan(session.inventory, changes, await _world(session, changes))
+    probes = {host: session.probe(host) for host in plan.hosts}
+    found = await precheck(plan, session.inventory, apply(session.inventory, changes), probes)
+    return replace(plan, findings=worst_first((*plan.findings, *found)))
 
 
 async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:
@@ -75,15 +81,36 @@ def open_journal(session: Session) -> Journal:
 
 
 def rollout_of(
-    session: Session, plan: Plan, journal: Journal, on_event: Callable[[Event], None], *, take_over: str = ""
+    session: Session,
+    plan: Plan,
+    journal: Journal,
+    on_event: Callable[[Event], None],
+    *,
+    take_over: str = "",
+    **options: Any,
 ) -> Rollout:
-    """A rollout of the plan over the session's own connections, not yet begun; it may take that operator's locks."""
+    """A rollout of the plan over the session's own connections, not yet begun; it may take that operator's locks.
+
+    ``options`` are those of `fleet.rollout.executor.Rollout`.
+    """
     from fleet.rollout.executor import Rollout
     from fleet.ssh.operator import Operator
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
-    return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over)
+    who = operator_name()
+    return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over, **options)
+
+
+def operator_name() -> str:
+    """Who we are to other operators: ``user@machine``."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def follow_what_stands(session: Session, plan: Plan) -> str:
+    """Let the fleet file follow a plan without steps: what runs is as asked already. What is wrong, as `follow`."""
+    from fleet.rollout.events import Outcome, Result
+
+    return follow(session, plan, Result(Outcome.DONE, "It runs so already; the fleet file follows."))
 
 
 def follow(session: Session, plan: Plan, result: Result) -> str:
@@ -97,8 +124,10 @@ def follow(session: Session, plan: Plan, result: Result) -> str:
     record_rollout(session, [change.model for change in plan.changes], str(result.outcome), result.message)
     if result.outcome is Outcome.ROLLED_BACK:
         return ""
-    done = [change for change in plan.changes if change.model in result.done]
-    left = [change for change in plan.changes if change.model not in result.done]
+    stand = {change.model for change in plan.changes} - {step.model for step in plan.steps}
+    as_asked = {*result.done, *(stand if result.outcome is Outcome.DONE else ())}
+    done = [change for change in plan.changes if change.model in as_asked]
+    left = [change for change in plan.changes if change.model not in as_asked]
     before = session.inventory
     session.adopt(apply(before, done))
     if left:

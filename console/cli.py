@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 from fleet.errors import Exit, GpudeckError
 
@@ -15,16 +16,22 @@ COMMANDS = {
     "demo": "the console on a simulated fleet of eight MI300X",
     "init": "read hosts over SSH and write a fleet file",
     "wall": "the read-only wallboard",
+    "alerts": "what stands, who knows of it, and a trial of the webhook",
     "status": "one frame of the truth",
     "estimate": "what one model takes on its GPUs, whether it starts, and ways out",
     "check": "findings; exit 1 where one is an error",
     "explain": "what a finding means and how to fix it",
     "plan": "what a change would do, in order, with its commands; touches nothing",
     "apply": "carry a change out",
-    "restart": "restart models",
+    "restart": "restart models, or all of a GPU, a host or a role",
+    "cordon": "place nothing new on a GPU or a host",
+    "uncordon": "bring a cordoned GPU or host back",
     "logs": "the last log lines of a model",
     "audit": "who changed what",
+    "config": "your settings: theme, glyphs, mouse, keys",
     "history": "what was recorded: readings with their peaks, events, starts",
+    "doctor": "what is wrong with this set-up, and what to do about it",
+    "completion": "print what completes gpudeck's words in bash, zsh or fish",
 }
 """Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with
 ``read`` where not all its words are its own."""
@@ -47,6 +54,15 @@ def usage() -> str:
             "reached, 130 interrupted.",
         ]
     )
+
+
+def command(name: str) -> tuple[Any, argparse.ArgumentParser]:
+    """The module of a command, ``console`` for none, and the parser of its words."""
+    module = import_module(f"console.commands.{name}")
+    program = "gpudeck" if name == "console" else f"gpudeck {name}"
+    parser = argparse.ArgumentParser(prog=program, description=module.__doc__, allow_abbrev=False)
+    module.configure(parser)
+    return module, parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,11 +89,7 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["--version"]:
         print(f"gpudeck {version('gpudeck')}")
         return Exit.DONE
-    name = words.pop(0) if words and words[0] in COMMANDS else "console"
-    module = import_module(f"console.commands.{name}")
-    program = "gpudeck" if name == "console" else f"gpudeck {name}"
-    parser = argparse.ArgumentParser(prog=program, description=module.__doc__, allow_abbrev=False)
-    module.configure(parser)
+    module, parser = command(words.pop(0) if words and words[0] in COMMANDS else "console")
     options = module.read(parser, words) if hasattr(module, "read") else parser.parse_args(words)
     result: int = module.run(options)
     return result

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from console.filter import Predicate
-from fleet.findings.assess import Assessment
+from fleet.findings.assessment import Assessment
 from fleet.model import GpuId
 from fleet.planning.carry import Verdict
 from fleet.readings import Link
-from fleet.state import FleetState, GpuState
+from fleet.state import FleetState, GpuState, HostState
 from widgets.pane_view import PaneView
 
 
@@ -32,10 +32,11 @@ class Doing:
 
 def pane_views(state: FleetState, doing: Doing) -> list[PaneView]:
     """A view of every GPU, in the fleet file's order, which never changes by itself."""
-    return [_view(gpu, host.link, host.age_seconds, doing) for host in state.hosts for gpu in host.gpus]
+    several = len(state.hosts) > 1
+    return [_view(gpu, host, doing, names_host=several) for host in state.hosts for gpu in host.gpus]
 
 
-def _view(gpu: GpuState, link: Link, age: float | None, doing: Doing) -> PaneView:
+def _view(gpu: GpuState, host: HostState, doing: Doing, *, names_host: bool) -> PaneView:
     after = doing.after.outlooks[gpu.gpu] if doing.after else None
     faint: frozenset[str] = frozenset()
     is_faint = False
@@ -45,12 +46,14 @@ def _view(gpu: GpuState, link: Link, age: float | None, doing: Doing) -> PaneVie
         is_faint = not wanted((gpu, None)) if not gpu.models else len(faint) == len(gpu.models)
     return PaneView(
         gpu=gpu,
-        link=link,
-        age_seconds=age if link in (Link.STALE, Link.LOST, Link.UNREACHABLE) else None,
+        link=host.link,
+        age_seconds=host.age_seconds if host.link in (Link.STALE, Link.LOST, Link.UNREACHABLE) else None,
         after=after if after is not None and after.shares != gpu.outlook.shares else None,
         verdict=doing.verdicts.get(gpu.gpu),
         show_after=doing.show_after,
         faint=faint,
         is_faint=is_faint,
+        names_host=names_host,
+        is_production=host.production,
         labels={name: letter for (where, name), letter in doing.labels.items() if where == gpu.gpu},
     )

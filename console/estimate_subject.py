@@ -20,7 +20,7 @@ from fleet.errors import UsageError
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial, trial
 from fleet.estimate.ways_out import ranks
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import GpuOutlook
 from fleet.findings.placement import place as place_fleet
 from fleet.hardware import ACCELERATORS, Accelerator, recognise
 from fleet.hardware import accelerator as accelerator_named

@@ -60,6 +60,16 @@ def history_path(inventory: Inventory, folder: Path) -> Path:
     return folder / f"{_stem(inventory)}.history"
 
 
+def acknowledgements_path(inventory: Inventory, folder: Path) -> Path:
+    """Which alerts of the fleet of that file are acknowledged, in that folder."""
+    return folder / f"{_stem(inventory)}.acknowledged"
+
+
+def alerts_lock_path(inventory: Inventory, folder: Path) -> Path:
+    """What the one process that tells others of the alerts of the fleet of that file holds, in that folder."""
+    return folder / f"{_stem(inventory)}.alerts-lock"
+
+
 def _stem(inventory: Inventory) -> str:
     where = str(inventory.path.resolve()) if inventory.path else inventory.fleet
     return f"{inventory.fleet}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"

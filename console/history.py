@@ -11,7 +11,7 @@ from console.fleets import history_path, state_folder
 from console.history_starts import starts
 from console.session import Session
 from fleet.findings import Tense
-from fleet.findings.assess import Assessment
+from fleet.findings.assessment import Assessment
 from fleet.history.reading import history
 from fleet.history.values import Event, EventKind, Frame, Kind, Sample, Standing, Start, Subject
 from fleet.history.writer import Writer, WriterThread, record
@@ -112,6 +112,10 @@ class LiveRecording:
         self._writer = Writer(path_of(session))
         self._thread = WriterThread(self._writer)
         self._recorder = Recorder(session, self._writer)
+
+    def add(self, event: Event) -> None:
+        """Have something recorded beside what is read."""
+        self._writer.add(event)
 
     @property
     def words(self) -> str:

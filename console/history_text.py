@@ -96,7 +96,7 @@ def event_line(event: Event) -> str:
 
 def is_news(event: Event) -> bool:
     """Whether something changed; what is so when it is first looked at did not."""
-    return event.before is not None or event.kind in (EventKind.FINDING, EventKind.ROLLOUT)
+    return event.before is not None or event.kind in (EventKind.FINDING, EventKind.ROLLOUT, EventKind.ALERT)
 
 
 def event_words(event: Event) -> str:
@@ -109,6 +109,8 @@ def event_words(event: Event) -> str:
             return f"{event.subject} is {f'placed on {event.value}' if event.value else 'disabled'}{was}"
         case EventKind.FINDING:
             return f"{event.subject} {event.value or 'is gone'}"
+        case EventKind.ALERT:
+            return f"alert {event.subject} {event.value or 'is over'}"
         case EventKind.ROLLOUT:
             return f"{event.subject} rollout {event.value}"
         case _:

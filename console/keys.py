@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from textual.binding import Binding
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 
 
 class Where(StrEnum):
@@ -19,6 +23,7 @@ class Where(StrEnum):
     EDIT = "edit"
     LOGS = "logs"
     DETAIL = "detail"
+    REBALANCE = "rebalance"
     PLAN = "plan"
     ROLLOUT = "rollout"
     HELP = "help"
@@ -53,27 +58,22 @@ class Key:
     @property
     def shown(self) -> str:
         """The key as people call it."""
-        first = self.keys.split(",")[0]
-        return _SHOWN.get(first, first)
+        return self.all_shown[0]
+
+    @property
+    def all_shown(self) -> tuple[str, ...]:
+        """All keys that do it, as people call them."""
+        return tuple(_SHOWN.get(key) or key_to_character(key) or key for key in self.keys.split(","))
 
 
 _SHOWN = {
     "escape": "esc",
-    "question_mark": "?",
+    "space": "space",
     "slash": "/",
-    "semicolon": ";",
-    "colon": ":",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
     "up": "↑",
     "down": "↓",
     "left": "←",
     "right": "→",
-    "N": "N",
-    "U": "U",
-    "R": "R",
     "pageup": "pgup",
     "pagedown": "pgdn",
 }
@@ -101,6 +101,15 @@ KEYS: tuple[Key, ...] = (
     Key(D, "x", "enable", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),
     Key(D, "l", "logs", "logs", "show the model's last log lines"),
     Key(D, "f", "findings", "findings", "go through the findings; enter stages a fix"),
+    Key(
+        D,
+        "b",
+        "rebalance",
+        "rebalance",
+        "look for a placement in which everything fits, with the fewest restarts",
+        hint=False,
+        changes=True,
+    ),
     Key(D, "p", "plan", "plan", "turn the draft into ordered steps", changes=True),
     Key(D, "u", "undo", "undo", "take the last change of the draft back", changes=True),
     Key(D, "U", "redo", "redo", "stage it again", hint=False, changes=True),
@@ -108,6 +117,7 @@ KEYS: tuple[Key, ...] = (
     *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
+    Key(D, "colon", "command", "command", "type a command: go, move, set, logs, theme …", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
     Key(Where.PAST, "escape", "present", "now", "back to now"),
     *(Key(where, *row, hint=where is not D) for where in (D, Where.PAST) for row in _REWINDING),
@@ -126,13 +136,20 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Where.FINDINGS, "enter", "stage_fix", "stage the fix", "stage the chosen fix", changes=True),
     Key(Where.FINDINGS, "escape", "close", "back", "back to the deck"),
-    Key(Where.EDIT, "enter", "stage", "stage", "stage the value"),
-    Key(Where.EDIT, "up", "go(-1)", "previous", "previous argument", hint=False),
-    Key(Where.EDIT, "down", "go(1)", "next", "next argument", hint=False),
-    Key(Where.EDIT, "escape", "close", "back", "back without staging what is being typed"),
+    Key(Where.EDIT, "enter", "stage", "stage", "stage everything that is typed"),
+    *(
+        Key(Where.EDIT, way, f"step({step})", "change", "change the value by a step", hint=False)
+        for way, step in (("left", -1), ("right", 1))
+    ),
+    Key(Where.EDIT, "f", "fit", "fit", "smallest utilization, longest length or most sequences it starts with"),
+    Key(Where.EDIT, "up,shift+tab", "go(-1)", "previous", "previous argument", hint=False),
+    Key(Where.EDIT, "down,tab", "go(1)", "next", "next argument", hint=False),
+    Key(Where.EDIT, "escape", "close", "back", "back without staging what is typed"),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
     Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
     Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),
+    Key(Where.REBALANCE, "enter", "take", "stage", "end the search with the best so far; then stage it"),
+    Key(Where.REBALANCE, "escape", "close", "back", "back to the deck; nothing is staged"),
     Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),
     Key(P, "y", "copy", "copy commands", "copy the commands to the clipboard"),
     Key(P, "escape", "close", "back", "back to the deck; the draft stays"),
@@ -140,14 +157,17 @@ KEYS: tuple[Key, ...] = (
     Key(R, "s", "single_step", "single step", "carry out one more step, then pause"),
     Key(R, "R", "roll_back", "roll back", "restore what was running before"),
     Key(R, "escape", "close", "back", "back to the deck once it has ended"),
-    Key(Where.HELP, "escape", "close", "back", "back"),
+    Key(Where.HELP, "escape,question_mark,q", "close", "back", "back"),
     Key(Where.WALL, "q", "quit", "quit", "leave"),
 )
 
+_AS_USUAL: Mapping[str, str] = MappingProxyType({})
 
-def keys(where: Where, *, operator: bool = True) -> tuple[Key, ...]:
-    """The keys that mean something there, in the table's order."""
-    return tuple(key for key in KEYS if key.where is where and (operator or not key.changes))
+
+def keys(where: Where, *, operator: bool = True, changed: Mapping[str, str] = _AS_USUAL) -> tuple[Key, ...]:
+    """The keys that mean something there, in the table's order; with other keys for the bindings of these ids."""
+    here = (key for key in KEYS if key.where is where and (operator or not key.changes))
+    return tuple(replace(key, keys=changed.get(key.id, key.keys)) for key in here)
 
 
 def bindings(*places: Where, operator: bool = True) -> list[Binding]:
@@ -157,3 +177,25 @@ def bindings(*places: Where, operator: bool = True) -> list[Binding]:
         for where in places
         for key in keys(where, operator=operator)
     ]
+
+
+def key_name(text: str) -> str | None:
+    """A key as Textual names it, from its name or its character; None where no keyboard sends it."""
+    *modifiers, last = text.split("+") if text.strip("+") else (text,)
+    if not set(modifiers) <= {"ctrl", "alt", "shift"}:
+        return None
+    if len(last) == 1 and not last.isalnum():
+        last = _name_of(last)
+    known = len(last) == 1 or last in _NAMED or key_to_character(last) is not None
+    return "+".join((*modifiers, last)) if last and known else None
+
+
+_NAMED = frozenset({key.value for key in Keys} | set(KEY_NAME_REPLACEMENTS.values()))
+
+
+def _name_of(sign: str) -> str:
+    """The name of a sign that is no letter and no digit; empty where it has none."""
+    if sign == " ":
+        return "space"
+    name = unicodedata.name(sign, "").lower().replace("-", "_").replace(" ", "_")
+    return KEY_NAME_REPLACEMENTS.get(name, name)

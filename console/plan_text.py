@@ -19,10 +19,12 @@ def losses(plan: Plan) -> list[str]:
         f"{model} will not answer for about {duration(seconds)}."
         for model, seconds in sorted(plan.downtime_seconds.items(), key=lambda item: -item[1])
     ]
-    if plan.requests:
-        sentences.append(
-            f"{plan.requests} requests run or wait on the models it stops; each stop waits for them first."
-        )
+    sentences += [
+        f"{step.requests} requests run or wait on {step.model}; its stop waits for them for up to "
+        f"{duration(step.seconds)}, and then cuts what is left."
+        for step in plan.steps
+        if step.requests
+    ]
     return sentences or ["Nothing that serves now is interrupted."]
 
 

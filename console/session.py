@@ -10,14 +10,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.readers import Readers
 from fleet.calibration.known import known_starts
 from fleet.errors import UnreachableError
 from fleet.findings import Finding, Tense, worst_first
-from fleet.findings.assess import Assessment, assess
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.live import live_findings
@@ -31,6 +31,9 @@ from fleet.ssh.probe_only import ProbeOnly
 from fleet.startup import ModelStart
 from fleet.state import FleetState, join, totals
 from fleet.telemetry.board import Board
+
+if TYPE_CHECKING:
+    from console.readers import Readers
 
 
 class Session:
@@ -46,13 +49,19 @@ class Session:
         self._connections = {
             host.name: HostConnection(host.name, host.address, inventory.ssh_config, jumps) for host in inventory.hosts
         }
-        self._readers = Readers(inventory, self._connections, self.board.publish, interval)
+        self._interval = interval
         self._now: Assessment | None = None
         self._after: Assessment | None = None
         self._totals: dict[GpuId, int] = {}
         self._starts: dict[str, ModelStart] = {}
         self.peaks = Peaks()
         """What was recorded of the fleet's last hours, for whoever looks back to say."""
+
+    @cached_property
+    def _readers(self) -> Readers:
+        from console import readers  # and with them asyncio's and the probes' modules, after the first paint
+
+        return readers.Readers(self.inventory, self._connections, self.board.publish, self._interval)
 
     def connection(self, host: str) -> HostConnection:
         """The one connection to that host, shared by all who talk to it."""
@@ -132,7 +141,7 @@ class Session:
         """What we reckon of the running placement."""
         self._refresh_measured()
         if self._now is None:
-            self._now = assess(self.inventory, tense=Tense.NOW, totals=self._totals, starts=self._starts)
+            self._now = self._assess(self.inventory, tense=Tense.NOW)
         return self._now
 
     def after(self) -> Assessment | None:
@@ -140,7 +149,7 @@ class Session:
         self._refresh_measured()
         if self._after is None and self.changes:
             drafted = self.draft.after(self.inventory)
-            self._after = assess(drafted, tense=Tense.DRAFT, totals=self._totals, starts=self._starts)
+            self._after = self._assess(drafted, tense=Tense.DRAFT)
         return self._after
 
     def _refresh_measured(self) -> None:
@@ -205,7 +214,13 @@ class Session:
 
     def what_if(self, *changes: Change) -> Assessment:
         """What we would reckon of the draft with these changes more. Raises UsageError where one makes no sense."""
-        return assess(apply(self.drafted(), changes), tense=Tense.DRAFT, totals=self.totals, starts=self.starts)
+        self._refresh_measured()
+        return self._assess(apply(self.drafted(), changes), tense=Tense.DRAFT)
+
+    def _assess(self, inventory: Inventory, *, tense: Tense) -> Assessment:
+        from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
+
+        return assess(inventory, tense=tense, totals=self._totals, starts=self._starts)
 
     # the draft
 

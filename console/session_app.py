@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
+from console.ascii import Ascii, wants_ascii
 from console.session import Session
-from console.textual_private import output_backlog
-from console.themes import DARK, default_theme
+from console.settings import Settings
+from console.textual_private import output_backlog, rebind, write_sequence
+from console.themes import THEMES, theme_for
 from fleet.errors import GpudeckError
 
 if TYPE_CHECKING:
+    from console.alerts import Alert
+    from console.alerts_live import LiveAlerts
     from console.history import LiveRecording
 
 TICK_SECONDS = 0.5
@@ -34,6 +40,9 @@ class SessionApp(App[None]):
     CSS = """
     .-middle FindingsList { height: 3; }
     .-short FindingsList { height: 2; }
+    Input, Input:focus { border: round $accent; }
+    PlanScreen Input, PlanScreen Input:focus { border: round $error; }
+    Prompt Input, Prompt Input:focus { border: none; }
     """
 
     def __init__(
@@ -44,17 +53,26 @@ class SessionApp(App[None]):
         live: bool = True,
         time_of_day: Callable[[], str] | None = None,
         environment: Mapping[str, str] | None = None,
+        settings: Settings | None = None,
+        remark: str = "",
     ) -> None:
-        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False."""
+        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False.
+
+        ``remark`` is what the operator is told first.
+        """
         super().__init__(watch_css=False)
         self.session = session
-        self.time_of_day = time_of_day or _hours_and_minutes
+        self.settings = settings or Settings()
+        self._remark = remark
+        self.time_of_day = time_of_day or hours_and_minutes
         self._before_reading = ready
         self._live = live
         self._environment = os.environ if environment is None else environment
+        self._no_colour, self._ascii = NoColor(), Ascii()
         self._failure: GpudeckError | None = None
         self._recording: LiveRecording | None = None
-        self._recording_words = ""
+        self._alerts: LiveAlerts | None = None
+        self._troubles: dict[str, str] = {}
         self._news = True
         self._shown_at = ""
 
@@ -67,28 +85,51 @@ class SessionApp(App[None]):
         raise NotImplementedError
 
     def tell(self, message: str, style: str = "text") -> None:
-        """Tell the operator something. A wallboard has nobody to tell."""
+        """Tell the operator something. A wallboard has nobody to tell: it shows `troubles`."""
 
     def start(self) -> None:
         """Run until the operator leaves. Raises GpudeckError where the hosts could not even be prepared."""
         try:
-            self.run(mouse=False)
+            self.run(mouse=self.settings.wants_mouse(self._environment))
         finally:
-            if self._recording is not None:
-                self._recording.close()
+            for kept in (self._recording, self._alerts):
+                if kept is not None:
+                    kept.close()
         if self._failure is not None:
             raise self._failure
 
     def on_mount(self) -> None:
         """Paint first; everything else comes after it."""
-        self.register_theme(DARK)
-        self.theme = default_theme(self._environment)
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.look(self.settings)
+        rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
         self.push_screen(self.first_screen())
         self.call_after_refresh(self._begin)
 
+    def look(self, settings: Settings) -> None:
+        """Look as these settings say, from now on."""
+        self.settings = settings
+        self._no_colour.enabled = bool(self._environment.get("NO_COLOR"))
+        wanted = settings.glyphs == "auto" and wants_ascii(self._environment)
+        self._ascii.enabled = wanted or settings.glyphs == "ascii"
+        self.theme = theme_for(self._environment, settings.theme).name
+        self.refresh_css(animate=False)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether everything is drawn in ASCII."""
+        return self._ascii.enabled
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What is done to every line that is drawn: colours taken away, signs made ASCII."""
+        ours = (self._no_colour, self._ascii)
+        return [*super().get_line_filters(), *(each for each in ours if each.enabled)]
+
     def _begin(self) -> None:
+        self.tell(self._remark, "warning")
         self.session.board.subscribe(lambda _: self._mark_news())
         self.set_interval(TICK_SECONDS, self._tick)
         if self._live:
@@ -97,7 +138,34 @@ class SessionApp(App[None]):
             self._recording = LiveRecording(self.session)
             self.run_worker(self._read_hosts(), group="watch")
             self.run_worker(self._look_back(), group="look back")
+            self._begin_alerts(self._recording)
         self._tick()
+
+    def _begin_alerts(self, recording: LiveRecording) -> None:
+        alerts = self.session.inventory.alerts
+        if alerts is None:
+            return
+        from console.alerts_live import LiveAlerts
+
+        live = LiveAlerts(
+            self.session, alerts, recording.add, environment=self._environment, time_of_day=self.time_of_day
+        )
+        self._alerts = live
+        self.run_worker(self._look_for_alerts(live), group="alerts")
+        if live.webhook:
+            self.run_worker(live.webhook.run(), group="webhook")
+
+    async def _look_for_alerts(self, live: LiveAlerts) -> None:
+        from console.alerts_live import LOOK_SECONDS
+        from console.alerts_recorded import standing_alerts
+        from console.history import path_of
+
+        path, fleet = path_of(self.session), self.session.inventory.fleet
+        with suppress(GpudeckError):  # what is wrong with the file, its writer says
+            live.resume(await asyncio.to_thread(standing_alerts, path, fleet, time.time()))
+        while True:
+            write_sequence(self, live.look())
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _read_hosts(self) -> None:
         try:
@@ -122,19 +190,36 @@ class SessionApp(App[None]):
         """Show what is new, unless the terminal has not taken the last frame yet."""
         if output_backlog(self) > 0:
             return
-        self._tell_of_recording()
+        self._tell_of_trouble()
         now = self.time_of_day()
         if self._news or self.session.is_late or now != self._shown_at:
             self._news, self._shown_at = False, now
             self.show_state()
 
-    def _tell_of_recording(self) -> None:
-        words = self._recording.words if self._recording else ""
-        if words != self._recording_words:
-            self._recording_words = words
-            self.tell(words or "Readings are recorded again.", "warning" if words else "text")
+    def figures_beyond(self) -> tuple[Alert, ...]:
+        """The alerts that stand of figures, which no finding tells of."""
+        if self._alerts is None or self.session.inventory.alerts is None:
+            return ()
+        rules = {rule.name for rule in self.session.inventory.alerts.rules if rule.quantity}
+        return tuple(alert for alert in self._alerts.standing if alert.rule in rules)
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with gpudeck itself at the moment, as sentences."""
+        return tuple(filter(None, (self._remark, *self._troubles.values())))
+
+    def _tell_of_trouble(self) -> None:
+        for kept, well in (
+            (self._recording, "Readings are recorded again."),
+            (self._alerts, "Alerts get through again."),
+        ):
+            words = kept.words if kept else ""
+            if words != self._troubles.get(well, ""):
+                self._troubles[well] = words
+                self._news = True
+                self.tell(words or well, "warning" if words else "text")
 
 
-def _hours_and_minutes() -> str:
+def hours_and_minutes() -> str:
     """The time of day; no ticking seconds, since each would be a repaint."""
     return datetime.now().astimezone().strftime("%H:%M")

@@ -8,15 +8,16 @@ import sys
 from fleet.errors import UsageError
 
 
+def is_drawable() -> bool:
+    """Whether the console could be drawn and read here."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on standard error
+    return all(stream.isatty() for stream in streams) and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def require_terminal() -> None:
     """Raises UsageError where the console could not be drawn or read."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):  # Textual draws on standard error
+    if not is_drawable():
         raise UsageError(
-            "The console needs a terminal, and this is none.",
-            "Use `gpudeck status` for plain text or --json.",
-        )
-    if os.environ.get("TERM", "dumb") == "dumb":
-        raise UsageError(
-            "TERM says this terminal cannot move its cursor.",
-            "Use `gpudeck status` for plain text or --json.",
+            "This needs a terminal that can move its cursor, and here is none.",
+            "Use `gpudeck status` for plain text or --json, `gpudeck --plain` for a console in lines.",
         )

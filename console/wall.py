@@ -1,43 +1,39 @@
-"""The wallboard: the deck without a cursor. This process has no way to change anything."""
+"""The wallboard: large figures, the worst first, and no cursor. This process has no way to change anything."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from console.deck_views import Doing, pane_views
 from console.keys import Where, bindings
+from console.session import Session
 from console.session_app import SessionApp
-from fleet.state import FleetState
-from widgets.deck import Deck
-from widgets.findings_list import FindingsList
-from widgets.header import Header
+from console.wall_turning import Turning
+from fleet.units import DayHours
+from widgets.wall_board import WallBoard, frame, text_of
+from widgets.wall_view import WallAlert, WallView
 
-READ_ONLY = "READ ONLY"
+NIGHT = DayHours(22 * 60, 6 * 60)
+SHIFT_SECONDS = 120.0
+"""Between two moves of the picture by one cell."""
+_LOOK_SECONDS = 1.0
 
 
 class WallScreen(Screen[None]):
-    """Header, panes and findings; no cursor, no hints, no key but quit."""
+    """One picture; no cursor, no hints, no key but quit."""
 
-    def __init__(self, state: FleetState) -> None:
+    def __init__(self, view: WallView) -> None:
         super().__init__()
-        self._state = state
+        self._view = view
 
     def compose(self) -> ComposeResult:
-        """Header, deck, findings."""
-        yield Header(mode=READ_ONLY)
-        yield Deck(pane_views(self._state, Doing()), cursor=False)
-        yield FindingsList()
-
-    def show(self, state: FleetState, clock: str) -> None:
-        """Show the fleet at that time of day."""
-        self._state = state
-        self.query_one(Deck).show(pane_views(self._state, Doing()), ())
-        self.query_one(Header).show(state, clock)
-        self.query_one(FindingsList).show(state.findings)
+        """The picture."""
+        yield WallBoard(self._view)
 
 
 class WallApp(SessionApp):
@@ -46,11 +42,36 @@ class WallApp(SessionApp):
     TITLE = "gpudeck wall"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.WALL)]
 
+    night: DayHours | None = NIGHT
+    """When it is dimmed; None = never."""
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+
     def first_screen(self) -> Screen[None]:
-        """The deck with the fleet file's names."""
-        return WallScreen(self.session.blank_state())
+        """The fleet file's names."""
+        self._turning = Turning()
+        state = self.session.blank_state()
+        return WallScreen(WallView(state, state.hosts[0].name))
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.set_interval(_LOOK_SECONDS, self._mark_news)  # ages, turns and moves are news too
 
     def show_state(self) -> None:
         """Show the session's newest state."""
-        if isinstance(self.screen, WallScreen):
-            self.screen.show(self.session.state(), self.time_of_day())
+        if not isinstance(self.screen, WallScreen):
+            return
+        state, now, clock = self.session.state(), self.monotonic(), self.time_of_day()
+        alerts = tuple(WallAlert(alert.severity, alert.text) for alert in self.figures_beyond())
+        host = self._turning.host(state, now, alerts)
+        self.screen.query_one(WallBoard).show(
+            WallView(state, host, clock, alerts, self.is_ascii, "  ".join(self.troubles)),
+            shift=int(now / SHIFT_SECONDS),
+            night=self.night is not None and self.night.holds(clock),
+        )
+
+
+def one_frame(session: Session, clock: str, cells: int, lines: int) -> str:
+    """What a wallboard of that size shows of the session now, as text."""
+    state = session.state()
+    view = WallView(state, Turning().host(state, 0.0), clock)
+    return text_of(frame(view, cells, lines))

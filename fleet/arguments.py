@@ -31,6 +31,21 @@ class Argument:
     help: str
     choices: tuple[str, ...] = ()
 
+    @property
+    def range(self) -> str:
+        """What it may be, in a few words."""
+        match self.kind:
+            case Kind.SHARE:
+                return "above 0, at most 1"
+            case Kind.COUNT:
+                return "1 or more"
+            case Kind.SWITCH:
+                return "true or false"
+            case Kind.CHOICE:
+                return ", ".join(self.choices)
+            case Kind.TEXT:
+                return "as the engine reads it"
+
     def parse(self, text: str) -> Value:
         """The value an operator typed. Raises ValueError with a sentence."""
         text = text.strip()

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from fleet.secrets import masked, masked_words
+
 _FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9][A-Za-z0-9._-]*)\}")
 
 
@@ -28,12 +30,17 @@ class Command:
         return shlex.join(self.words)
 
     @property
+    def shown_line(self) -> str:
+        """The line as a screen, a log or a journal may have it: secrets masked. Never to be run."""
+        return shlex.join(masked_words(self.words))
+
+    @property
     def shown(self) -> str:
-        """The command as an operator would type it, standard input as a here-document."""
+        """The command as an operator would type it, standard input as a here-document, secrets masked."""
         if not self.stdin:
-            return self.line
-        body = self.stdin.decode("utf-8", "replace").rstrip("\n")
-        return f"{self.line} <<'EOF'\n{body}\nEOF"
+            return self.shown_line
+        body = masked(self.stdin.decode("utf-8", "replace").rstrip("\n"))
+        return f"{self.shown_line} <<'EOF'\n{body}\nEOF"
 
     def as_root(self, become: str) -> Self:
         """The same command with the host's ``become`` in front: ``sudo`` or ``none``."""

@@ -1,8 +1,11 @@
-"""One GET over HTTP/1.1, on streams that are open already: down an SSH connection, or straight to a server."""
+"""One request over HTTP/1.1, on streams that are open already: down an SSH connection, or straight to a server."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import SplitResult
@@ -15,10 +18,12 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What a GET brought."""
+    """What a request brought."""
 
     status: int
     body: bytes
+    retry_after: float | None = None
+    """Seconds after which the server wants to be asked again, where it says so."""
 
 
 class Reader(Protocol):
@@ -57,26 +62,68 @@ async def get_over(
     Raises:
         EndpointError: What is asked or what comes is no HTTP, or it ends too early, or is too long.
     """
+    return await _asked(reader, writer, place, shown, "GET", b"", limit, headers or {})
+
+
+async def post_over(
+    reader: Reader,
+    writer: Writer,
+    place: SplitResult,
+    shown: str,
+    body: bytes,
+    *,
+    limit: int,
+    headers: Mapping[str, str],
+) -> HttpAnswer:
+    """POST a body to a URL; otherwise as `get_over`."""
+    return await _asked(reader, writer, place, shown, "POST", body, limit, headers)
+
+
+@asynccontextmanager
+async def connected(place: SplitResult) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Streams to a URL's server, over TLS by the system's trust store where it is an HTTPS one.
+
+    Raises OSError where it is not reached, ssl.SSLCertVerificationError where it is not trusted.
+    """
+    secure = await asyncio.to_thread(ssl.create_default_context) if place.scheme == "https" else None
+    reader, writer = await asyncio.open_connection(place.hostname, place.port or (443 if secure else 80), ssl=secure)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def _asked(
+    reader: Reader,
+    writer: Writer,
+    place: SplitResult,
+    shown: str,
+    method: str,
+    content: bytes,
+    limit: int,
+    headers: Mapping[str, str],
+) -> HttpAnswer:
     import h11
 
     exchange = h11.Connection(h11.CLIENT)
     usual = {"Host": place.netloc, "Accept": "*/*", "Connection": "close"}
+    usual |= {"Content-Length": str(len(content))} if content else {}
     target = f"{place.path or '/'}{'?' + place.query if place.query else ''}"
-    status, body = 0, bytearray()
+    status, after, body = 0, None, bytearray()
     try:
-        request = h11.Request(method="GET", target=target, headers=[*(usual | dict(headers or {})).items()])
-        for event in (request, h11.EndOfMessage()):
+        request = h11.Request(method=method, target=target, headers=[*(usual | dict(headers)).items()])
+        for event in (request, *([h11.Data(data=content)] if content else []), h11.EndOfMessage()):
             writer.write(exchange.send(event) or b"")
         while True:
             match exchange.next_event():
-                case h11.Response(status_code=status):
-                    pass
+                case h11.Response(status_code=status, headers=told):
+                    after = _seconds(dict(told.raw_items()))
                 case h11.Data(data=data):
                     body += data
                     if len(body) > limit:
                         raise EndpointError(f"{shown} answers with more than {limit >> 20} MiB.")
                 case h11.EndOfMessage():
-                    return HttpAnswer(status, bytes(body))
+                    return HttpAnswer(status, bytes(body), after)
                 case h11.NEED_DATA:
                     data = await reader.read(_CHUNK)
                     if not data and exchange.their_state is h11.SEND_RESPONSE:
@@ -86,3 +133,9 @@ async def get_over(
         raise EndpointError(f"{shown} cannot be asked: it holds what HTTP does not allow.") from None
     except h11.RemoteProtocolError as error:
         raise EndpointError(f"{shown} does not speak HTTP: {clean(str(error))}.") from error
+
+
+def _seconds(headers: Mapping[bytes, bytes]) -> float | None:
+    """What ``Retry-After`` says; None where it is not said, or as a date."""
+    said = {name.lower(): value for name, value in headers.items()}.get(b"retry-after", b"")
+    return float(said) if said.isdigit() and len(said) < 10 else None

@@ -186,6 +186,41 @@ class Arguments(Mapping[str, Scalar]):
 
 
 @dataclass(frozen=True, slots=True)
+class Handling:
+    """How a model is taken out of service and brought back: the operator's own commands, as templates, and times.
+
+    The commands run on the model's host, and are such as may be repeated.
+    """
+
+    drain: str | None = None
+    """Tells the model, before its stop, to take no new requests."""
+    drain_seconds: float | None = None
+    """How long its stop waits for requests at most; None = as usual."""
+    router_remove: str | None = None
+    """Takes it out of the router, before its stop."""
+    router_add: str | None = None
+    """Puts it into the router, once it serves."""
+    router_reload: str | None = None
+    """Makes the router see either."""
+    health: str | None = None
+    """Succeeds once it really serves: one token, one embedding, by its own endpoint."""
+    warmup: str | None = None
+    """What it is asked once it serves, before the router sends it anything."""
+    start_seconds: float | None = None
+    """How long its start may take; None = three times as long as reckoned, and two minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What a model must keep where it is made smaller so that others fit."""
+
+    length: int | None = None
+    """Tokens of a sequence; None = as many as it has."""
+    concurrency: float = 1.0
+    """Sequences of that length its cache holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A named entry of the fleet file."""
 
@@ -210,6 +245,11 @@ class Model:
     memory_bytes: int | None = None
     """Memory declared by the operator, per GPU."""
     enabled: bool = True
+    pinned: bool = False
+    """Whether it stays where it is when the fleet is rebalanced."""
+    least: Least | None = None
+    """What it keeps when the fleet is rebalanced; None where its arguments stay as they are."""
     note: str | None = None
+    handling: Handling = Handling()
     ignored: tuple[tuple[str, str], ...] = ()
     """Findings that do not count for it: (code, why not)."""

@@ -283,6 +283,23 @@ class EngineReading:
     """The engine's own word: ``auto``, ``fp8`` …"""
 
 
+@dataclass(frozen=True, slots=True)
+class Cordon:
+    """Why nothing new is placed on a GPU."""
+
+    who: str
+    """``user@machine``."""
+    why: str
+    """May be empty."""
+    at: float
+    """Unix seconds, by that machine's clock."""
+
+    @property
+    def words(self) -> str:
+        """For people: ``cordoned by ops@desk: fan to be changed``."""
+        return f"cordoned by {self.who}" + (f": {self.why}" if self.why else "")
+
+
 class Link(StrEnum):
     """How fresh a host's readings are."""
 
@@ -308,9 +325,15 @@ class HostSnapshot:
     """By model name."""
     engines: Mapping[str, EngineReading] = field(default_factory=lambda: MappingProxyType({}))
     """By model name."""
+    cordons: Mapping[str, Cordon] = field(default_factory=lambda: MappingProxyType({}))
+    """By PCI address; under no address, that of the whole host."""
     remarks: tuple[str, ...] = ()
     """What an operator should know though it is no failure, as sentences: a reboot, settings of ssh not obeyed."""
     starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
     """The newest start of each model that came up and could be read, by name."""
     failures: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
     """The newest that did not come up, by name."""
+
+    def cordon(self, pci: str) -> Cordon | None:
+        """Why nothing new is placed on that GPU; None where it may be."""
+        return self.cordons.get(pci) or self.cordons.get("")

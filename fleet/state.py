@@ -9,11 +9,11 @@ from typing import Any
 
 from fleet.estimate import Estimate
 from fleet.findings import Finding
-from fleet.findings.assess import Assessment
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.inventory import Host, Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import (
+    Cordon,
     EngineReading,
     EngineWord,
     GpuIdentity,
@@ -82,6 +82,8 @@ class GpuState:
     note: str | None = None
     strangers: tuple[ProcessReading, ...] = ()
     """Processes that hold memory here and belong to no model of the fleet, the largest first."""
+    cordon: Cordon | None = None
+    """Why nothing new is placed here; None where it may be."""
     unheld_bytes: int | None = None
     """Used memory that no process holds: the driver's own, and what it has not taken back. None where it is
     not known who holds what: before a reading, and where an exporter tells it."""
@@ -126,6 +128,8 @@ class HostState:
     """What an operator should know of it though it is no failure, as sentences."""
     exporter: str | None = None
     """Who tells its readings in place of a probe: `HostReading.exporter`."""
+    production: bool = False
+    """Whether it serves production."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +229,15 @@ def _host_state(
                 outlook=assessment.outlooks[gpu],
                 models=(*placed, *strays),
                 note=host.notes.get(gpu.index),
+                cordon=snapshot.cordon(reading.identity.pci) if reading else None,
                 strangers=_strangers(reading, snapshot.reading, services),
                 unheld_bytes=_unheld_bytes(reading, snapshot.reading),
             )
         )
     age = None if snapshot.read_at is None else max(0.0, now - snapshot.read_at)
-    return HostState(host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks, exporter)
+    return HostState(
+        host.name, snapshot.link, snapshot.reason, age, tuple(gpus), snapshot.remarks, exporter, host.production
+    )
 
 
 def _strangers(
@@ -328,6 +335,7 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "remarks": list(host.remarks),
                 "age_seconds": None if host.age_seconds is None else round(host.age_seconds, 1),
                 "exporter": host.exporter,
+                "production": host.production,
                 "gpus": [_gpu_json(gpu) for gpu in host.gpus],
             }
             for host in state.hosts
@@ -398,5 +406,6 @@ def _gpu_json(gpu: GpuState) -> dict[str, Any]:
         "resetting": reading.resetting if reading else None,
         "throttling_percent": asdict(reading.throttling) if reading and reading.throttling else None,
         "memory_errors": asdict(reading.errors) if reading and reading.errors else None,
+        "cordoned": asdict(gpu.cordon) if gpu.cordon else None,
         "models": [model.name for model in gpu.models],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 KB, MB, GB, TB = 10**3, 10**6, 10**9, 10**12
 KiB, MiB, GiB, TiB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -12,6 +13,7 @@ _UNITS = {
 }  # fmt: skip
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_DAY_HOURS = re.compile(r"\s*([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)\s*")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
@@ -37,6 +39,33 @@ def parse_duration(text: str) -> float:
     if match is None or unit is None:
         raise ValueError(f"{text!r} is not a time span; write a number and s, min, h, d or w, such as 15min or 1h")
     return float(match[1]) * unit
+
+
+class DayHours(NamedTuple):
+    """Some hours of every day, in minutes since midnight; they may go on past it."""
+
+    begin: int
+    end: int
+
+    def holds(self, clock: str) -> bool:
+        """Whether that time of day, ``23:05``, is among them."""
+        hours, _, minutes = clock.partition(":")
+        now = 60 * int(hours) + int(minutes)
+        if self.begin <= self.end:
+            return self.begin <= now < self.end
+        return now >= self.begin or now < self.end
+
+    def __str__(self) -> str:
+        return "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in self)
+
+
+def parse_day_hours(text: str) -> DayHours:
+    """Hours of the day written ``22:00-06:00``. Raises ValueError, with a sentence, for anything else."""
+    match = _DAY_HOURS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} are no hours of the day; write them such as 22:00-06:00")
+    begin_hour, begin_minute, end_hour, end_minute = map(int, match.groups())
+    return DayHours(60 * begin_hour + begin_minute, 60 * end_hour + end_minute)
 
 
 def gib(size: int | float) -> str:

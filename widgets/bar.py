@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fleet.estimate import GpuShare
 from widgets.rows import Span
 
 
@@ -27,11 +28,21 @@ GLYPHS = {
     "over": "!",
     "free": "·",
 }
-"""The glyph of each kind; kinds are names of `Rows.STYLES` but for ``leaving`` and ``over``."""
+"""The glyph of each kind; kinds are names of `widgets.palette.STYLES` but for ``leaving`` and ``over``."""
 
 STYLES = {"leaving": "ghost"}
 
 LEGEND = ("weights", "kv-cache", "activations", "context", "other", "free")
+
+
+def share_parts(shares: Sequence[GpuShare], driver_bytes: int) -> list[Part]:
+    """What models and the driver take of one GPU, by kind."""
+    return [
+        Part("weights", sum(share.weights_bytes for share in shares)),
+        Part("kv-cache", sum(share.kv_cache_bytes for share in shares)),
+        Part("activations", sum(share.activations_bytes for share in shares)),
+        Part("context", sum(share.graphs_bytes + share.context_bytes for share in shares) + driver_bytes),
+    ]
 
 
 def bar(parts: Sequence[Part], total: int, cells: int) -> tuple[Span, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.geometry import Region
@@ -65,7 +66,8 @@ class Shelf(Rows):
         for item in self._items:
             here = item.name == self._selected
             spans.append(Span("▸" if here else " ", "accent"))
-            spans.append(Span(item.name, "strong" if here else "ghost" if item.staged else "dim"))
+            name = f"{item.name}+" if item.staged else item.name
+            spans.append(Span(name, "strong" if here else "ghost" if item.staged else "dim"))
             spans.append(Span(" "))
         key = legend()
         left = tuple(spans)
@@ -79,7 +81,7 @@ class Deck(Widget, can_focus=True):
     Deck { height: 1fr; layout: vertical; }
     Deck > VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
     Deck > VerticalScroll > Container { layout: grid; height: auto; }
-    Deck > #detail { display: none; height: 1fr; margin-top: 1; }
+    Deck > #detail { display: none; height: 1fr; }
     Deck.-lines > #detail { display: block; }
     """
 
@@ -136,8 +138,19 @@ class Deck(Widget, can_focus=True):
             heights = [str(height + (1 if row < spare else 0)) for row in range(rows)]
         else:
             heights = ["1"]
-            self.query_one(VerticalScroll).styles.height = min(len(self._panes), max(1, lines // 2))
+            shown = len(self._panes) if len(self._panes) <= lines - MINIMUM_PANE_HEIGHT else max(1, lines // 2)
+            self.query_one(VerticalScroll).styles.height = shown
+            self.query_one("#detail").styles.margin = (int(lines - shown > MINIMUM_PANE_HEIGHT), 0, 0, 0)
         grid.styles.grid_rows = " ".join(heights)
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the GPU under the mouse, and on the model where its row was meant."""
+        clicked, region = self.screen.get_widget_at(event.screen_x, event.screen_y)
+        if self._has_cursor and isinstance(clicked, GpuPane) and clicked in self._panes:
+            pane = self._panes.index(clicked)
+            row = clicked.row_at(event.screen_y - region.y)
+            named = [name for name in self._names_of(pane) if any(span.text == name for span in row)]
+            self.go_to(self._views[pane].gpu.gpu, named[0] if named else None)
 
     # what it shows
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 from fleet.findings import Finding, Severity
 from widgets.rows import Row, Rows, Span, fit
 
 SIGNS = {Severity.ERROR: ("✖", "error"), Severity.WARNING: ("⚠", "warning"), Severity.INFO: ("ℹ", "dim")}
+_NARROW = 80
+"""Cells below which columns are not aligned and words are not cut."""
 
 
 def finding_row(finding: Finding, cells: int, tense: str = "") -> Row:
     """One finding in one row; the sentence gives way to the fixes where both do not fit. Of the past it says another
     ``tense`` than its own."""
     sign, style = SIGNS[finding.severity]
+    subject = 17 if cells >= _NARROW else min(17, len(finding.subject) + 1)
     head = (
         Span(f" {sign} ", style),
         Span(f"{tense or finding.tense.upper():<8}", style),
         Span(f"{finding.code:<8}", "strong"),
-        Span(fit(finding.subject, 17), "text"),
+        Span(fit(finding.subject, subject), "text"),
     )
-    room = cells - 3 - 8 - 8 - 17
+    room = cells - 3 - 8 - 8 - subject
     fixes = "fix: " + " | ".join(fix.summary for fix in finding.fixes) if finding.fixes else ""
     text = finding.headline or finding.message
+    if cells < _NARROW:
+        return (*head, Span(fit(shorten(text, max(8, room), placeholder=" …"), room)))
     if len(text) + len(fixes) + 3 <= room:
         return (*head, Span(fit(text, room - len(fixes) - 1)), Span(fixes, "good"), Span(" "))
     short = f"fix: {finding.fixes[0].summary}" if finding.fixes else ""

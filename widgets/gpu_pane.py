@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import GpuOutlook
 from fleet.readings import Link
 from fleet.units import duration, gib
-from widgets.bar import Part, bar
+from widgets.bar import Part, bar, share_parts
 from widgets.model_rows import model_rows
 from widgets.pane_view import VERDICT_STYLES, PaneView, verdict_text
 from widgets.rows import Row, Rows, Span, ends, fit
@@ -30,33 +30,63 @@ def pane_rows(view: PaneView, width: int, height: int) -> list[Row]:
 
 
 def line_row(view: PaneView, width: int) -> Row:
-    """The whole GPU in one row, for small screens."""
-    reading = view.gpu.reading
-    heat = _heat(view)
-    marker = Span("▶" if view.is_cursor else " ", "accent")
-    names = " ".join(name for name, _ in view.gpu.outlook.shares) or "free"
-    if view.verdict:
-        tail = Span(fit(verdict_text(view.verdict), 16), VERDICT_STYLES[view.verdict.fit])
-    elif view.link in (Link.LIVE, Link.CONNECTING):
-        tail = Span(fit(names, 16), "text")
-    else:
-        tail = Span(fit(_age(view), 16), "warning")
-    cells = max(6, (width - 54) // 2)
-    live = gib(reading.used_bytes) if reading and reading.used_bytes is not None else "–"
-    est_total = _shown_outlook(view).peak_bytes
+    """The whole GPU in one row, for small screens; temperature and power give way to the bars."""
+    name = _short_name(view)
+    room = width - 25 - _TAIL_CELLS - len(name)
+    heat = fit(_heat(view), _HEAT_CELLS if room >= _HEAT_CELLS + 2 * _LEAST_BAR else 0)
+    cells = max(3, (room - len(heat)) // 2)
     row = (
-        marker,
-        Span(f"{view.gpu.gpu.index:<2}", "strong"),
-        Span(fit(heat, 11), "dim"),
+        Span("▶" if view.is_cursor else " ", "accent"),
+        Span(name, "production" if view.is_production else "strong"),
+        Span(heat, "dim"),
         Span(" est ", "dim"),
         *bar(_estimate_parts(view), view.gpu.total_bytes, cells),
-        Span(f"{gib(est_total):>6}"),
+        Span(f"{gib(_shown_outlook(view).peak_bytes):>6}"),
         Span(" live ", "dim"),
         *bar(_live_parts(view), view.gpu.total_bytes, cells),
-        Span(f"{live:>6} "),
-        tail,
+        Span(f"{_live(view):>6} "),
+        _line_tail(view),
     )
     return _dimmed(view, row)
+
+
+_HEAT_CELLS, _LEAST_BAR, _HOST_CELLS, _TAIL_CELLS = 11, 6, 8, 18
+
+
+def _short_name(view: PaneView) -> str:
+    """The GPU's name in a column of its own; a long host's name loses its middle, the index never."""
+    host, index = view.gpu.gpu.host, view.gpu.gpu.index
+    kept = host if len(host) <= _HOST_CELLS else f"{host[:3]}…{host[-_HOST_CELLS + 4 :]}"
+    name = (f"{kept}/{index}" if view.names_host else str(index)) + (" P" if view.is_production else "")
+    cells = _HOST_CELLS + 5 if view.names_host else 6 if view.is_production else 4
+    return fit(f"({name})" if view.is_faint else name, cells)
+
+
+def _live(view: PaneView) -> str:
+    return "–" if view.gpu.used_bytes is None else gib(view.gpu.used_bytes)
+
+
+def _line_tail(view: PaneView) -> Span:
+    """What is most worth knowing of the GPU beside its memory."""
+    if view.verdict:
+        return Span(fit(verdict_text(view.verdict), _TAIL_CELLS), VERDICT_STYLES[view.verdict.fit])
+    if view.gpu.cordon and view.link is Link.LIVE:
+        return Span(fit("cordoned", _TAIL_CELLS), "warning")
+    if view.link in (Link.LIVE, Link.CONNECTING):
+        return Span(fit(_names([name for name, _ in view.gpu.outlook.shares], _TAIL_CELLS) or "free", _TAIL_CELLS))
+    return Span(fit(_age(view), _TAIL_CELLS), "warning")
+
+
+def _names(names: Sequence[str], cells: int) -> str:
+    """As many of the names as fit, and how many more there are."""
+    for kept in range(len(names), 1, -1):
+        words = " ".join((*names[:kept], *([f"+{len(names) - kept}"] if kept < len(names) else ())))
+        if len(words) <= cells:
+            return words
+    if len(names) < 2:
+        return "".join(names)
+    more = f" +{len(names) - 1}"
+    return fit(names[0], min(len(names[0]), cells - len(more))) + more
 
 
 def _dimmed(view: PaneView, row: Row) -> Row:
@@ -71,11 +101,15 @@ def _title_row(view: PaneView, width: int) -> Row:
     frame = "border-cursor" if view.is_cursor else "border"
     left, line, right = "┍━┑" if view.is_cursor else "╭─╮"
     marker = Span(view.labels.get("", "▶" if view.is_cursor else " "), "key" if "" in view.labels else frame)
-    title = (Span(left, frame), marker, Span(f"{view.gpu.gpu.index} ", "strong"), *_title(view), Span(" "))
+    title = (Span(left, frame), marker, Span(f"{view.name} ", "strong"), *_production(view), *_title(view), Span(" "))
     used = sum(len(span.text) for span in title)
     if used > width - 1:
         return (*ends(title, (), width - 1), Span(right, frame))
     return (*title, Span(line * (width - used - 1) + right, frame))
+
+
+def _production(view: PaneView) -> Row:
+    return (Span("PROD", "production"),) if view.is_production else ()
 
 
 def _title(view: PaneView) -> Row:
@@ -86,7 +120,8 @@ def _title(view: PaneView) -> Row:
     pci = view.gpu.pci
     name = Span(f" {view.gpu.accelerator}" + (f" {pci[5:10]}" if pci else ""))
     after = (Span(" AFTER", "ghost"),) if view.show_after and view.after else ()
-    return (name, Span("  " + _heat(view), "dim"), *after)
+    cordoned = (Span("  cordoned", "warning"),) if view.gpu.cordon else ()
+    return (name, *cordoned, Span("  " + _heat(view), "dim"), *after)
 
 
 def _heat(view: PaneView) -> str:
@@ -114,7 +149,7 @@ def _estimate_row(view: PaneView, inner: int) -> Row:
     figures = f"{gib(outlook.peak_bytes):>6}/{gib(outlook.total_bytes)}"
     cells = max(4, inner - 5 - len(figures) - 1)
     return (
-        Span("est  ", "dim"),
+        Span("est→ " if view.after else "est  ", "dim"),
         *bar(_estimate_parts(view), outlook.total_bytes, cells),
         Span(" "),
         Span(figures, "ghost" if view.after and style == "strong" else style),
@@ -123,8 +158,7 @@ def _estimate_row(view: PaneView, inner: int) -> Row:
 
 def _live_row(view: PaneView, inner: int) -> Row:
     gpu = view.gpu
-    used = "     –" if gpu.used_bytes is None else f"{gib(gpu.used_bytes):>6}"
-    figures = f"{used}/{gib(gpu.total_bytes)}"
+    figures = f"{_live(view):>6}/{gib(gpu.total_bytes)}"
     cells = max(4, inner - 5 - len(figures) - 1)
     return (
         Span("live ", "dim"),
@@ -140,12 +174,7 @@ def _estimate_parts(view: PaneView) -> list[Part]:
     ghosts = view.after if view.after and not view.show_after else None
     coming = dict(ghosts.shares) if ghosts else {}
     kept = [share for name, share in outlook.shares if ghosts is None or coming.get(name) == share]
-    parts = [
-        Part("weights", sum(share.weights_bytes for share in kept)),
-        Part("kv-cache", sum(share.kv_cache_bytes for share in kept)),
-        Part("activations", sum(share.activations_bytes for share in kept)),
-        Part("context", sum(share.graphs_bytes + share.context_bytes for share in kept) + outlook.driver_bytes),
-    ]
+    parts = share_parts(kept, outlook.driver_bytes)
     if ghosts:
         parts += _ghost_parts(view.gpu.outlook, ghosts)
     return parts

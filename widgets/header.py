@@ -48,12 +48,15 @@ def _hosts(state: FleetState) -> list[Span]:
         age = f" {duration(host.age_seconds or 0)}" if late else ""
         return [
             Span(f"   {host.name} "),
+            *((Span("PROD", "production"), Span(" ")) if host.production else ()),
             Span(f"{host.link}{age}", _LINK_STYLES[host.link]),
             Span(f"   {len(host.gpus)} GPUs"),
         ]
     live = sum(host.link is Link.LIVE for host in state.hosts)
     style = "good" if live == len(state.hosts) else "error"
-    return [Span(f"   {live} of {len(state.hosts)} hosts live", style), Span(f"   {len(state.gpus)} GPUs")]
+    spans = [Span(f"   {live} of {len(state.hosts)} hosts live", style), Span(f"   {len(state.gpus)} GPUs")]
+    production = sum(host.production for host in state.hosts)
+    return [*spans, Span("   "), Span(f"{production} PROD", "production")] if production else spans
 
 
 def _models(state: FleetState) -> list[Span]:

@@ -68,9 +68,10 @@ def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
     figure = gib(used) if used is not None else f"~{gib(share.total_bytes)}" if share else "–"
     word, style = _word(view, model)
     here = view.selected == model.name
-    name = Span(model.name, "strong" if here else "text")
+    is_faint = model.name in view.faint
+    name = Span(f"({model.name})" if is_faint else model.name, "strong" if here else "text")
     head = ends((_marker(view, model.name), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
-    if model.name in view.faint:
+    if is_faint:
         head = tuple(Span(span.text, "dim") for span in head)
     details = [_measured(model, used, share), _pace(model.engine), _cache(model.estimate), _arguments(model.model.args)]
     return [head, *(ends(detail, (), cells) for detail in details if detail)]

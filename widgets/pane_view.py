@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from fleet.findings.placement import GpuOutlook
+from fleet.findings.assessment import GpuOutlook
 from fleet.planning.carry import Fit, Verdict
 from fleet.readings import Link
 from fleet.state import GpuState
@@ -18,6 +18,7 @@ VERDICT_STYLES = {
     Fit.SHORT: "error",
     Fit.REFUSED: "error",
     Fit.PARTITION: "dim",
+    Fit.CORDONED: "dim",
     Fit.HERE: "dim",
 }
 
@@ -39,11 +40,21 @@ class PaneView:
     show_after: bool = False
     """Draw the placement after the draft instead of the ghosts of its changes."""
     faint: frozenset[str] = frozenset()
-    """Models that a filter leaves out."""
+    """Models that a filter leaves out; as everything left out they are put in parentheses, and dimmed."""
     is_faint: bool = False
     """Whether a filter leaves out everything here."""
+    names_host: bool = False
+    """Whether the GPU is shown with the name of its host: there are several."""
+    is_production: bool = False
+    """Whether the host serves production."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """While jumping: the letter of each model, and under the empty name that of the GPU."""
+
+    @property
+    def name(self) -> str:
+        """The GPU as the deck calls it: ``3``, or ``gpu01/3`` where there are several hosts."""
+        name = str(self.gpu.gpu) if self.names_host else str(self.gpu.gpu.index)
+        return f"({name})" if self.is_faint else name
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -59,5 +70,7 @@ def verdict_text(verdict: Verdict) -> str:
             return "✗ refused"
         case Fit.PARTITION:
             return "⛔ partition"
+        case Fit.CORDONED:
+            return "⛔ cordoned"
         case Fit.HERE:
             return "is here"

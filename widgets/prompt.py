@@ -24,6 +24,7 @@ class Prompt(Horizontal):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", show=False, id="prompt.cancel"),
+        Binding("tab", "complete", show=False, id="prompt.complete", priority=True),
         Binding("up", "older", show=False, id="prompt.older", priority=True),
         Binding("down", "newer", show=False, id="prompt.newer", priority=True),
     ]
@@ -98,6 +99,12 @@ class Prompt(Horizontal):
         """Hide, and tell."""
         self.close()
         self.post_message(self.Cancelled(self._sign))
+
+    def action_complete(self) -> None:
+        """Take the suggestion."""
+        line = self.query_one(Input)
+        line.action_end()
+        line.action_cursor_right()
 
     def action_older(self) -> None:
         """What was submitted before."""

@@ -6,8 +6,8 @@ widget compares what it would draw with what it drew and marks only the differen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -16,13 +16,15 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from widgets.palette import palette
+
 
 class Span(NamedTuple):
     """A run of text in one style. The text is data: it is drawn as it is, never read as markup."""
 
     text: str
     style: str = "text"
-    """One of `Rows.STYLES`."""
+    """One of `widgets.palette.STYLES`."""
 
 
 Row = tuple[Span, ...]
@@ -58,38 +60,14 @@ def ends(left: Row, right: Row, cells: int) -> Row:
 class Rows(Widget, can_focus=False):
     """Base of the widgets that draw rows. Subclasses implement `compose_rows` and call `redraw` when data changes."""
 
-    STYLES: ClassVar[dict[str, str]] = {
-        "text": "color: $foreground;",
-        "strong": "color: $foreground; text-style: bold;",
-        "dim": "color: $text-muted;",
-        "good": "color: $success;",
-        "warning": "color: $warning; text-style: bold;",
-        "error": "color: $error; text-style: bold;",
-        "accent": "color: $accent; text-style: bold;",
-        "border": "color: $border-blurred;",
-        "border-cursor": "color: $accent; text-style: bold;",
-        "weights": "color: $primary;",
-        "kv-cache": "color: $secondary;",
-        "activations": "color: $warning;",
-        "context": "color: $text-muted;",
-        "live": "color: $success;",
-        "other": "color: $error;",
-        "ghost": "color: $accent; text-style: bold;",
-        "free": "color: $border-blurred;",
-        "selected": "text-style: reverse;",
-        "key": "color: $accent; text-style: bold;",
-    }
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"rows--{name}" for name in STYLES}
-    DEFAULT_CSS = "\n".join(
-        ["Rows { height: auto; color: $foreground; }"]
-        + [f"Rows .rows--{name} {{ {css} }}" for name, css in STYLES.items()]
-        + ["Rows:ansi .rows--dim, Rows:ansi .rows--context, Rows:ansi .rows--free { text-style: dim; }"]
-    )
+    DEFAULT_CSS = "Rows { height: auto; color: $foreground; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: list[Row] = []
-        self._strips: list[Strip] = []
+        self._strips: dict[int, Strip] = {}
+        self._look: tuple[Style, Mapping[str, Style]] | None = None
+        self._is_grey = False
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
         """The rows to draw in a widget of that many cells and lines; ``height`` is 0 while the height is automatic."""
@@ -106,27 +84,38 @@ class Rows(Widget, can_focus=False):
         changed = [y for y in range(max(len(old), len(rows))) if old[y : y + 1] != rows[y : y + 1]]
         if not changed:
             return
-        strips = self._strips
-        self._strips = [
-            strips[y] if y < len(strips) and rows[y : y + 1] == old[y : y + 1] else self._strip(rows[y], size.width)
-            for y in range(len(rows))
-        ]
+        for y in changed:
+            self._strips.pop(y, None)
         if len(old) != len(rows) and self.styles.is_auto_height:
             self.refresh(layout=True)
         else:
             self.refresh(*(Region(0, y, size.width, 1) for y in changed))
 
-    def _strip(self, row: Row, cells: int) -> Strip:
-        base = self.rich_style
-        segments = [Segment(span.text, base + self._style(span.style)) for span in row if span.text]
-        return Strip(segments).adjust_cell_length(cells, base)
+    def grey(self, grey: bool) -> None:
+        """Draw in grey, or in colours again."""
+        if grey != self._is_grey:
+            self._is_grey = grey
+            self._redraw_all()
 
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"rows--{name}", partial=True)
+    def row_at(self, y: int) -> Row:
+        """The row drawn in that line."""
+        return self._rows[y] if 0 <= y < len(self._rows) else ()
 
     def render_line(self, y: int) -> Strip:
-        """The strip of one line."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+        """The strip of one line, made when it is first seen: most rows of a large deck are scrolled away."""
+        if y >= len(self._rows):
+            return Strip.blank(self.size.width, self.rich_style)
+        if y not in self._strips:
+            self._strips[y] = self._strip(self._rows[y])
+        return self._strips[y]
+
+    def _strip(self, row: Row) -> Strip:
+        base, styles = self._look = self._look or self._look_now()
+        segments = [Segment(span.text, base + styles[span.style]) for span in row if span.text]
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _look_now(self) -> tuple[Style, Mapping[str, Style]]:
+        return self.rich_style, palette(self.app.current_theme, grey=self._is_grey)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as there are rows."""
@@ -137,11 +126,12 @@ class Rows(Widget, can_focus=False):
         self._redraw_all()
 
     def notify_style_update(self) -> None:
-        """Colours changed: every strip is stale."""
+        """Styles were applied anew: where colours changed, every strip is stale."""
         super().notify_style_update()
-        self._redraw_all()
+        if self._look is not None and self._look != self._look_now():
+            self._redraw_all()
 
     def _redraw_all(self) -> None:
-        self._rows, self._strips = [], []
+        self._rows, self._strips, self._look = [], {}, None
         self.redraw()
         self.refresh()

@@ -8,6 +8,7 @@ from pathlib import Path
 from console.applying import add_apply_options, apply_changes, apply_plan_file, remove_overlays
 from console.drafting import add_change_options, read_changes
 from console.fleets import add_fleet_options, choose_fleet
+from console.rebalancing import add_rebalance_options, read_evacuated, wants_rebalancing
 from fleet.errors import UsageError
 
 
@@ -15,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``gpudeck apply``."""
     add_fleet_options(parser)
     add_change_options(parser)
+    add_rebalance_options(parser)
     add_apply_options(parser)
     parser.add_argument("--plan", type=Path, metavar="FILE", help="carry out a plan made by `gpudeck plan --json`")
     parser.add_argument("--resume", action="store_true", help="carry on an unfinished rollout")
@@ -35,13 +37,16 @@ def run(options: argparse.Namespace) -> int:
         return resume(inventory, back=options.rollback, take_over=options.take_over)
     changes = read_changes(options, inventory)
     if options.remove_overlays:
-        if changes or options.plan is not None:
+        if changes or options.plan is not None or wants_rebalancing(options):
             raise UsageError("--remove-overlays goes with no other change.")
         return remove_overlays(inventory, options)
+    read_evacuated(options, inventory)
     if options.plan is not None:
-        if changes:
+        if changes or wants_rebalancing(options):
             raise UsageError("--plan FILE and changes do not go together.")
         return apply_plan_file(inventory, options.plan, options)
-    if not changes:
-        raise UsageError("There is nothing to apply.", "Name a change: --move, --set, --enable or --disable.")
+    if not changes and not wants_rebalancing(options):
+        raise UsageError(
+            "There is nothing to apply.", "Name a change: --move, --set, --enable or --disable; or --rebalance."
+        )
     return apply_changes(inventory, changes, options)

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.commands.console import add_plain_option, run_plain
 from fleet.errors import Exit
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="only serve the simulated host, and write DIR/fleet.yaml and DIR/ssh_config; ends with Ctrl-C",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the simulated noise; 0 by default")
+    add_plain_option(parser)
     parser.add_argument("--print-fleet", action="store_true", help="print the fleet file and start nothing")
 
 
@@ -43,19 +45,24 @@ def run(options: argparse.Namespace) -> int:
     from console.terminal import require_terminal
     from fleet.simulator.child import start_demo
 
-    require_terminal()
+    if not options.plain:
+        require_terminal()
     with start_demo(seed=options.seed) as demo:
         from console.session import Session
+        from console.settings_file import own_settings
 
+        settings, remark = own_settings()
         session = Session(_fleet_in(demo.directory), state_folder=demo.directory / "state")
+        if options.plain:
+            return run_plain(session, demo.ready())
         if options.wall:
             from console.wall import WallApp
 
-            WallApp(session, ready=demo.ready()).start()
+            WallApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
         else:
             from console.app import GpudeckApp
 
-            GpudeckApp(session, ready=demo.ready()).start()
+            GpudeckApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
     return Exit.DONE
 
 

@@ -8,6 +8,7 @@ import asyncio
 from console.fleets import add_fleet_options, choose_fleet
 from fleet.errors import Exit, UsageError
 from fleet.inventory import Host, Inventory
+from fleet.secrets import masked
 from fleet.services import Service
 from fleet.services.registry import service_of
 from fleet.ssh.connection import HostConnection
@@ -39,7 +40,7 @@ async def _print(probe: ProbeOnly, service: Service, become: str, lines: int, fo
         if follow:
             async with probe.follow(await following(probe, service, lines, become)) as new_lines:
                 async for line in new_lines:
-                    print(clean(line, LINE_LIMIT), flush=True)
+                    print(masked(clean(line, LINE_LIMIT)), flush=True)
             return Exit.DONE
         print("\n".join(clean_lines(await read_log(probe, service, lines, become), LINE_LIMIT)))
     finally:

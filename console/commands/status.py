@@ -11,6 +11,7 @@ from console.fleets import add_fleet_options, choose_fleet
 from console.prometheus_text import page
 from console.session import Session
 from fleet.errors import Exit, UsageError
+from fleet.inventory import Inventory
 from fleet.readings import Link
 from fleet.state import FleetState, status_json
 from fleet.units import duration, gib
@@ -30,6 +31,11 @@ def run(options: argparse.Namespace) -> int:
     if options.watch and options.format == "prometheus":
         raise UsageError("A scrape page is of one moment: --watch does not go with --format prometheus.")
     return asyncio.run(_run(Session(choose_fleet(options)), options))
+
+
+def print_status(inventory: Inventory) -> int:
+    """Print one frame as text; exit 3 where a host was not reached."""
+    return asyncio.run(_run(Session(inventory), argparse.Namespace(json=False, format="text", watch=False)))
 
 
 async def _run(session: Session, options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
 from console.keys import Where, keys
+from console.textual_private import rebind
 from widgets.hints import Hints
 
 if TYPE_CHECKING:
@@ -28,12 +29,16 @@ class OfConsole(DOMNode):
         """The operator's session."""
         return self.console.session
 
+    def on_mount(self) -> None:
+        """Take the keys that the settings say. Textual calls this beside a screen's own `on_mount`."""
+        rebind(self, self.console.settings.keys)
+
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""
 
     def hint(self, where: Where) -> None:
         """Show the keys of that place in the last line."""
-        found = [(key.shown, key.label) for key in keys(where) if key.hint]
+        found = [(key.shown, key.label) for key in keys(where, changed=self.console.settings.keys) if key.hint]
         self.query_one(Hints).show_keys(found)
 
     def say(self, message: str, style: str = "text") -> None:

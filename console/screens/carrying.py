@@ -8,6 +8,7 @@ from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.model import GpuId, Model
 from fleet.planning.carry import Verdict, best_fit, drop, verdict
+from fleet.planning.cordons import cordoned
 from widgets.deck import Deck
 from widgets.pane_view import verdict_text
 
@@ -57,7 +58,8 @@ class CarryingScreen(ConsoleScreen):
         if model is None:
             return
         drafted, totals = self.session.drafted(), self.session.totals
-        verdicts = {gpu: verdict(drafted, model, gpu, totals, self.session.starts) for gpu in drafted.gpu_ids}
+        starts, closed = self.session.starts, cordoned(self.session.board.snapshots)
+        verdicts = {gpu: verdict(drafted, model, gpu, totals, starts, closed) for gpu in drafted.gpu_ids}
         deck = self.query_one(Deck)
         self._carry = Carry(model, deck.gpu, verdicts)
         deck.carry(True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from string import ascii_lowercase
+from string import ascii_letters, digits
 from typing import ClassVar
 
 from textual import events
@@ -12,8 +12,9 @@ from textual.binding import BindingType
 from console.deck_views import Doing, pane_views
 from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
-from console.screens.carrying import CarryingScreen
-from console.screens.rewinding import TIME, RewindingScreen, grey_css
+from console.rewind import NOT_THERE
+from console.screens.commanding import CommandingScreen
+from console.screens.rewinding import TIME, RewindingScreen
 from fleet.findings import Finding
 from fleet.inventory.changes import Disable, Enable, Restart
 from fleet.model import GpuId, Model
@@ -29,11 +30,10 @@ from widgets.prompt import Prompt
 FILTER = "/"
 
 
-class DeckScreen(CarryingScreen, RewindingScreen):
+class DeckScreen(CommandingScreen, RewindingScreen):
     """Every GPU as a pane under one cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING, Where.PAST)]
-    DEFAULT_CSS = grey_css("DeckScreen", "Deck Rows", "FindingsList")
     _ONLY_CARRYING = frozenset({"next_fit", "best_fit", "drop", "put_back"})
     _ALSO_CARRYING = frozenset({"go", "gpu", "help"})
 
@@ -81,7 +81,7 @@ class DeckScreen(CarryingScreen, RewindingScreen):
 
     def show_deck(self) -> None:
         """Show what there is again."""
-        self.grey()
+        self.grey("Deck Rows, FindingsList")
         self.query_one(Deck).show(self._views(), self._shelf())
         self.query_one(Header).show(self._state, self.console.time_of_day(), self.console.past_words)
         self.query_one(FindingsList).show(self._findings(), tense="THEN" if self.past else "")
@@ -167,7 +167,7 @@ class DeckScreen(CarryingScreen, RewindingScreen):
         self.show_deck()
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
-        """Keep the filter, or go to the time."""
+        """Back to the deck; a filter is kept, and a time gone to."""
         event.stop()
         self.query_one(Deck).focus()
         self.show_deck()
@@ -175,7 +175,7 @@ class DeckScreen(CarryingScreen, RewindingScreen):
             self.go_to_time(event.text)
 
     def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
-        """No filter."""
+        """Back to the deck; a filter is taken away."""
         if event.sign == FILTER:
             self._filter, self._filter_text = None, ""
         self.query_one(Deck).focus()
@@ -184,7 +184,7 @@ class DeckScreen(CarryingScreen, RewindingScreen):
     def action_jump(self) -> None:
         """Show a letter at every model, and go where the next key says."""
         targets = self.query_one(Deck).targets()
-        self._labels = dict(zip(targets, ascii_lowercase, strict=False))
+        self._labels = dict(zip(targets, ascii_letters + digits, strict=False))
         self.console.message = ("press the letter to go there", "accent")
         self.show_deck()
 
@@ -208,8 +208,15 @@ class DeckScreen(CarryingScreen, RewindingScreen):
     def chosen_model(self) -> Model | None:
         """The model under the cursor as the draft has it, if it may be changed; else a word to the operator."""
         name = self._named()
-        model = self.session.drafted().model(name) if name else None
-        if model is None or model.place is None:
+        return self.changeable(name) if name else None
+
+    def changeable(self, name: str) -> Model | None:
+        """That model as the draft has it, unless its host is not read, or is the past: then a word to the operator."""
+        if self.past:
+            self.console.tell(NOT_THERE, "warning")
+            return None
+        model = self.session.drafted().model(name)
+        if model.place is None:
             return model
         host = self._state.host(model.place.host)
         if host.link in (Link.LIVE, Link.CONNECTING):
@@ -271,6 +278,10 @@ class DeckScreen(CarryingScreen, RewindingScreen):
             self.console.open_findings()
         else:
             self.console.tell("Nothing is wrong: there are no findings.", "good")
+
+    def action_rebalance(self) -> None:
+        """Look for a placement in which everything fits, over the draft."""
+        self.console.open_rebalance()
 
     def action_plan(self) -> None:
         """Turn the draft into steps."""

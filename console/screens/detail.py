@@ -15,7 +15,6 @@ from console.memory_table import memory_table
 from console.origins import LEGEND, MARKS, start_words
 from console.screens.base import ConsoleScreen
 from console.screens.recorded import Recorded
-from console.screens.rewinding import grey_css
 from fleet.history.values import Kind, Subject
 from fleet.live.drift import differences
 from fleet.model import GpuId
@@ -35,7 +34,7 @@ class DetailScreen(ConsoleScreen):
     """A GPU, zoomed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DETAIL)]
-    DEFAULT_CSS = "DetailScreen VerticalScroll { height: 1fr; padding: 0 1; }\n" + grey_css("DetailScreen", "#detail")
+    DEFAULT_CSS = "DetailScreen VerticalScroll { height: 1fr; padding: 0 1; }"
 
     def __init__(self, gpu: GpuId) -> None:
         super().__init__()
@@ -52,7 +51,7 @@ class DetailScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Show it."""
-        self.set_class(self.console.rewind.past is not None, "-past")
+        self.query_one("#detail", Paragraphs).grey(self.console.rewind.past is not None)
         self.hint(Where.DETAIL)
         self.query_one(VerticalScroll).focus()
         self.show_state()

@@ -1,4 +1,4 @@
-"""Editing a model's arguments, one at a time, estimated at every keystroke."""
+"""The edit form: every argument that decides a model's memory, estimated at every keystroke."""
 
 from __future__ import annotations
 
@@ -6,31 +6,49 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
-from textual.widgets import Input
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Label
 
+from console.edit_rows import faded, field_row, head_row, idle_rows, placeholder, said_row, scale_row, verdict_rows
+from console.form import Field, Form, form
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
-from fleet.arguments import Argument, argument, arguments
+from console.sliders import fit, fits, has_steps, slider, stepped, trial_of
 from fleet.errors import UsageError
-from fleet.estimate import Estimate, Outcome
-from fleet.findings import Severity
-from fleet.findings.assess import Assessment
-from fleet.inventory.changes import SetArgument
-from fleet.model import Model, Scalar
-from fleet.units import count, gib_text
-from widgets.findings_list import SIGNS
+from fleet.estimate.trial import Trial
+from fleet.estimate.untold import untold
+from fleet.findings.assessment import Assessment
+from fleet.inventory.changes import sentence
+from fleet.model import Model
 from widgets.hints import Hints
-from widgets.paragraphs import Builder, Paragraphs, paragraph, sentence
-from widgets.rows import Row, Span, fit
+from widgets.paragraphs import Paragraphs, paragraph
+from widgets.rows import Row, Span
+from widgets.value_line import ValueLine
+from widgets.window import Window
+
+_TALL = 36
+"""Lines of a screen that has room for the bars of several GPUs."""
+
+
+_SMALL = 22
+"""Lines below which there is no room for bars at all."""
+_BELOW_FIELDS = 19
+"""Lines of the dialog besides its arguments: its frame, the line being typed, and a long verdict."""
 
 
 class EditScreen(ConsoleDialog):
-    """Choose an argument with the arrows, type its value, stage it with enter. An empty value takes it away."""
+    """Choose an argument with the arrows, type its value, stage all that is typed with enter.
+
+    An emptied value takes the argument away. Nothing is staged before enter, so escape forgets what was typed.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.EDIT)]
     DEFAULT_CSS = """
-    EditScreen Input { border: tall $accent; height: 3; }
+    EditScreen > Vertical { height: 100%; max-height: 36; }
+    EditScreen #verdict { height: 1fr; }
+    EditScreen Window { max-height: 30vh; }
+    EditScreen Horizontal { height: 1; background: $panel; }
+    EditScreen Label { width: 26; color: $accent; text-style: bold; padding-left: 2; }
     """
 
     def __init__(self, model: str) -> None:
@@ -39,44 +57,60 @@ class EditScreen(ConsoleDialog):
         self._index = 0
 
     def compose(self) -> ComposeResult:
-        """The arguments, the line being typed, the verdict."""
+        """The arguments, the line being typed with where it lies, the verdict."""
+        self._form: Form = form(self._model)
+        self._after: Assessment = self.session.what_if()
         with Vertical():
-            yield Paragraphs(id="arguments")
-            yield Input(select_on_focus=False)
+            yield Paragraphs(self._title, id="title")
+            yield Window(id="arguments")
+            with Horizontal():
+                yield Label(markup=False)
+                yield ValueLine()
+            yield Paragraphs(id="scale")
             yield Paragraphs(id="verdict")
         yield Hints()
 
     def on_mount(self) -> None:
         """Start at the first argument."""
         self.hint(Where.EDIT)
+        self.query_one(Vertical).styles.max_height = len(self._form.fields) + _BELOW_FIELDS
         self._choose(0)
-        self.query_one(Input).focus()
+        self.query_one(ValueLine).focus()
 
     @property
     def _model(self) -> Model:
         return self.session.drafted().model(self._model_name)
 
-    def _arguments(self) -> list[Argument]:
-        model = self._model
-        known = list(arguments(model.engine.name))
-        flags = {known_argument.flag for known_argument in known}
-        return known + [argument(model.engine.name, flag) for flag in model.args if flag not in flags]
+    @property
+    def _field(self) -> Field:
+        return self._form.fields[self._index]
 
-    def _choose(self, index: int) -> None:
-        choices = self._arguments()
-        self._index = max(0, min(len(choices) - 1, index))
-        value = self._model.args.get(choices[self._index].flag) if choices else None
-        line = self.query_one(Input)
-        line.value = _text(value)
-        line.cursor_position = len(line.value)
-        self._show()
+    @property
+    def _trial(self) -> Trial:
+        return trial_of(self._after, self._model_name, self.session.starts.get(self._model_name))
+
+    # keys
 
     def action_go(self, step: int) -> None:
         """The next argument, or the one before."""
         self._choose(self._index + step)
 
-    def on_input_changed(self) -> None:
+    def action_step(self, way: int) -> None:
+        """The next value of the argument, or the one before."""
+        text = stepped(self._trial, self._field, way)
+        if text is not None:
+            self._give(text)
+
+    def action_fit(self) -> None:
+        """Give the argument what fits best, and say what that is."""
+        found = fit(self._trial, self._field)
+        if found.text is not None:
+            self._give(found.text)
+        self.say(found.sentence, "good" if found.text is not None else "warning")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
         """Estimate again."""
+        self._form = self._form.typed(self._index, event.value)
         self._show()
 
     def on_input_submitted(self) -> None:
@@ -84,87 +118,92 @@ class EditScreen(ConsoleDialog):
         self.action_stage()
 
     def action_stage(self) -> None:
-        """Stage the value as typed."""
-        try:
-            change = self._typed()
-        except ValueError as error:
-            self.query_one(Hints).say(str(error), "error")
+        """Stage everything typed; a field that is wrong is gone to instead."""
+        wrong = self._form.wrong
+        if wrong is not None:
+            problem = self._form.fields[wrong].problem
+            self._choose(wrong)
+            self.say(problem, "error")
             return
-        if change is None or self._model.args.get(change.flag) == change.value:
-            self.query_one(Hints).say("Nothing changed.")
+        changes = self._form.changes
+        if not changes:
+            self.say("Nothing changed.")
             return
-        self.console.stage(change)
-        self.query_one(Hints).say(f"staged: {change.flag} {_text(change.value) or 'as the engine has it'}", "good")
+        if not self.console.stage(*changes):
+            self.say(self.console.message[0] if self.console.message else "", "error")
+            return
+        self._form = form(self._model)
+        self._choose(self._index)
+        what = sentence(changes[0]) if len(changes) == 1 else f"{len(changes)} changes of {self._model_name}"
+        self.say(f"staged: {what}", "good")
+
+    # showing
+
+    def _choose(self, index: int) -> None:
+        self._index = max(0, min(len(self._form.fields) - 1, index))
+        self.query_one(Label).update(self._field.flag or "another argument")
+        self._fill()
+        self.say("")
         self._show()
 
-    def _typed(self) -> SetArgument | None:
-        """What is being typed as a change; None where the model has no arguments. Raises ValueError."""
-        choices = self._arguments()
-        if not choices:
-            return None
-        chosen = choices[self._index]
-        text = self.query_one(Input).value.strip()
-        return SetArgument(self._model_name, chosen.flag, chosen.parse(text) if text else None)
+    def _give(self, text: str) -> None:
+        self._form = self._form.typed(self._index, text)
+        self._fill()
+        self._show()
+
+    def _fill(self) -> None:
+        line = self.query_one(ValueLine)
+        line.fill(self._field.text)
+        stepping = {"left", "right"} if has_steps(self._field) else set()
+        line.left_alone = frozenset(stepping | ({"f"} if fits(self._trial, self._field) else set()))
 
     def _show(self) -> None:
-        rows: list[Row] = [(Span(f"{self._model_name}", "accent"), Span(f"   {self._model.engine}", "dim"))]
-        for index, known in enumerate(self._arguments()):
-            here = index == self._index
-            rows.append(
-                (
-                    Span("▸ " if here else "  ", "accent"),
-                    Span(fit(known.flag, 26), "strong" if here else "text"),
-                    Span(fit(_text(self._model.args.get(known.flag)) or "–", 12), "text"),
-                    Span(known.help, "dim"),
-                )
-            )
-        if len(rows) == 1:
-            rows.append((Span("This engine has no arguments that gpudeck knows; its memory is declared.", "dim"),))
-        self.query_one("#arguments", Paragraphs).show(lambda _: rows)
-        self.query_one("#verdict", Paragraphs).show(self._verdict())
+        problem = "" if self._field.problem else self._reckon()
+        trial, now, after, name = self._trial, self.session.now(), self._after, self._model_name
+        fields, chosen, field = self._form.fields, self._index, self._field
+        line = slider(trial, field)
+        defaults = [untold(trial, each.flag) for each in fields]
+        gpus = 3 if self.size.height >= _TALL else 1 if self.size.height >= _SMALL else 0
 
-    def _verdict(self) -> Builder:
+        def rows(width: int) -> list[Row]:
+            return [
+                field_row(each, default, index == chosen, width)
+                for index, (each, default) in enumerate(zip(fields, defaults, strict=True))
+            ]
+
+        def verdict(width: int) -> list[Row]:
+            if name in after.estimates:
+                found = verdict_rows(now, after, name, width, gpus)
+            else:
+                found = idle_rows(trial_of(now, name), trial, width)
+            said = paragraph(problem or self._left_out(), width, "error")
+            return [*said, *(faded(found) if problem or field.problem else found)]
+
+        def scale(width: int) -> list[Row]:
+            return [scale_row(field, defaults[chosen], line, width), said_row(field, width)]
+
+        self.query_one(ValueLine).placeholder = placeholder(defaults[chosen])
+        self.query_one("#arguments", Window).show(rows, chosen)
+        self.query_one("#scale", Paragraphs).show(scale)
+        self.query_one("#verdict", Paragraphs).show(verdict)
+
+    def _reckon(self) -> str:
+        """Estimate what is typed; where it makes no sense together, keep the last estimate and return a sentence."""
         try:
-            change = self._typed()
-            assessment = self.session.what_if(*([change] if change else []))
-        except (ValueError, UsageError) as error:
-            return sentence(str(error), "error")
-        return lambda width: verdict_rows(assessment, self._model_name, width)
-
-
-def verdict_rows(assessment: Assessment, name: str, width: int) -> list[Row]:
-    """What the engine would say, in figures and in its own words."""
-    estimate = assessment.estimates.get(name)
-    if estimate is None:
-        return [(Span("The model is disabled, so nothing is checked. Carry it (m) to a GPU to see.", "dim"),)]
-    rows = [_figures(estimate)]
-    place = assessment.inventory.model(name).place
-    gpus = set(place.gpu_ids) if place else set()
-    for finding in assessment.findings:
-        if finding.model == name or finding.gpu in gpus:
-            sign, style = SIGNS[finding.severity]
-            rows += paragraph(f"{sign} {finding.code} {finding.message}", width - 2, style)
-            if finding.fixes:
-                rows.append((Span("  fix: " + " | ".join(fix.summary for fix in finding.fixes), "good"),))
-    if all(finding.severity is not Severity.ERROR for finding in assessment.findings if finding.model == name):
-        rows.append((Span("It will start." if estimate.outcome is Outcome.STARTED else str(estimate.outcome), "good"),))
-    return rows
-
-
-def _figures(estimate: Estimate) -> Row:
-    share = estimate.shares[0]
-    parts = [f"weights {gib_text(share.weights_bytes)}", f"KV cache {gib_text(share.kv_cache_bytes)}"]
-    if estimate.kv_cache_tokens is not None:
-        parts.append(f"{count(estimate.kv_cache_tokens)} tokens")
-    if estimate.max_concurrency is not None:
-        parts.append(f"{estimate.max_concurrency:.1f} x {count(estimate.max_model_len or 0)}")
-    parts.append(f"total {gib_text(share.total_bytes)} a GPU")
-    return (Span("  ".join(parts), "strong"),)
-
-
-def _text(value: Scalar) -> str:
-    if value is None:
+            self._after = self.session.what_if(*self._form.changes)
+        except UsageError as error:
+            return str(error)
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+
+    def _left_out(self) -> str:
+        """What is wrong with a field that is not being typed, which the estimate therefore leaves out."""
+        wrong = self._form.wrong
+        return "" if wrong in (None, self._index) else f"Left out: {self._form.fields[wrong].problem}"
+
+    def _title(self, width: int) -> list[Row]:
+        model = self._model
+        where = f" on {model.place}" if model.place else ""
+        rows: list[Row] = [(Span(model.name, "accent"), Span(f"   {model.engine}{where}", "dim")), head_row(width)]
+        if len(self._form.fields) == 1:
+            rows[1] = (Span("This engine has no arguments that gpudeck knows; its memory is declared.", "dim"),)
+        return rows

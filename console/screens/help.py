@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from console.keys import Where, bindings, keys
 from console.screens.base import ConsoleDialog
+from console.screens.commanding import COMMANDS
 from widgets.bar import legend
 from widgets.hints import Hints
-from widgets.paragraphs import Paragraphs
+from widgets.paragraphs import Paragraphs, paragraph
 from widgets.rows import Row, Span
 
 _TITLES = {
@@ -23,20 +25,35 @@ _TITLES = {
     Where.DIFFERENCE: "What changed",
     Where.FINDINGS: "Findings",
     Where.EDIT: "Editing",
+    Where.REBALANCE: "Rebalancing",
     Where.PLAN: "Plan",
     Where.ROLLOUT: "Rollout",
 }
 
 
-def help_rows() -> list[Row]:
-    """Every key of every screen, in the table's order; keys that do the same stand together."""
+def help_rows(changed: Mapping[str, str], cells: int) -> list[Row]:
+    """Every key of every screen, in the table's order, as changed; keys that do the same stand together."""
     rows: list[Row] = []
     for where, title in _TITLES.items():
         rows.append((Span(title, "accent"),))
-        for words, same in groupby(keys(where), key=lambda key: key.help):
-            rows.append((Span(f"  {_shown([key.shown for key in same]):<8}", "key"), Span(words)))
+        for words, same in groupby(keys(where, changed=changed), key=lambda key: key.help):
+            rows += _explained(_shown([key.shown for key in same]), words, cells)
         rows.append(())
-    return [*rows, (Span("Bars ", "accent"), *legend(), Span(" comes +  leaves -  beyond the GPU !", "dim"))]
+    rows.append((Span("Commands", "accent"),))
+    for command in COMMANDS:
+        rows += paragraph(f"  :{command.usage}", cells, indent=" " * 10)
+    rows.append(())
+    rows += paragraph(f"Bars  {''.join(span.text for span in legend()).strip()}  {_GHOSTS}", cells, indent=" " * 6)
+    return rows
+
+
+_GHOSTS = "comes +  leaves -  beyond the GPU !"
+
+
+def _explained(name: str, words: str, cells: int) -> list[Row]:
+    """A key and, beside it, what it does."""
+    first, *others = paragraph(words, cells - 11, indent="")
+    return [(Span(f"  {name:<8} ", "key"), *first), *((Span(" " * 11), *row) for row in others)]
 
 
 def _shown(names: list[str]) -> str:
@@ -48,14 +65,13 @@ class HelpScreen(ConsoleDialog):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Where.HELP),
-        Binding("question_mark,q", "close", show=False, id="help.close_too"),
     ]
     DEFAULT_CSS = "HelpScreen VerticalScroll { height: auto; max-height: 100%; }"
 
     def compose(self) -> ComposeResult:
         """The table."""
         with Vertical(), VerticalScroll():
-            yield Paragraphs(lambda _: help_rows())
+            yield Paragraphs(lambda cells: help_rows(self.console.settings.keys, cells))
         yield Hints()
 
     def on_mount(self) -> None:

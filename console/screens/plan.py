@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input
 
-from console.changing import plan_changes
+from console.changing import follow_what_stands, plan_changes
 from console.keys import Where, bindings
 from console.plan_text import losses, step_words, wants_name
 from console.screens.base import ConsoleScreen
@@ -69,8 +69,13 @@ class PlanScreen(ConsoleScreen):
 
     def action_apply(self) -> None:
         """Carry the plan out; a loss that lasts wants the model's name typed first."""
-        if self._plan is None or not self._plan.steps:
+        if self._plan is None or not (self._plan.steps or self._plan.changes):
             self.say("There is nothing to apply.", "warning")
+            return
+        if not self._plan.steps:
+            problem = follow_what_stands(self.session, self._plan)
+            self.dismiss()
+            self.console.tell(problem or "It runs so already; the fleet file follows.", "error" if problem else "good")
             return
         self._names = list(wants_name(self._plan))
         self._ask_next()

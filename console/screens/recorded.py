@@ -94,7 +94,7 @@ def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window) -> list
 
 
 def _title(chosen: str, over: Window) -> Row:
-    names = (Span(f" {name} ", "selected" if name == chosen else "dim") for name, _ in WINDOWS)
+    names = (Span(f"[{name}]", "accent") if name == chosen else Span(f" {name} ", "dim") for name, _ in WINDOWS)
     return (
         Span("Recorded  ", "accent"),
         *names,

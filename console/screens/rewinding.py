@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import events
 
 from console.history_text import event_words
-from console.keys import Key, Where, keys
+from console.keys import Where, keys
 from console.past import Past
 from console.past_times import parse_time
-from console.rewind import Move, Step, ToEvent, ToTime
+from console.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from widgets.prompt import Prompt
 from widgets.rows import Rows
 
-NOT_THERE = "This is the past: nothing can be staged or applied there. esc goes back to now."
 TIME = "@"
 _OF_NOW = frozenset({"logs", "now_after"})
-_REFUSED: dict[str, Key] = {
-    single: key for key in keys(Where.DECK) if key.changes or key.action in _OF_NOW for single in key.keys.split(",")
-}
-_COLOURED = sorted(set(Rows.STYLES) - {"accent", "border-cursor", "key", "border", "free", "dim"})
-
-
-def grey_css(screen: str, *parts: str) -> str:
-    """The rows in those parts of a screen in grey, but for the cursor, while it has the class ``-past``."""
-
-    def rule(names: Iterable[str], css: str, under: str = "") -> str:
-        selectors = (f"{screen}.-past {part}{under} .rows--{name}" for part in parts for name in names)
-        return f"{', '.join(selectors)} {{ {css} }}"
-
-    return "\n".join(
-        (
-            rule(_COLOURED, "color: $text-muted;"),
-            rule(("dim",), "color: $text-muted 70%;"),
-            rule(_COLOURED, "color: ansi_default; text-style: dim;", ":ansi"),
-        )
-    )
 
 
 class RewindingScreen(ConsoleScreen):
     """The part of the deck screen that shows the past."""
 
-    REFUSED_ACTIONS: ClassVar[frozenset[str]] = frozenset(key.action for key in _REFUSED.values())
+    REFUSED_ACTIONS: ClassVar[frozenset[str]] = _OF_NOW | {key.action for key in keys(Where.DECK) if key.changes}
     """What cannot be done while the deck shows the past."""
 
     def show_deck(self) -> None:
@@ -61,13 +39,10 @@ class RewindingScreen(ConsoleScreen):
         """What of the past is shown; None at the present."""
         return self.console.rewind.past if self.is_attached else None
 
-    def grey(self) -> None:
-        """In grey while it shows the past. What is drawn already is of the other colours, and drawn anew."""
-        if self.has_class("-past") != bool(self.past):
-            self.toggle_class("-past")
-            self.app.stylesheet.update(self)
-            for rows in self.query(Rows):
-                rows.notify_style_update()
+    def grey(self, parts: str) -> None:
+        """Draw those parts of the screen in grey while it shows the past."""
+        for rows in self.query(parts).results(Rows):
+            rows.grey(self.past is not None)
 
     def past_news(self) -> str:
         """What became so at the moment that is shown."""
@@ -76,7 +51,9 @@ class RewindingScreen(ConsoleScreen):
 
     def refuse(self, event: events.Key) -> None:
         """Say why a key does nothing in the past, if it is one that does something at the present."""
-        key = _REFUSED.get(event.key) if self.past else None
+        here = keys(Where.DECK, changed=self.console.settings.keys) if self.past else ()
+        known = {single: key for key in here for single in key.keys.split(",") if key.action in self.REFUSED_ACTIONS}
+        key = known.get(event.key)
         if key is not None:
             event.stop()
             words = NOT_THERE if key.changes else f"This is the past: {key.label} tells of now. esc goes back to now."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -43,6 +44,9 @@ class RolloutScreen(ConsoleScreen):
         self._news: dict[tuple[Phase, int], Event] = {}
         self._rollout: Rollout | None = None
         self._result: Result | None = None
+        self._asked: tuple[str, ...] = ()
+        """Models that serve, and would be stopped on the way back of another."""
+        self._answer: asyncio.Future[bool] | None = None
         self._last_words: list[str] = []
         self._current_row = 0
 
@@ -66,13 +70,29 @@ class RolloutScreen(ConsoleScreen):
             self._end(Result(Outcome.FAILED, str(error)))
             return
         try:
-            self._rollout = rollout_of(self.session, self._plan, journal, self._on_event)
+            self._rollout = rollout_of(self.session, self._plan, journal, self._on_event, may_stop=self._may_stop)
             result = await self._rollout.run()
         except GpudeckError as error:
             result = Result(Outcome.UNKNOWN, str(error))
         finally:
             journal.close()
         self._end(result)
+
+    async def _may_stop(self, models: tuple[str, ...]) -> bool:
+        """Ask before models that serve are stopped on the way back of another."""
+        self._asked, self._answer = models, asyncio.get_running_loop().create_future()
+        self._show()
+        try:
+            return await self._answer
+        finally:
+            self._asked, self._answer = (), None
+
+    def _answered(self, answer: bool) -> bool:
+        """Whether something was asked, which this answers."""
+        if self._answer is None or self._answer.done():
+            return False
+        self._answer.set_result(answer)
+        return True
 
     def _end(self, result: Result) -> None:
         self._result = result
@@ -117,12 +137,20 @@ class RolloutScreen(ConsoleScreen):
     def _state_words(self) -> tuple[str, str]:
         if self._result is not None:
             return f"{self._result.outcome}. esc goes back to the deck.", "strong"
+        if self._asked:
+            names = ", ".join(self._asked)
+            return (
+                f"The way back would stop {names}, serving now: R goes back, space leaves all as it stands",
+                "warning",
+            )
         if self._rollout is not None and self._rollout.paused:
             return "pausing after this step; space goes on", "warning"
         return "carrying out", "accent"
 
     def action_pause(self) -> None:
         """Pause after this step, or go on."""
+        if self._answered(False):
+            return
         if self._rollout is None or self._result is not None:
             return
         if self._rollout.paused:
@@ -139,6 +167,8 @@ class RolloutScreen(ConsoleScreen):
 
     def action_roll_back(self) -> None:
         """Restore what was there before, after this step."""
+        if self._answered(True):
+            return
         if self._rollout is not None and self._result is None:
             self._rollout.roll_back()
             self.say("going back after this step", "warning")

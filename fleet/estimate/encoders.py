@@ -15,9 +15,9 @@ from fleet.model import Arguments, Model
 from fleet.units import gib_text
 
 INFINITY = "infinity"
-_TEI_TOKENS = 16_384
+TEI_TOKENS = 16_384
 """Default of ``--max-batch-tokens``."""
-_INFINITY_BATCH, _INFINITY_TOKENS = 32, 512
+INFINITY_BATCH, _INFINITY_TOKENS = 32, 512
 """Default of ``--batch-size``, and the tokens of each text it warms up with (select_model.py)."""
 _LONGEST = 8192
 """Tokens most embedding models cut a text to, however many positions they have."""
@@ -52,9 +52,9 @@ def batch_bytes(architecture: Architecture, engine: str, args: Arguments, room: 
     """Bytes a full batch takes in 16 bit: ``tokens x (k x hidden + 3 x intermediate)`` elements."""
     if engine == INFINITY:
         length = min(architecture.max_positions, _LONGEST if room.end is End.HIGH else _INFINITY_TOKENS)
-        tokens = args.integer("batch-size", _INFINITY_BATCH) * length
+        tokens = args.integer("batch-size", INFINITY_BATCH) * length
     else:
-        tokens = args.integer("max-batch-tokens", _TEI_TOKENS)
+        tokens = args.integer("max-batch-tokens", TEI_TOKENS)
         length = min(tokens, architecture.max_positions)
     width = ENCODER_STATES.at(room.end) * architecture.hidden + 3 * architecture.intermediate
     if room.end is End.HIGH and room.accelerator.vendor == "amd" and engine != INFINITY:

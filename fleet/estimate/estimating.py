@@ -67,12 +67,12 @@ def charges_neighbours(model: Model, accelerator: Accelerator, version: Version 
     """Whether what others hold on a GPU changes what the engine takes, so that ``others_bytes`` matters."""
     if model.engine.name in _ADAPTS:
         return True
-    return model.engine.name == "vllm" and _era(model, accelerator, version).charges_neighbours
+    return model.engine.name == "vllm" and era_of(model, accelerator, version).charges_neighbours
 
 
 def utilization(model: Model, accelerator: Accelerator, version: Version | None = None) -> float:
     """The share of a GPU a vLLM model is given, or its version's default."""
-    default = _era(model, accelerator, version).default_utilization
+    default = era_of(model, accelerator, version).default_utilization
     return model.args.number("gpu-memory-utilization", default)
 
 
@@ -153,7 +153,7 @@ def _vllm(question: _Question, end: End) -> Estimate:
     budget = _budget_only(question, end, notes)
     if recorded is None or not learning.is_of(recorded, question.accelerator.name, model.engine.version or NEWEST):
         return budget
-    return learning.within_budget(budget, model, recorded, end, _era(model, question.accelerator).graphs_in_budget)
+    return learning.within_budget(budget, model, recorded, end, era_of(model, question.accelerator).graphs_in_budget)
 
 
 def _start(question: _Question) -> Start | None:
@@ -161,13 +161,14 @@ def _start(question: _Question) -> Start | None:
     model, architecture = question.model, _architecture(question)
     if architecture is None or model.engine.name != "vllm":
         return None
-    current, accelerator, recorded = _era(model, question.accelerator), question.accelerator, question.recorded
+    current, accelerator, recorded = era_of(model, question.accelerator), question.accelerator, question.recorded
     if recorded and not learning.is_of(recorded, accelerator.name, model.engine.version or NEWEST):
         recorded = None
     return Start(architecture, model.args, accelerator, current, question.totals, question.others, recorded)
 
 
-def _era(model: Model, accelerator: Accelerator, version: Version | None = None) -> Era:
+def era_of(model: Model, accelerator: Accelerator, version: Version | None = None) -> Era:
+    """The era of a vLLM model's version on that kind of GPU."""
     said = model.args.get("VLLM_USE_V1")
     use_v1 = None if said is None else str(said) not in ("0", "False")
     return era(version or model.engine.version, accelerator.vendor, use_v1)
@@ -176,7 +177,7 @@ def _era(model: Model, accelerator: Accelerator, version: Version | None = None)
 def _budget_only(question: _Question, end: End, notes: tuple[str, ...]) -> Estimate:
     """An architecture nobody told us: the engine still takes the share it is given, whatever fills it."""
     model, accelerator = question.model, question.accelerator
-    current = _era(model, accelerator)
+    current = era_of(model, accelerator)
     share = utilization(model, accelerator)
     context = round(accelerator.context_bytes * CONTEXT_FACTOR.at(end))
     shares = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fleet.estimate import Reason
+from fleet.estimate import Outcome, Reason
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial
 
@@ -13,7 +13,8 @@ SHARE = {"vllm": "gpu-memory-utilization", "sglang": "mem-fraction-static"}
 """The flag that says how much of a GPU an engine may have, by engine."""
 LENGTH = {"vllm": "max-model-len", "llama.cpp": "ctx-size", "sglang": "context-length"}
 """The flag that says how long a sequence may be, by engine."""
-_SEQUENCES = "max-num-seqs"
+SEQUENCES = "max-num-seqs"
+"""The flag that says how many sequences vLLM serves at once."""
 _MOST_TOKENS = 1 << 24
 """Beyond the longest context of any model."""
 
@@ -84,10 +85,10 @@ def most_sequences(trial: Trial) -> int | None:
         return None
 
     def held(sequences: int) -> bool:
-        tried = trial.given({_SEQUENCES: sequences})
+        tried = trial.given({SEQUENCES: sequences})
         return tried.starts() and (tried.estimate(End.HIGH).max_concurrency or 0) >= sequences
 
-    single = trial.given({_SEQUENCES: 1}).estimate(End.HIGH)
+    single = trial.given({SEQUENCES: 1}).estimate(End.HIGH)
     return largest(1, int(single.max_concurrency or 0), held)
 
 
@@ -128,3 +129,49 @@ def largest(low: int, high: int, holds: Callable[[int], bool]) -> int | None:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
+
+
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """The values of an argument with which a model starts and stays beside its neighbours, both ends included.
+
+    They hold at the high end of every spread, so a value outside is not yet a refusal.
+    """
+
+    low: float
+    high: float
+
+
+def safe_shares(trial: Trial, steps: int = 100) -> Safe | None:
+    """The utilizations that are enough for its length and leave the neighbours theirs, in ``1 / steps``."""
+    low = smallest_share(trial, steps)
+    if low is None:
+        return None
+    flag = SHARE[trial.model.engine.name]
+    high = largest(round(low * steps), steps, lambda share: stays(trial.given({flag: share / steps})))
+    return None if high is None else Safe(low, high / steps)
+
+
+def safe_lengths(trial: Trial) -> Safe | None:
+    """The lengths it starts with, its other arguments as they are.
+
+    An engine with a share takes it whatever the length; of another the neighbours must be left theirs.
+    """
+    engine = trial.model.engine.name
+    if engine in SHARE or trial.architecture is None:
+        longest = longest_length(trial)
+    else:
+        flag = LENGTH.get(engine)
+        most = trial.architecture.max_positions
+        longest = largest(1, most, lambda length: stays(trial.given({flag: length}))) if flag else None
+    return None if longest is None else Safe(1, longest)
+
+
+def stays(trial: Trial) -> bool:
+    """Whether it starts, and its peak fits beside what the others and the driver hold, at the high end of it all."""
+    reckoned = trial.estimate(End.HIGH)
+    held = trial.accelerator.driver_bytes
+    return reckoned.outcome is Outcome.STARTED and all(
+        share.total_bytes + others + held <= total
+        for share, others, total in zip(reckoned.shares, trial.others_bytes, trial.totals, strict=True)
+    )

@@ -71,7 +71,8 @@ _MEASURED_SPREAD = {End.LOW: 0.93, End.CENTRAL: 1.0, End.HIGH: 1.08}
 
 _FRAMES, _TEXT = 1500, 448
 """Positions of the encoder's output, which the decoder keeps keys and values of; and tokens of its own text."""
-_BEAM = 5
+BEAM = 5
+"""Texts tried beside each other where ``--beam-size`` is not given."""
 _MEASURED_WIDTH = 1280
 """Of every model the workspace was measured on; at the high end a narrower one's is as large."""
 
@@ -97,9 +98,9 @@ def estimate(model: Model, size: str, room: Room) -> Estimate:
     shape, precision = SHAPES[size], _precision(model.args)
     weights = round(shape.parameters * (1 if precision == "int8" else 4 if precision == "float32" else 2))
     batch = max(1, _integer(model.args, "batch-size", 1))
-    beam = max(1, _integer(model.args, "beam-size", _BEAM))
+    beam = max(1, _integer(model.args, "beam-size", BEAM))
     program = program_of(model.source or "")
-    figure = MEASURED.get((program, size, precision, batch)) if beam == _BEAM else None
+    figure = MEASURED.get((program, size, precision, batch)) if beam == BEAM else None
     if figure:
         total = round(figure[0] * MiB * _MEASURED_SPREAD[room.end])
         working = max(0, total - weights - room.context_bytes)

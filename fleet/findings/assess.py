@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from fleet.estimate import Estimate
 from fleet.findings import (
     Finding,
     Fix,
@@ -22,8 +21,9 @@ from fleet.findings import (
     splitting,
     start_check,
 )
+from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.findings.ignoring import sorted_out
-from fleet.findings.placement import GpuOutlook, Placement, place
+from fleet.findings.placement import Placement, place
 from fleet.findings.verifying import holds
 from fleet.inventory import Inventory
 from fleet.model import GpuId, Version
@@ -60,21 +60,6 @@ _FAMILIES = (
 )
 _REMEDIES = {code: family.remedies for family in _FAMILIES for code in family.codes}
 _ADVICE = {code for family in _FAMILIES if family.advises for code in family.codes}
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """A fleet with what we reckon of it."""
-
-    inventory: Inventory
-    estimates: Mapping[str, Estimate]
-    """Of every enabled model, by name."""
-    outlooks: Mapping[GpuId, GpuOutlook]
-    """Of every GPU."""
-    findings: tuple[Finding, ...]
-    """Errors first, then in the order of the fleet file."""
-    ignored: tuple[Finding, ...] = ()
-    """Those the fleet file says do not count."""
 
 
 def assess(

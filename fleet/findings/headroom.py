@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from fleet.findings import Finding, Fix, Severity
-from fleet.findings.placement import GpuOutlook, Placement
+from fleet.findings.assessment import GpuOutlook
+from fleet.findings.placement import Placement
 from fleet.findings.shares import FLAG
 from fleet.inventory.changes import SetArgument
 from fleet.model import GpuId

@@ -7,8 +7,9 @@ from types import MappingProxyType
 
 from fleet.estimate import Outcome
 from fleet.findings import Finding, Fix, Severity
+from fleet.findings.assessment import GpuOutlook
 from fleet.findings.moving import moves
-from fleet.findings.placement import GpuOutlook, Placement
+from fleet.findings.placement import Placement
 from fleet.findings.shares import lowerings
 from fleet.model import GpuId, Model
 from fleet.units import gib, gib_text

@@ -13,6 +13,7 @@ from fleet.estimate.estimating import charges_neighbours, estimate
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial
 from fleet.findings import Tense
+from fleet.findings.assessment import GpuOutlook
 from fleet.hardware import Accelerator
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Move, apply
@@ -20,26 +21,6 @@ from fleet.model import GpuId, Model, Version
 from fleet.startup import ModelStart
 
 NO_STARTS: Mapping[str, ModelStart] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class GpuOutlook:
-    """What a GPU will hold by the estimates of the models placed on it. Bytes; the driver's own are in every sum."""
-
-    total_bytes: int
-    driver_bytes: int
-    resident_bytes: int
-    """While all idle."""
-    peak_bytes: int
-    """While all compute a full batch."""
-    high_bytes: int
-    """The peak at the high end of every spread."""
-    shares: tuple[tuple[str, GpuShare], ...]
-    """(model, its share), in the fleet file's order."""
-
-    def peak_without(self, model: str) -> int:
-        """The peak of the others and the driver, as one model finds the GPU."""
-        return self.peak_bytes - sum(share.total_bytes for name, share in self.shares if name == model)
 
 
 @dataclass(frozen=True)

@@ -288,6 +288,69 @@ _ALL = (
         "the ssh configuration as it applies to the host, its boot id, its service manager's answer",
     ),
     Rule(
+        "PRE001",
+        Severity.ERROR,
+        "the port is taken",
+        "Something that is no model of the plan listens on the port the model will serve on. Its engine would load for "
+        "minutes and then fail to bind.",
+        "End what listens there, or give the model another port.",
+        "the host's /proc/net/tcp and tcp6, before anything is stopped",
+    ),
+    Rule(
+        "PRE002",
+        Severity.ERROR,
+        "systemd would not wait for the load",
+        "The unit's start is over only when its process says so, or when an ExecStartPost= has ended, and the time "
+        "systemd gives it is shorter than the load should take. It would be killed while it loads, and perhaps started "
+        "again without end.",
+        "Set TimeoutStartSec= of the unit to more than the load, or to infinity.",
+        "systemctl show: Type, TimeoutStartUSec, ExecStartPost; load times of the plan",
+    ),
+    Rule(
+        "PRE003",
+        Severity.ERROR,
+        "no room on the host's disk",
+        "What gpudeck writes would not be written, after the model was stopped.",
+        "Make room there.",
+        "df of the folder that is written to",
+    ),
+    Rule(
+        "PRE004",
+        Severity.ERROR,
+        "a file the start needs is not there",
+        "The unit names a file of variables without the - that makes it optional, or the model is loaded from a path, "
+        "and it is not on the host.",
+        "Put it there, or correct the unit or the model's source.",
+        "systemctl show: EnvironmentFiles; the host's files",
+    ),
+    Rule(
+        "PRE005",
+        Severity.ERROR,
+        "other units go along",
+        "systemd stops what requires, is bound to or is part of a unit that stops, and what conflicts with one that "
+        "starts; it does not start it again afterwards. It starts what a unit requires or wants along with it, and two "
+        "models that load at the same time mis-size each other.",
+        "Put the other model into the plan too, or take the dependency out of its unit.",
+        "systemctl show: RequiredBy, BoundBy, ConsistsOf, Requires, Wants, BindsTo, Conflicts",
+    ),
+    Rule(
+        "PRE006",
+        Severity.WARNING,
+        "a secret that everybody can read",
+        "A file of variables holds a token, a key or a password, and its mode lets every user of the host read it.",
+        "chmod 600 it; systemd reads it as root.",
+        "mode of the files in EnvironmentFile=, and the names of the variables in them",
+    ),
+    Rule(
+        "RTE001",
+        Severity.ERROR,
+        "clients will not find it",
+        "The model has an endpoint, changes its host, and nothing tells a router where it is now. What asks it under "
+        "its old address gets no answer.",
+        "Write router: with add and remove into the fleet file; or move it, its name typed, and tell its clients.",
+        "url: and router: of the fleet file",
+    ),
+    Rule(
         "IGN001",
         Severity.INFO,
         "an ignore that ignores nothing",

@@ -85,6 +85,8 @@ class EventKind(StrEnum):
     """A finding, by its code and subject; None once it is gone."""
     ROLLOUT = "rollout"
     """How a rollout ended."""
+    ALERT = "alert"
+    """An alert, by its rule and subject; None once it is over."""
 
 
 @dataclass(frozen=True, slots=True)

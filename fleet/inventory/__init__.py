@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fleet.hardware import Accelerator, accelerator
+from fleet.inventory.alerts import Alerts
 from fleet.model import GpuId, Model
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Host:
     """``sudo`` or ``none``."""
     notes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     """Operators' notes by HIP index."""
+    production: bool = False
+    """Whether it serves production, which screens say wherever its GPUs are shown."""
 
     @property
     def accelerator(self) -> Accelerator:
@@ -96,6 +99,8 @@ class Inventory:
     """By size, ascending."""
     prometheus: Prometheus | None = None
     """Where readings come from; None = from a probe on each host."""
+    alerts: Alerts | None = None
+    """What operators are told of; None = nothing."""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

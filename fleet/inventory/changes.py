@@ -10,6 +10,7 @@ from fleet.inventory import Inventory
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.fields import checked_argument, checked_flag, checked_spelling, checked_type
 from fleet.model import Arguments, Model, Place, Scalar
+from fleet.secrets import MASK, is_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def sentence(change: Change) -> str:
         case SetArgument(flag=flag, value=None):
             return f"remove {flag} from {change.model}"
         case SetArgument(flag=flag, value=value):
-            return f"set {flag} of {change.model} to {value}"
+            return f"set {flag} of {change.model} to {MASK if is_secret(flag) else value}"
         case Enable():
             return f"enable {change.model}"
         case Disable():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet.commands import Template
-from fleet.inventory import fields, preferences, telemetry
+from fleet.inventory import alerting, fields, preferences, telemetry
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.nodes import Plain
 from fleet.inventory.problems import Complaint
@@ -26,7 +26,9 @@ _READS_SOURCE = ("text-embeddings-inference", "infinity", "whisper", "exllamav2"
 
 _VERBS = ("restart", "stop", "status", "logs")
 """The commands of a model that no service manager runs; the first three are needed."""
-_FIELDS = ("model", "host", "gpus", "source", "arguments")
+_HANDLING = (("drain",), ("health",), ("warmup",), ("router", "add"), ("router", "remove"), ("router", "reload"))
+"""The commands that take a model out of service and bring it back."""
+_FIELDS = ("model", "host", "gpus", "source", "url", "port", "arguments")
 """What they can be told, beside the model's arguments by their flags."""
 
 
@@ -57,10 +59,12 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
         yield from _place(model, sizes)
         yield from _missing(model)
         yield from _commands(model)
+        yield from _handling(model)
         yield from _arguments(model)
     yield from _taken_twice(models)
     yield from preferences.complaints(file)
     yield from telemetry.complaints(file)
+    yield from alerting.complaints(file)
 
 
 def _mapping(value: Plain | None) -> Mapping[str, Plain]:
@@ -150,13 +154,27 @@ def _commands(model: _Facts) -> Iterator[Complaint]:
     if needed:
         what = "memory has to be free before another model starts, and somebody has to say whether it runs"
         yield Complaint(keys, f"model {model.name} needs {' and '.join(f'{v}:' for v in needed)} too: {what}.", True)
-    known = {*_FIELDS, *model.args}
     for verb in given:
-        template = _if_readable(Template, model.texts.get(verb))
-        unknown = sorted((template.fields if template else frozenset()) - known)
-        if unknown:
-            message = f"{verb} of {model.name}: {{{unknown[0]}}} is neither {', '.join(_FIELDS)} nor one of its args."
-            yield Complaint((*keys, verb), message)
+        yield from _fields(model, (verb,), model.texts.get(verb))
+
+
+def _handling(model: _Facts) -> Iterator[Complaint]:
+    for path in _HANDLING:
+        value: Plain | None = model.texts.get(path[0])
+        yield from _fields(model, path, _mapping(value).get(path[1]) if len(path) > 1 else value)
+
+
+def _fields(model: _Facts, path: tuple[str, ...], value: Plain | None) -> Iterator[Complaint]:
+    """The fields of a command that it has no value for."""
+    template = _if_readable(Template, value)
+    known = {*_FIELDS, *model.args} - ({"url", "port"} if model.url is None else set())
+    unknown = sorted((template.fields if template else frozenset()) - known)
+    if unknown:
+        what = f"{' '.join(path)} of {model.name}"
+        message = f"{what}: {{{unknown[0]}}} is neither {', '.join(_FIELDS)} nor one of its args."
+        if unknown[0] in ("url", "port"):
+            message = f"{what}: {{{unknown[0]}}} has no value, as {model.name} has no url:."
+        yield Complaint(("models", model.name, *path), message)
 
 
 def _arguments(model: _Facts) -> Iterator[Complaint]:

@@ -14,5 +14,6 @@ CODES = (
     "RED001", "RED002",
     "PERF001",
     "LIVE001", "LIVE002", "LIVE003", "LIVE004", "LIVE005", "LIVE006", "LIVE007", "LIVE008",
+    "PRE001", "PRE002", "PRE003", "PRE004", "PRE005", "PRE006", "RTE001",
     "IGN001",
 )  # fmt: skip

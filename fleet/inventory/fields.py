@@ -12,7 +12,7 @@ from fleet.hardware import ACCELERATORS, accelerator
 from fleet.inventory.scalars import unprintable
 from fleet.model import Scalar
 from fleet.text import clean
-from fleet.units import parse_size
+from fleet.units import parse_duration, parse_size
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 """A host's or a model's name: safe in a path, in a unit's name, in a URL and on a command line."""
@@ -83,6 +83,14 @@ def checked_service(text: str) -> str:
 def checked_template(text: str) -> str:
     """A command with named fields."""
     return Template(checked_line(text)).text
+
+
+def checked_span(text: str) -> float:
+    """Seconds of a time span, not nothing and not more than a day."""
+    seconds = parse_duration(text)
+    if not 0 < seconds <= 86_400:
+        raise ValueError(f"{text!r} is not a time to wait; write one such as 90 s or 20 min, up to 1 d")
+    return seconds
 
 
 def checked_url(text: str) -> str:

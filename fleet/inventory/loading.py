@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from fleet.inventory import USUAL_POLICY, Host, Inventory, Preferences, Prometheus, SizeClass
+from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
-from fleet.inventory.schema import FleetEntry, HostEntry, ModelEntry
+from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry
 from fleet.inventory.sentences import sentence
-from fleet.model import Arguments, Model
+from fleet.model import Arguments, Handling, Least, Model
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -129,6 +130,7 @@ def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
         preferences=_preferences(entry),
         utilization_policy=_policy(entry),
         prometheus=_prometheus(entry, path),
+        alerts=_alerts(entry, path),
     )
 
 
@@ -143,6 +145,35 @@ def _prometheus(entry: FleetEntry, path: Path) -> Prometheus | None:
         MappingProxyType(said.match),
         said.token_env,
         path.parent / Path(said.token_file).expanduser() if said.token_file else None,
+    )
+
+
+def _alerts(entry: FleetEntry, path: Path) -> Alerts | None:
+    said = entry.alerts
+    if said is None:
+        return None
+    return Alerts(
+        rules=tuple(_rule(name, rule) for name, rule in said.rules.items()) or USUAL_RULES,
+        bell=said.bell,
+        desktop=said.desktop,
+        webhook_env=said.webhook_env,
+        webhook_file=path.parent / Path(said.webhook_file).expanduser() if said.webhook_file else None,
+        quiet=said.quiet,
+    )
+
+
+def _rule(name: str, entry: AlertRuleEntry) -> AlertRule:
+    return AlertRule(
+        name=name,
+        finding=entry.finding,
+        state=entry.state,
+        quantity=entry.quantity,
+        above=entry.above,
+        below=entry.below,
+        clear=entry.clear,
+        seconds=entry.seconds,
+        clear_seconds=entry.clear_for,
+        severity=entry.severity,
     )
 
 
@@ -164,6 +195,7 @@ def _host(name: str, entry: HostEntry) -> Host:
         gpus=entry.gpus,
         become=entry.become,
         notes=MappingProxyType(entry.notes),
+        production=entry.production,
     )
 
 
@@ -184,6 +216,23 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], fo
         args=Arguments(entry.args),
         memory_bytes=entry.memory,
         enabled=entry.enabled,
+        pinned=entry.pin,
+        least=Least(entry.fit.min_max_model_len, entry.fit.min_concurrency) if entry.fit else None,
         note=entry.note,
+        handling=_handling(entry),
         ignored=(*entry.ignore.items(), *spoken),
+    )
+
+
+def _handling(entry: ModelEntry) -> Handling:
+    router = entry.router
+    return Handling(
+        drain=entry.drain,
+        drain_seconds=entry.drain_timeout,
+        router_remove=router.remove if router else None,
+        router_add=router.add if router else None,
+        router_reload=router.reload if router else None,
+        health=entry.health,
+        warmup=entry.warmup,
+        start_seconds=entry.start_timeout,
     )

@@ -9,9 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticKnownError
 
 from fleet.inventory import fields
+from fleet.inventory.alerts import QUANTITIES
 from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
+from fleet.units import DayHours, parse_day_hours, parse_duration
 
 MOST_GPUS = 256
 
@@ -55,8 +57,34 @@ class HostEntry(_Entry):
     )
     gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = Field(description="how many GPUs it has")
     become: Literal["sudo", "none"] = Field(default="sudo", description="how root is reached there: sudo, or none")
+    production: bool = Field(default=False, description="whether it serves production: its GPUs carry the word PROD")
     notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
         default_factory=dict, description="notes for the screen, by the index of the GPU"
+    )
+
+
+class RouterEntry(_Entry):
+    """How a router in front of a model is told of it, by commands on the model's host."""
+
+    add: Annotated[str, _read(fields.checked_template)] = Field(
+        description="the command that puts it into the router, run once it serves; may be repeated"
+    )
+    remove: Annotated[str, _read(fields.checked_template)] = Field(
+        description="the command that takes it out of the router, run before its stop; may be repeated"
+    )
+    reload: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command that makes the router see it, run after either"
+    )
+
+
+class FitEntry(_Entry):
+    """What a model keeps where it is made smaller so that others fit."""
+
+    min_max_model_len: Annotated[int | None, Field(ge=1)] = Field(
+        default=None, alias="min-max-model-len", description="tokens; without it, as many as it has"
+    )
+    min_concurrency: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        default=1.0, alias="min-concurrency", description="sequences of that length its cache holds"
     )
 
 
@@ -105,6 +133,22 @@ class ModelEntry(_Entry):
     url: Annotated[str | None, _read(fields.checked_url)] = Field(
         default=None, description="its own endpoint as seen from its host, such as http://127.0.0.1:8001"
     )
+    drain: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command that has it take no new requests, run before its stop"
+    )
+    drain_timeout: Annotated[float | None, _read(fields.checked_span)] = Field(
+        default=None, alias="drain-timeout", description="how long its stop waits for requests, such as 90 s"
+    )
+    router: RouterEntry | None = Field(default=None, description="how a router in front of it is told of it")
+    health: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command that succeeds once it really serves, such as one that asks for a token"
+    )
+    warmup: Annotated[str | None, _read(fields.checked_template)] = Field(
+        default=None, description="the command run once it serves, before the router sends it anything"
+    )
+    start_timeout: Annotated[float | None, _read(fields.checked_span)] = Field(
+        default=None, alias="start-timeout", description="how long its start may take, such as 20 min"
+    )
     role: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None, description="what it is for, such as chat"
     )
@@ -113,6 +157,10 @@ class ModelEntry(_Entry):
         description="its engine's arguments, under the engine's own flags without dashes",
     )
     enabled: bool = Field(default=True, description="whether it is to run")
+    fit: FitEntry | None = Field(
+        default=None, description="how small its share and length may be made when the fleet is rebalanced"
+    )
+    pin: bool = Field(default=False, description="whether it stays where it is when the fleet is rebalanced")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
     ignore: Annotated[dict[Code, Annotated[str, _read(fields.checked_reason)]], MayBeEmpty] = Field(
         default_factory=dict, description="findings that do not count for it, each with the reason"
@@ -167,6 +215,48 @@ class TelemetryEntry(_Entry):
     )
 
 
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Span = Annotated[float, _read(parse_duration)]
+"""Seconds, written with their unit."""
+
+
+class AlertRuleEntry(_Entry):
+    """One thing to be told of."""
+
+    finding: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="a finding's code, or error, warning or info: every finding at least that bad"
+    )
+    state: Literal["down"] | None = Field(default=None, description="down: a model that failed or was stopped")
+    quantity: Annotated[str | None, _read(fields.checked_line, "|".join(QUANTITIES))] = Field(
+        default=None, description="a figure of each GPU, model or host, with above: or below:"
+    )
+    above: Number | None = Field(default=None, description="it is too much from here on")
+    below: Number | None = Field(default=None, description="it is too little from here on")
+    clear: Number | None = Field(default=None, description="where it is over again, such as 85 with above: 90")
+    seconds: Span = Field(default=0.0, alias="for", description="how long it must be so, such as 5min")
+    clear_for: Span = Field(default=60.0, description="how long it must be over, such as 1min")
+    severity: Literal["error", "warning", "info"] | None = Field(default=None, description="how bad it is")
+
+
+class AlertsEntry(_Entry):
+    """What operators are told of, when and how."""
+
+    rules: Annotated[dict[Name, AlertRuleEntry], MayBeEmpty] = Field(
+        default_factory=dict, description="in place of the usual ones"
+    )
+    bell: bool = Field(default=False, description="ring the terminal's bell")
+    desktop: bool = Field(default=False, description="show a notification, in terminals that can")
+    webhook_env: Annotated[str | None, _read(fields.checked_variable, fields.VARIABLE)] = Field(
+        default=None, description="the environment variable that holds the webhook's URL, which is a secret"
+    )
+    webhook_file: Annotated[str | None, _read(fields.checked_line)] = Field(
+        default=None, description="the file that holds the webhook's URL, relative to this file"
+    )
+    quiet: Annotated[DayHours | None, _read(parse_day_hours)] = Field(
+        default=None, description="hours in which only errors are told, such as 22:00-06:00"
+    )
+
+
 class FleetEntry(_Entry):
     """A fleet file."""
 
@@ -181,6 +271,7 @@ class FleetEntry(_Entry):
         description="the machines reached over SSH, by name"
     )
     findings: FindingsEntry | None = Field(default=None, description="what the operators say about findings")
+    alerts: AlertsEntry | None = Field(default=None, description="what operators are told of, when and how")
     policy: PolicyEntry | None = Field(default=None, description="what the operators agreed on")
     models: Annotated[dict[Name, ModelEntry], MayBeEmpty] = Field(
         default_factory=dict, description="what is, or can be, served, by name"

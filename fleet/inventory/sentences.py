@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, dereferenced
 from fleet.inventory.schema import (
+    AlertRuleEntry,
+    AlertsEntry,
     FindingsEntry,
     FleetEntry,
     HostEntry,
@@ -53,7 +55,11 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"host {host} of telemetry"
         case ("telemetry", "match", label):
             return f"label {label} of telemetry"
-        case ("findings" | "policy" | "telemetry" as part, key, *_):
+        case ("alerts", "rules", rule):
+            return f"rule {rule}"
+        case ("alerts", "rules", rule, key):
+            return f"{key} of rule {rule}"
+        case ("alerts" | "findings" | "policy" | "telemetry" as part, key, *_):
             return f"{key} of {part}"
         case (key,):
             return key
@@ -102,19 +108,24 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return FindingsEntry, key
         case ("telemetry", key, *_):
             return TelemetryEntry, key
+        case ("alerts", "rules", _, key, *_):
+            return AlertRuleEntry, key
+        case ("alerts", key, *_):
+            return AlertsEntry, key
     return FleetEntry, keys[0]
 
 
 def _about(keys: tuple[str, ...]) -> str | None:
     entry, key = _field(keys)
-    return entry.model_fields[key].description
+    named = {field.alias or name: field for name, field in entry.model_fields.items()}
+    return named[key].description
 
 
 def _instead(keys: tuple[str, ...]) -> str:
     entry, key = _field(keys)
     if keys[0] == "models" and "-" in key:
         return "the engine's arguments stand under args:."
-    return did_you_mean(key, entry.model_fields)
+    return did_you_mean(key, [field.alias or name for name, field in entry.model_fields.items()])
 
 
 def _wanted(error: ErrorDetails) -> str:

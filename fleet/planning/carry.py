@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fleet.errors import UsageError
 from fleet.findings import Finding, Severity, Tense
-from fleet.findings.assess import Assessment, assess
+from fleet.findings.assessment import Assessment
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, apply
 from fleet.model import GpuId, Model, Place
@@ -26,6 +26,8 @@ class Fit(StrEnum):
     """There is memory, but the engine would refuse to start there."""
     PARTITION = "partition"
     """The place does not exist: too few GPUs from there on."""
+    CORDONED = "cordoned"
+    """Nothing new is placed there."""
     HERE = "here"
     """Where it is already."""
 
@@ -74,14 +76,22 @@ def verdict(
     gpu: GpuId,
     totals: Mapping[GpuId, int],
     starts: Mapping[str, ModelStart] | None = None,
+    cordoned: Collection[GpuId] = (),
 ) -> Verdict:
-    """What happens if the model is dropped on that GPU, everything else as in the inventory."""
+    """What happens if the model is dropped on that GPU, everything else as in the inventory.
+
+    Nothing is dropped on GPUs that are ``cordoned``, where it is not already.
+    """
     try:
         changes = drop(inventory, model, gpu)
     except UsageError:
         return Verdict(Fit.PARTITION, 0)
     if not changes:
         return Verdict(Fit.HERE, 0)
+    if _is_barred(model, changes, cordoned):
+        return Verdict(Fit.CORDONED, 0)
+    from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
+
     after = assess(apply(inventory, changes), tense=Tense.DRAFT, totals=totals, starts=starts)
     place = after.inventory.model(model.name).place
     assert place is not None, "a drop gives the model a place"
@@ -98,6 +108,12 @@ def verdict(
     if spare < 0 or any(outlook.high_bytes > outlook.total_bytes for outlook in outlooks):
         return Verdict(Fit.TIGHT, tightest.total_bytes - tightest.resident_bytes, changes, after)
     return Verdict(Fit.FITS, spare, changes, after)
+
+
+def _is_barred(model: Model, changes: Iterable[Change], cordoned: Collection[GpuId]) -> bool:
+    here = set(model.place.gpu_ids) if model.enabled and model.place else set()
+    moved = next((change.place for change in changes if isinstance(change, Move)), model.place)
+    return moved is not None and any(gpu in cordoned and gpu not in here for gpu in moved.gpu_ids)
 
 
 def _missing(finding: Finding) -> int:

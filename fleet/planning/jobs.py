@@ -91,6 +91,8 @@ def _temporary(job: Job, host: Host, held: Sizes, world: World) -> Iterator[Plac
     for first in range(0, host.gpus - count + 1, count):
         there = Place(host.name, tuple(range(first, first + count)))
         alike = {world.gpus[gpu].identity.total_bytes if gpu in world.gpus else 0 for gpu in there.gpu_ids} <= sizes
+        if set(there.gpu_ids) & world.cordons.keys():
+            continue
         if alike and there not in (place, job.before.place) and set(there.gpu_ids) != set(held):
             yield there
 

@@ -119,10 +119,13 @@ def _step_json(step: Step) -> dict[str, Any]:
         "needs_bytes": step.needs_bytes,
         "free_bytes": step.free_bytes,
         "seconds": round(step.seconds, 1),
-        "run": [{"words": list(c.words), "stdin": c.stdin.decode()} for c in step.commands],
+        "run": _writes_json(step.commands),
         "holds": _holds_json(step.holds),
         "expects": _expects_json(step.expects),
         "asks_health": step.asks_health,
+        "check": list(step.check),
+        "timeout_seconds": step.timeout,
+        "requests": step.requests,
     }
 
 
@@ -134,13 +137,16 @@ def _step(entry: Mapping[str, Any]) -> Step:
         host=str(entry["host"]),
         service=str(entry["service"]),
         gpus=_gpus(entry["gpus"]),
-        commands=tuple(Write(tuple(c["words"]), c["stdin"].encode()) for c in entry["run"]),
+        commands=_writes(entry["run"]),
         needs_bytes=entry["needs_bytes"],
         free_bytes=entry["free_bytes"],
         seconds=float(entry["seconds"]),
         holds=_holds(entry.get("holds", ())),
         expects=_expects(entry["expects"]),
         asks_health=bool(entry["asks_health"]),
+        check=tuple(map(str, entry.get("check", ()))),
+        timeout=entry.get("timeout_seconds"),
+        requests=int(entry.get("requests", 0)),
     )
 
 
@@ -158,6 +164,10 @@ def _former_json(former: Former) -> dict[str, Any]:
         "holds": _holds_json(former.holds),
         "expects": _expects_json(former.expects),
         "asks_health": former.asks_health,
+        "check": list(former.check),
+        "timeout_seconds": former.timeout,
+        "leaving": _writes_json(former.leaving),
+        "joining": _writes_json(former.joining),
     }
 
 
@@ -175,7 +185,19 @@ def _former(entry: Mapping[str, Any]) -> Former:
         holds=_holds(entry.get("holds", ())),
         expects=_expects(entry["expects"]),
         asks_health=bool(entry["asks_health"]),
+        check=tuple(map(str, entry.get("check", ()))),
+        timeout=entry.get("timeout_seconds"),
+        leaving=_writes(entry.get("leaving", ())),
+        joining=_writes(entry.get("joining", ())),
     )
+
+
+def _writes_json(commands: Iterable[Write]) -> list[dict[str, Any]]:
+    return [{"words": list(command.words), "stdin": command.stdin.decode()} for command in commands]
+
+
+def _writes(entries: Iterable[Mapping[str, Any]]) -> tuple[Write, ...]:
+    return tuple(Write(tuple(entry["words"]), entry["stdin"].encode()) for entry in entries)
 
 
 def _holds_json(holds: Iterable[Hold]) -> list[dict[str, Any]]:

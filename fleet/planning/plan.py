@@ -75,6 +75,12 @@ class Step:
     """Of a wait: what the model should hold; empty where nobody knows."""
     asks_health: bool = False
     """Of a wait: whether the model has an endpoint that must say it is healthy."""
+    check: tuple[str, ...] = ()
+    """Of a wait: the words of the operator's own command that must succeed, before its commands are run."""
+    timeout: float | None = None
+    """Of a wait: seconds after which it has failed, as the fleet file says; None = by what it should take."""
+    requests: int = 0
+    """Of a drain: requests that ran or waited when the plan was made; at most so many are cut at its deadline."""
 
     @property
     def overlay(self) -> str | None:
@@ -107,6 +113,12 @@ class Former:
     """What it takes of each GPU, while it runs."""
     expects: tuple[Expected, ...] = ()
     asks_health: bool = False
+    check: tuple[str, ...] = ()
+    timeout: float | None = None
+    leaving: tuple[Write, ...] = ()
+    """What takes it out of service before a stop."""
+    joining: tuple[Write, ...] = ()
+    """What brings it back once it serves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from fleet.errors import GpudeckError, UnreachableError
-from fleet.findings import Tense
+from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import assess
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, apply
+from fleet.inventory.changes import Change, SetArgument, apply
 from fleet.model import GpuId, Model
+from fleet.planning.cordons import check_not_cordoned
+from fleet.planning.handling import checking, joining, leaving, unrouted
 from fleet.planning.jobs import Job, task_of
 from fleet.planning.memory import expected, start_needs
 from fleet.planning.order import order
 from fleet.planning.plan import Action, Former, Hold, Plan, Step
 from fleet.planning.replay import breaches
+from fleet.planning.secrecy import check_keeps_no_secret
 from fleet.planning.steps import service, steps_of
 from fleet.planning.tasks import Task
 from fleet.planning.timing import READ_BYTES_PER_SECOND, Timing
 from fleet.planning.world import World
+from fleet.services.arguments import read_arguments, same_value
 
 _NOT_MEASURED: Mapping[str, float] = MappingProxyType({})
 
@@ -46,7 +51,7 @@ def make_plan(
         none was are in ``unproven``.
 
     Raises:
-        UsageError: A change makes no sense.
+        UsageError: A change makes no sense, or places a model on a cordoned GPU.
         GpudeckError: A service's command line is not ours to rewrite.
     """
     return _Planner(inventory, tuple(changes), world, loads, bytes_per_second).plan()
@@ -70,18 +75,40 @@ class _Planner:
         totals = {gpu: reading.identity.total_bytes for gpu, reading in world.gpus.items()}
         self.now = assess(inventory, totals=totals, starts=world.starts, with_fixes=False)
         self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts)
-        names = dict.fromkeys(change.model for change in changes)
+        names = dict.fromkeys(change.model for change in changes if not self._stands(change.model))
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]
         self.bystanders = {name: self._job(name) for name in others if world.runs_on(name)}
-        self.timing = Timing(loads, bytes_per_second, self._requests())
+        self.timing = Timing(loads, bytes_per_second, self._requests(), self._drains())
+
+    def _stands(self, name: str) -> bool:
+        """Whether a model runs as it is asked to already, and would start so again: then the file alone is behind."""
+        asked = [change for change in self.changes if change.model == name]
+        start, host = self.world.starts.get(name), self.world.runs_on(name)
+        definition = self.world.standing(name, host).definition if host else None
+        if start is None or definition is None:
+            return False
+        written = read_arguments(definition.overlaid_argv or definition.argv)
+        return all(
+            isinstance(change, SetArgument)
+            and same_value(change.value, start.args.get(change.flag))
+            and same_value(change.value, written.get(change.flag))
+            for change in asked
+        )
 
     def _job(self, name: str) -> Job:
-        return Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
+        job = Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
+        held = self.world.standing(name, job.runs_on).held if job.runs_on else {}
+        check_not_cordoned(job.before, job.after, held, self.world.cordons)
+        return job
 
     def _requests(self) -> dict[str, int]:
         jobs = (self.jobs | self.bystanders).values()
         return {job.name: self.world.standing(job.name, job.runs_on).requests for job in jobs if job.runs_on}
+
+    def _drains(self) -> dict[str, float]:
+        said = {model.name: model.handling.drain_seconds for model in self.inventory.models}
+        return {name: seconds for name, seconds in said.items() if seconds is not None}
 
     def plan(self) -> Plan:
         """The plan, replayed. Raises GpudeckError where the replay finds it wrong."""
@@ -97,7 +124,7 @@ class _Planner:
             fleet=self.inventory.fleet,
             world=self.world.digest,
             changes=self.changes,
-            findings=self.then.findings,
+            findings=worst_first((*self.then.findings, *self._unrouted())),
             steps=steps,
             formers=formers,
             downtime_seconds=_downtime(steps, formers),
@@ -106,6 +133,7 @@ class _Planner:
             requests=sum(self.timing.requests[job.name] for job in stopped),
             free_bytes=free,
         )
+        check_keeps_no_secret(plan)
         wrong = breaches(plan)
         if wrong:
             raise GpudeckError(
@@ -113,6 +141,10 @@ class _Planner:
                 "Nothing was touched. Make the changes in smaller drafts, and report this.",
             )
         return plan
+
+    def _unrouted(self) -> Iterator[Finding]:
+        found = (unrouted(job.before, job.after, job.runs_on) for job in self.jobs.values() if job.starts)
+        return (finding for finding in found if finding)
 
     def _free(self) -> dict[GpuId, int]:
         free = {}
@@ -139,6 +171,8 @@ class _Planner:
         estimate = self.now.estimates.get(job.name) if standing.running else None
         place = job.before.place
         known = estimate is not None and place is not None and place.host == host
+        served = job.before if standing.running else job.after
+        placed = served if served.place and served.place.host == host else replace(served, place=job.after.place)
         needs = start_needs(job.before, estimate, self.inventory.host(host).accelerator) if known and estimate else {}
         return Former(
             model=job.name,
@@ -153,6 +187,10 @@ class _Planner:
             holds=tuple(Hold(gpu, max(needs.get(gpu, 0), size), size) for gpu, size in sorted(standing.held.items())),
             expects=expected(job.before, estimate, self.world) if known and estimate else (),
             asks_health=job.before.url is not None,
+            check=checking(placed),
+            timeout=job.before.handling.start_seconds,
+            leaving=leaving(placed),
+            joining=joining(placed),
         )
 
     def _roles_lost(self) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from fleet.commands import Write
 from fleet.estimate import Estimate
 from fleet.inventory import Inventory
 from fleet.model import Model, Place
+from fleet.planning.handling import checking, joining, leaving
 from fleet.planning.jobs import Job
 from fleet.planning.memory import expected
 from fleet.planning.overlays import overlay_for
 from fleet.planning.plan import Action, Hold, Step
 from fleet.planning.tasks import Spot, Turn, Verb
-from fleet.planning.timing import COMMAND_SECONDS, DRAIN_SECONDS, STOP_SECONDS, Timing
+from fleet.planning.timing import COMMAND_SECONDS, STOP_SECONDS, Timing
 from fleet.planning.world import World
 from fleet.services import Service
 from fleet.services.registry import service_of
@@ -80,11 +81,13 @@ class _Writer:
         unit = service(self._inventory, job.before, host)
         gpus = tuple(turn.spot.rests) or (job.before.place.gpu_ids if job.before.place else ())
 
-        def step(action: Action, seconds: float, *commands: Write) -> Step:
-            return Step(0, action, job.name, host, unit.name, gpus, commands, seconds=seconds)
+        def step(action: Action, seconds: float, *commands: Write, requests: int = 0) -> Step:
+            return Step(0, action, job.name, host, unit.name, gpus, commands, seconds=seconds, requests=requests)
 
-        if self._timing.requests.get(job.name):
-            yield step(Action.DRAIN, DRAIN_SECONDS)
+        out = leaving(replace(job.before, place=Place(host, tuple(gpu.index for gpu in gpus))))
+        requests = self._timing.requests.get(job.name, 0)
+        if requests or out:
+            yield step(Action.DRAIN, self._timing.drain(job.name), *out, requests=requests)
         yield step(Action.STOP, STOP_SECONDS, unit.stop())
 
     def _start(self, job: Job, turn: Turn) -> Iterator[Step]:
@@ -115,9 +118,12 @@ class _Writer:
             place.host,
             unit.name,
             place.gpu_ids,
+            joining(model),
             seconds=self._timing.load(job.name, estimate),
             expects=expected(model, estimate, self._world),
             asks_health=job.after.url is not None,
+            check=checking(model),
+            timeout=job.after.handling.start_seconds,
         )
 
     def _overlay(self, job: Job, model: Model, place: Place, unit: Service) -> Iterator[Step]:

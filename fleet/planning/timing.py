@@ -10,7 +10,7 @@ from fleet.estimate import Estimate
 from fleet.units import GiB
 
 DRAIN_SECONDS = 10.0
-"""How long a stop waits for running requests at most."""
+"""How long a stop waits for running requests at most, unless the fleet file says."""
 STOP_SECONDS = 10.0
 COMMAND_SECONDS = 1.0
 ENGINE_SECONDS = 40.0
@@ -29,6 +29,8 @@ class Timing:
     """How fast a host reads weights, to every GPU at once."""
     requests: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Requests now running or waiting, by model; a stop waits for them."""
+    drains: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """How long a stop waits for them at most, where the fleet file says."""
 
     def load(self, model: str, estimate: Estimate) -> float:
         """Seconds from a start until the model serves."""
@@ -39,4 +41,8 @@ class Timing:
 
     def stop(self, model: str) -> float:
         """Seconds from the moment it takes no more requests until its memory is back, at most."""
-        return STOP_SECONDS + (DRAIN_SECONDS if self.requests.get(model) else 0.0)
+        return STOP_SECONDS + (self.drain(model) if self.requests.get(model) else 0.0)
+
+    def drain(self, model: str) -> float:
+        """Seconds a stop waits for requests at most."""
+        return self.drains.get(model, DRAIN_SECONDS)

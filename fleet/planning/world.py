@@ -17,8 +17,9 @@ from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.model import GpuId, Model
-from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceWord
+from fleet.readings import Cordon, GpuReading, HostReading, HostSnapshot, Link, ServiceWord
 from fleet.services import Definition, MissingServiceError, Service
+from fleet.services.cordons import WHOLE_HOST, parse_cordons, read_cordons
 from fleet.services.installing import rendered, to_install
 from fleet.services.registry import service_of
 from fleet.startup import ModelStart
@@ -56,6 +57,8 @@ class World:
     gpus: Mapping[GpuId, GpuReading]
     standings: Mapping[tuple[str, str], Standing]
     """By model and host."""
+    cordons: Mapping[GpuId, Cordon] = field(default_factory=lambda: MappingProxyType({}))
+    """GPUs on which nothing new is placed."""
     starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
     """What starts of models measured, by name; no fact a plan would be wrong without."""
 
@@ -129,7 +132,23 @@ async def read_world(
     for key, definition in zip(wanted, found, strict=True):
         old = standings[key]
         standings[key] = Standing(old.running, old.held, old.requests, definition)
-    return World(gpus, standings, known_starts(inventory, {host: seen for host, (seen, _) in readings.items()}))
+    seen = {host: snapshot for host, (snapshot, _) in readings.items()}
+    return World(gpus, standings, await _cordons(inventory, gpus, connections), known_starts(inventory, seen))
+
+
+async def _cordons(
+    inventory: Inventory, gpus: Mapping[GpuId, GpuReading], connections: Mapping[str, Reader]
+) -> dict[GpuId, Cordon]:
+    """Read anew: another operator may have cordoned one a moment ago."""
+    found: dict[GpuId, Cordon] = {}
+    for host in dict.fromkeys(gpu.host for gpu in gpus):
+        answer = await connections[host].read(read_cordons(inventory.host(host).become))
+        said = parse_cordons(answer.stdout) if answer.ok else {}
+        for gpu, reading in gpus.items():
+            cordon = said.get(reading.identity.pci) or said.get(WHOLE_HOST)
+            if gpu.host == host and cordon:
+                found[gpu] = cordon
+    return found
 
 
 def _live(snapshot: HostSnapshot | None, host: str) -> tuple[HostSnapshot, HostReading]:

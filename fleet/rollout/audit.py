@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from fleet.commands import Read, Write
 from fleet.planning.plan import Action, Former, Step
+from fleet.secrets import masked
 from fleet.text import clean
 
 TAG = "gpudeck"
@@ -19,7 +20,12 @@ def audit(operator: str, token: str, step: Step, former: Former | None) -> Write
     words = f"{operator} rollout {token}: {step.action} {step.model} ({step.service})"
     if step.action in (Action.WRITE, Action.REMOVE):
         words += f", overlay {_digest(former.overlay if former else None)} -> {_digest(step.overlay)}"
-    return Write(("logger", "-t", TAG, "--", clean(words)))
+    return note(words)
+
+
+def note(words: str) -> Write:
+    """The command that writes a line of ours into the host's own log."""
+    return Write(("logger", "-t", TAG, "--", masked(clean(words))))
 
 
 def host_log(lines: int) -> Read:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Action, Plan, Step
+from fleet.planning.replay import breaches
 from fleet.rollout.audit import audit
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.journal import Journal
-from fleet.rollout.lock import HostLock, LockLostError
+from fleet.rollout.lock import HostLock, LockLostError, kept
 from fleet.rollout.restoring import entangled, finished, restoring, stop
 from fleet.rollout.resuming import still_standing
 from fleet.rollout.stepping import OperatorConnection, StepError, Stepper, Watching
 from fleet.services.holder import Holder
+
+MayStop = Callable[[tuple[str, ...]], Awaitable[bool]]
+"""Asked whether these models, which serve, may be stopped for another's way back."""
+
+
+async def _always(models: tuple[str, ...]) -> bool:
+    return True
 
 
 class Rollout:
@@ -34,6 +42,8 @@ class Rollout:
         *,
         operator: str,
         take_over: str = "",
+        may_stop: MayStop = _always,
+        max_failures: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """A rollout of a plan.
@@ -46,6 +56,9 @@ class Rollout:
             on_event: Told everything that happens.
             operator: Who does it, for the journal and for the locks on the hosts.
             take_over: Whose lock may be taken, where one is held.
+            may_stop: Asked before a model's way back stops others that serve as the plan wants them; where they may
+                not be stopped, everything is left as it stands.
+            max_failures: It ends when so many models have failed. Until a model has come up well, one is enough.
             clock: Unix seconds.
         """
         self.plan = plan
@@ -55,6 +68,8 @@ class Rollout:
         self._tell = on_event
         self._operator = operator
         self._take_over = take_over
+        self._may_stop = may_stop
+        self._max_failures = max_failures
         self._clock = clock
         self._locks: Mapping[str, HostLock] = {}
         self._go_on = asyncio.Event()
@@ -63,6 +78,9 @@ class Rollout:
         self._back = False
         self._begun: set[int] = set()
         self._done: set[int] = set()
+        self._given_up: set[str] = set()
+        """Models that are back as they were, because they failed or could not stay without one that did."""
+        self._failures: list[Result] = []
         self._stepper = Stepper(operators, board, {former.host: former.become for former in plan.formers})
 
     # what the operator can ask for meanwhile
@@ -178,7 +196,7 @@ class Rollout:
 
     async def _forward(self, rollout: int) -> Result:
         for step in self.plan.steps:
-            if step.n in self._done:
+            if step.n in self._done or step.model in self._given_up:
                 continue
             await self._may_go_on()
             if self._back:
@@ -187,11 +205,26 @@ class Rollout:
             try:
                 await self._take(rollout, Phase.PLAN, step)
             except StepError as error:
-                return await self._recover(rollout, step, str(error))
+                result = await self._recover(rollout, step, str(error))
+                if not self._may_go_on_without(result):
+                    return result
+                continue
             self._done.add(step.n)
         if self._back:
             return await self._roll_all_back(rollout)
-        return Result(Outcome.DONE, "Every step is done.", finished(self.plan, self._done))
+        done = finished(self.plan, self._done)
+        if not self._failures:
+            return Result(Outcome.DONE, "Every step is done.", done)
+        said = " ".join(failure.message for failure in self._failures)
+        return Result(Outcome.RESTORED, f"{said} All others are done.", done, self._failures[0].failed)
+
+    def _may_go_on_without(self, result: Result) -> bool:
+        """Whether the rest goes on after a failure: what failed is back, and what is left is proven without it."""
+        if result.outcome is not Outcome.RESTORED or not result.done:
+            return False
+        self._failures.append(result)
+        rest = tuple(step for step in self.plan.steps if step.model not in self._given_up)
+        return len(self._failures) < self._max_failures and not breaches(replace(self.plan, steps=rest))
 
     async def _may_go_on(self) -> None:
         if self.paused:
@@ -208,12 +241,24 @@ class Rollout:
         if step.action is Action.STOP and await self._stepper.still_runs(step):
             self._begun.discard(step.n)
         back = entangled(self.plan, self._begun, self._done, step.model)
+        serving = tuple(model for model in finished(self.plan, self._done) if model in back)
+        if serving and not await self._may_stop(serving):
+            kept = f"{', '.join(serving)} would have had to be stopped, so everything is left as it stands now."
+            return Result(Outcome.FAILED, f"{sentence} {kept}", finished(self.plan, self._done), step.model)
         done = tuple(model for model in finished(self.plan, self._done) if model not in back)
         problem = await self._run_back(rollout, restoring(self.plan, self._begun, back))
         if problem:
             message = f"{sentence} It could not be restored either: {problem}"
             return Result(Outcome.FAILED, message, done, step.model)
+        self._give_up(back)
         return Result(Outcome.RESTORED, f"{sentence} {self._how_restored(step.model, back)}", done, step.model)
+
+    def _give_up(self, models: Collection[str]) -> None:
+        """These are as they were: nothing of them is left to undo, nor to be done."""
+        self._given_up |= set(models)
+        gone = {step.n for step in self.plan.steps if step.model in models}
+        self._begun -= gone
+        self._done -= gone
 
     def _how_restored(self, failed: str, back: Collection[str]) -> str:
         if len(back) > 1:
@@ -262,7 +307,7 @@ class Rollout:
             self._tell(Event(Kind.PROGRESS, what, phase, step))
 
         try:
-            async with _repeated(renew):
+            async with kept(renew):
                 message = await self._stepper.take(step, waiting_for, lambda: self._back and phase is Phase.PLAN)
         except StepError as error:
             self._journal.touched(touch, "failed", str(error))
@@ -274,24 +319,3 @@ class Rollout:
             raise
         self._journal.touched(touch, "done", message)
         self._tell(Event(Kind.DONE, message, phase, step))
-
-
-RENEW_SECONDS = 60.0
-
-
-@asynccontextmanager
-async def _repeated(renew: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Renew a lock now and then inside the block. Where that fails, the next step finds out."""
-
-    async def repeat() -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            with suppress(GpudeckError):
-                await renew()
-
-    task = asyncio.create_task(repeat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

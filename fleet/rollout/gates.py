@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fleet.model import GpuId
 from fleet.planning.plan import Step
-from fleet.readings import HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
+from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
 from fleet.units import GiB, gib_text
 
 SETTLED_FRAMES = 3
@@ -14,6 +15,8 @@ SETTLED_FRAMES = 3
 SETTLED_BYTES = GiB // 4
 TOLERANCE = 0.05
 """Of the estimate's range, on either side; at least half a GiB."""
+UNRETURNED_BYTES = GiB
+"""What a GPU may hold more of no process than before: the driver's own grows a little with use."""
 _LOOPS = "its process ended and was started again"
 STRAY_BYTES = GiB // 2
 """What a process may hold on a GPU not meant for it: a runtime's context, where it opens every GPU it sees."""
@@ -52,10 +55,12 @@ class Drained:
 
 
 class Stopped:
-    """Done when the service has stopped and the driver shows its memory back."""
+    """Done when the service has stopped and the driver has its memory back, that of no process too."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, before: HostReading | None = None) -> None:
+        """A gate for a stop step; ``before`` is the host as it was read before the rollout."""
         self._step = step
+        self._before = before
 
     def see(self, snapshot: HostSnapshot) -> Seen:
         """Look at one snapshot."""
@@ -65,7 +70,54 @@ class Stopped:
         if service.word not in (ServiceWord.STOPPED, ServiceWord.FAILED):
             return Seen(waiting_for="the service to stop")
         held = sum(snapshot.reading.held_by(self._step.service).values())
-        return Seen(done=held == 0, waiting_for=f"the driver to take back {gib_text(held)}")
+        left = held or max((size for _, size in unreturned(self._step, snapshot.reading, self._before)), default=0)
+        return Seen(done=left == 0, waiting_for=f"the driver to take back {gib_text(left)}")
+
+
+class Startable:
+    """Done when the step's GPUs are fit for a start: none is resetting, lost memory, or has not returned some."""
+
+    def __init__(self, step: Step, before: HostReading | None) -> None:
+        """A gate for a start step; ``before`` is the host as it was read before the rollout."""
+        self._step = step
+        self._before = before
+
+    def see(self, snapshot: HostSnapshot) -> Seen:
+        """Look at one snapshot."""
+        reading = snapshot.reading
+        if snapshot.link is not Link.LIVE or reading is None:
+            return Seen(waiting_for="a reading of the host")
+        for gpu in self._step.gpus:
+            now, before = reading.gpu(gpu.index), self._before.gpu(gpu.index) if self._before else None
+            if now is not None and _uncorrected(now) > _uncorrected(before or now):
+                return Seen(failure=f"{gpu} has had memory errors since, so nothing is started on it")
+            if now is not None and now.resetting:
+                return Seen(waiting_for=f"{gpu}, which is resetting")
+        for gpu, size in unreturned(self._step, reading, self._before):
+            return Seen(waiting_for=f"the driver to take back {gib_text(size)} on {gpu} that no process holds")
+        return Seen(done=True)
+
+
+def unreturned(step: Step, reading: HostReading, before: HostReading | None) -> list[tuple[GpuId, int]]:
+    """The step's GPUs that hold memory of no process, more than they did before, and how much more, in bytes."""
+    found = []
+    for gpu in step.gpus:
+        now, then = _unheld(reading, gpu.index), _unheld(before, gpu.index)
+        if now is not None and then is not None and now - then > UNRETURNED_BYTES:
+            found.append((gpu, now - then))
+    return found
+
+
+def _unheld(reading: HostReading | None, index: int) -> int | None:
+    gpu = reading.gpu(index) if reading else None
+    if reading is None or reading.exporter or gpu is None or gpu.used_bytes is None:
+        return None
+    return max(0, gpu.used_bytes - sum(process.on(gpu.identity.pci) for process in reading.processes))
+
+
+def _uncorrected(gpu: GpuReading) -> int:
+    errors = gpu.errors
+    return (errors.uncorrected or 0) + (errors.deferred or 0) if errors else 0
 
 
 class Serving:

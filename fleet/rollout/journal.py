@@ -13,6 +13,7 @@ from fleet.errors import GpudeckError
 from fleet.planning.json import plan_from_json, plan_json
 from fleet.planning.plan import Plan, Step
 from fleet.rollout.events import Phase
+from fleet.secrets import masked
 
 _VERSION = 1
 _SCHEMA = """
@@ -171,7 +172,11 @@ class Journal:
         """Write down how a step ended: ``done``, ``failed`` or ``unknown``."""
         ended = None if outcome == "unknown" else outcome
         self._write(
-            "UPDATE touch SET ended = ?, outcome = ?, message = ? WHERE id = ?", self._clock(), ended, message, touch
+            "UPDATE touch SET ended = ?, outcome = ?, message = ? WHERE id = ?",
+            self._clock(),
+            ended,
+            masked(message),
+            touch,
         )
 
     def end(self, rollout: int, outcome: str, message: str) -> None:
@@ -180,7 +185,7 @@ class Journal:
             "UPDATE rollout SET ended = ?, outcome = ?, message = ? WHERE id = ?",
             self._clock(),
             outcome,
-            message,
+            masked(message),
             rollout,
         )
 

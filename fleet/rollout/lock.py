@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Protocol
 
@@ -15,6 +17,8 @@ from fleet.units import duration
 
 EXPIRES_SECONDS = 900.0
 """Age at which a lock that nobody renews is anybody's."""
+RENEW_SECONDS = 60.0
+"""How often it is renewed while a step waits."""
 STEP_SECONDS = 180.0
 """How long a command of a step may still be at work on the host after its console was last heard of."""
 
@@ -148,3 +152,21 @@ class HostLock:
         """Why the host refused; None where it did it."""
         answer = await self._connection.write(Write(words, stdin).as_root(self._become))
         return None if answer.ok else clean(answer.stderr).rstrip(".") or f"status {answer.exit_status}"
+
+
+@asynccontextmanager
+async def kept(renew: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Renew a lock every `RENEW_SECONDS` inside the block. Where that fails, the next step finds out."""
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            with suppress(GpudeckError):
+                await renew()
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

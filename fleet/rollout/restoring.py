@@ -55,11 +55,17 @@ def restoring(plan: Plan, begun: Collection[int], models: Collection[str] | None
     touched = [step for step in plan.steps if step.n in begun and (models is None or step.model in models)]
     keys = dict.fromkeys((step.model, step.host) for step in touched)
     formers = [former for former in plan.formers if (former.model, former.host) in keys]
-    steps = [stop(former) for former in formers if _changed(touched, former, Action.STOP, Action.START)]
+    steps = [
+        stop(former, leaves=_changed(touched, former, Action.WAIT))
+        for former in formers
+        if _changed(touched, former, Action.STOP, Action.START)
+    ]
     steps += [_overlay(former) for former in formers if _changed(touched, former, Action.WRITE, Action.REMOVE)]
     for former in sorted(formers, key=lambda former: -former.needs_bytes):
         if former.running and _changed(touched, former, Action.STOP, Action.START):
             steps += _start(former)
+        elif former.running and former.joining:
+            steps.append(_wait(former))
     return tuple(replace(step, n=n) for n, step in enumerate(steps, 1))
 
 
@@ -71,10 +77,11 @@ def _step(former: Former, action: Action, seconds: float) -> Step:
     return Step(0, action, former.model, former.host, former.service, former.gpus, seconds=seconds)
 
 
-def stop(former: Former) -> Step:
-    """The step that stops it, whatever it does; its number is the caller's to give."""
+def stop(former: Former, *, leaves: bool = False) -> Step:
+    """The step that stops it, whatever it does, out of the router first; its number is the caller's to give."""
     service = service_named(former.service, former.become)
-    return replace(_step(former, Action.STOP, STOP_SECONDS), commands=(service.stop(),))
+    commands = (*(former.leaving if leaves else ()), service.stop())
+    return replace(_step(former, Action.STOP, STOP_SECONDS), commands=commands)
 
 
 def _overlay(former: Former) -> Step:
@@ -92,5 +99,15 @@ def _start(former: Former) -> list[Step]:
         needs_bytes=former.needs_bytes,
         holds=former.holds,
     )
-    wait = replace(_step(former, Action.WAIT, former.seconds), expects=former.expects, asks_health=former.asks_health)
-    return [start, wait]
+    return [start, _wait(former)]
+
+
+def _wait(former: Former) -> Step:
+    return replace(
+        _step(former, Action.WAIT, former.seconds),
+        commands=former.joining,
+        expects=former.expects,
+        asks_health=former.asks_health,
+        check=former.check,
+        timeout=former.timeout,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
@@ -10,7 +11,8 @@ from fleet.errors import GpudeckError
 from fleet.planning.plan import Action, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
-from fleet.rollout.gates import Drained, Seen, Serving, Stopped
+from fleet.rollout.gates import Drained, Seen, Serving, Startable, Stopped
+from fleet.secrets import masked
 from fleet.services.registry import service_named
 from fleet.telemetry.logs import read_log
 from fleet.text import clean
@@ -21,6 +23,10 @@ STOP_TIMEOUT = 180.0
 """Seconds until the driver has taken the memory back."""
 READING_TIMEOUT = 15.0
 """Seconds until a host must have said how its services are."""
+CHECK_TIMEOUT = 60.0
+"""Seconds one try of the operator's own health command may take."""
+CHECKS = 30
+"""Tries of it, one with every reading, before the model is said not to serve."""
 LOG_LINES = 300
 
 
@@ -64,6 +70,9 @@ class Stepper:
         self._becomes = becomes
         self._board = board
         self._before: dict[str, ServiceReading] = {}
+        seen = {host: board.latest(host) for host in operators}
+        self._first = {host: snapshot.reading for host, snapshot in seen.items() if snapshot}
+        """Hosts as they were read before any step."""
 
     async def take(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         """Do the step and wait until its gate has seen enough.
@@ -85,8 +94,9 @@ class Stepper:
                 return await self._drain(step, told, called_off)
             case Action.STOP:
                 await self._run_commands(step)
-                await self._watch(step, Stopped(step).see, STOP_TIMEOUT, told, called_off)
+                await self._watch(step, Stopped(step, self._first.get(step.host)).see, STOP_TIMEOUT, told, called_off)
             case Action.START:
+                await self._startable(step, told, called_off)
                 await self._start(step)
             case Action.WAIT:
                 return await self._wait(step, told, called_off)
@@ -108,8 +118,17 @@ class Stepper:
         for command in step.commands:
             answer = await self._operators[step.host].write(command, COMMAND_TIMEOUT)
             if not answer.ok:
-                said = clean(answer.stderr) or clean(answer.stdout) or f"it ended with status {answer.exit_status}"
-                raise StepError(f"`{command.line}` on {step.host} failed: {said.rstrip('.')}.")
+                said = (
+                    masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
+                )
+                raise StepError(f"`{command.shown_line}` on {step.host} failed: {said.rstrip('.')}.")
+
+    async def _startable(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
+        """Wait until its GPUs are fit for it; at once where the newest reading says so."""
+        gate = Startable(step, self._first.get(step.host))
+        seen = self._board.latest(step.host)
+        if seen is None or not gate.see(seen).done:
+            await self._watch(step, gate.see, STOP_TIMEOUT, told, called_off)
 
     async def _start(self, step: Step) -> None:
         snapshot = self._board.latest(step.host)
@@ -119,6 +138,7 @@ class Stepper:
 
     async def _drain(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         """Wait until nothing runs or waits; past the deadline what is left is cut, and said."""
+        await self._run_commands(step)
         try:
             await self._watch(step, Drained(step).see, step.seconds, told, called_off)
         except StepError:
@@ -129,13 +149,37 @@ class Stepper:
 
     async def _wait(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         gate = Serving(step, self._before.get(step.model))
+        timeout = step.timeout or 120 + 3 * step.seconds
         try:
-            return (await self._watch(step, gate.see, 120 + 3 * step.seconds, told, called_off)).remark
+            remark = (await self._watch(step, gate.see, timeout, told, called_off)).remark
         except StepError as error:
             if called_off():
                 raise
             said = await self._engine_said(step)
             raise StepError(f"{step.model} did not come up: {said or error}", loops=error.loops) from None
+        await self._check(step, told, called_off)
+        await self._run_commands(step)
+        return remark
+
+    async def _check(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
+        """Ask the operator's own command, once with every reading, until it succeeds."""
+        said = ""
+        for _ in range(CHECKS if step.check else 0):
+            answer = await self._operators[step.host].read(Read(step.check), CHECK_TIMEOUT)
+            if answer.ok:
+                return
+            said = masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
+            told(f"waiting for its health command to succeed: {said}")
+            if called_off():
+                break
+            await self._next_reading(step.host)
+        if step.check:
+            raise StepError(f"{step.model} came up, and its health command fails: {said.rstrip('.')}.")
+
+    async def _next_reading(self, host: str) -> None:
+        seen = self._board.latest(host)
+        with suppress(TimeoutError):
+            await self._board.until(host, lambda new: new is not seen, READING_TIMEOUT)
 
     async def _engine_said(self, step: Step) -> str:
         """The engine's own words for why it did not start; empty where its log has none."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fleet.errors import GpudeckError
 from fleet.model import Scalar
+from fleet.secrets import is_secret
 
 SHORT = {
     "c": "ctx-size", "m": "model", "ngl": "n-gpu-layers", "sm": "split-mode", "ts": "tensor-split",
@@ -33,7 +34,6 @@ _ON_UNLESS_TOLD = {
 }
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SHELLS = {"sh", "bash", "dash", "zsh", "ash", "ksh"}
-_SECRET = re.compile(r"(api|auth|access|hf|hub)-(key|token)s?$|password|passphrase|secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,6 @@ def check_no_secret(argv: Sequence[str]) -> None:
                 f"its command line holds a secret (--{flag.name}), which would be copied into the overlay.",
                 "Move the secret to an environment file of the service first.",
             )
-
-
-def is_secret(flag: str) -> bool:
-    """Whether an argument of that name is something to be kept from files and screens."""
-    return _SECRET.search(flag) is not None
 
 
 def same_value(one: Scalar, other: Scalar) -> bool:

@@ -6,14 +6,12 @@ import re
 from collections.abc import Sequence
 
 from fleet.model import Model
+from fleet.secrets import masked, named_in
 from fleet.services.arguments import with_arguments
 from fleet.services.unit_syntax import quoted
 from fleet.text import clean_lines
 
 _FIELD = re.compile(r"(?<!\$)\{([A-Za-z0-9][A-Za-z0-9._-]*)\}")
-_SECRET = re.compile(
-    r"((?:[A-Z0-9_]*(?:TOKEN|KEY|SECRET|PASSWORD|PASSPHRASE)[A-Z0-9_]*=)|--api-key[= ])(\"[^\"]*\"|\S+)"
-)
 
 
 def rendered(template: str, model: Model) -> str:
@@ -22,8 +20,8 @@ def rendered(template: str, model: Model) -> str:
     Each value is one word of a unit file, ``{arguments}`` as many as there are. Other braces, and ``${NAME}``, stay.
     Raises ValueError for a value no unit file can hold, and for a secret: plans and journals keep what is installed.
     """
-    if found := _SECRET.search(template):
-        raise ValueError(f"it holds a secret ({found[1].strip('= ')}); name an EnvironmentFile= on the host instead")
+    if found := named_in(template):
+        raise ValueError(f"it holds a secret ({found}); name an EnvironmentFile= on the host instead")
     values: dict[str, Sequence[str]] = {flag: (str(value),) for flag, value in model.args.items()}
     values |= {
         "model": (model.name,),
@@ -42,4 +40,4 @@ def rendered(template: str, model: Model) -> str:
 
 def to_install(text: str) -> str:
     """A definition found on another host, for people to install: secrets left out, nothing a terminal would obey."""
-    return "\n".join(clean_lines(_SECRET.sub(r"\1…", text), 2000, 200))
+    return "\n".join(clean_lines(masked(text), 2000, 200))

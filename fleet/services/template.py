@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from fleet.commands import Answer, Read, Template, Write
 from fleet.errors import GpudeckError, UsageError
@@ -25,23 +26,28 @@ _MOST_PROCESSES = 256
 
 def filled_in(model: Model) -> str:
     """The name of the service that a model's commands, filled in for its place and arguments, make up."""
-    arguments = with_arguments(("",), model.args)[1:]
+    return f"{model.service} {json.dumps({verb: words_of(model, text) for verb, text in model.commands})}"
+
+
+def words_of(model: Model, template: str) -> tuple[str, ...]:
+    """A command of a model, filled in for its place and arguments. Raises UsageError for a field without a value."""
     values: dict[str, Sequence[str]] = {flag: (str(value),) for flag, value in model.args.items()}
     values |= {
         "model": (model.name,),
         "host": (model.place.host if model.place else "",),
         "gpus": (",".join(map(str, model.place.gpus)) if model.place else "",),
         "source": (model.source or "",),
-        "arguments": arguments,
+        "arguments": with_arguments(("",), model.args)[1:],
     }
+    if model.url is not None:
+        values |= {"url": (model.url,), "port": (str(urlsplit(model.url).port),)}
     try:
-        filled = {verb: Template(text).filled(values) for verb, text in model.commands}
+        return Template(template).filled(values)
     except KeyError as missing:
         raise UsageError(
             f"A command of {model.name} has the field {{{missing.args[0]}}}, for which it has no value.",
             f"Write it into the args of {model.name}, or {{arguments}} into the command.",
         ) from None
-    return f"{model.service} {json.dumps(filled)}"
 
 
 def check_told(before: Model, after: Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -45,6 +46,8 @@ async def _sudo(argv: Sequence[str], caller: Caller) -> int:
         word = rest.pop(0)
         if word == "--":
             break
+        if word in {"-l", "--list"}:
+            return _listed(rest, caller)
         if word in {"-u", "--user"} and rest:
             rest.pop(0)
         elif word not in _SUDO_SWITCHES:
@@ -54,3 +57,10 @@ async def _sudo(argv: Sequence[str], caller: Caller) -> int:
         caller.err("usage: sudo [-n] [-u user] command [arg ...]")
         return 1
     return await _run(rest, replace(caller, root=True))
+
+
+def _listed(command: Sequence[str], caller: Caller) -> int:
+    """What sudo allows, which is everything; or that it allows this command."""
+    words = [word for word in command if word not in _SUDO_SWITCHES and word != "--"]
+    caller.out(f"/usr/bin/{shlex.join(words)}" if words else "User ops may run:\n    (ALL) NOPASSWD: ALL")
+    return 0

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from fleet.text import clean
 
-_MARK = b"gpudeck-begins-here\n"
+MARK = b"gpudeck-begins-here\n"
+"""What comes just before the command's own output."""
 NOISE_LIMIT = 1 << 20
 """Bytes a profile may print before it is given up."""
 
 
 def line_for(command: str) -> str:
     """The shell line that runs a command and shows where its output begins; good for sh, csh and fish alike."""
-    return f"echo {_MARK.decode().strip()}; exec {command}"
+    return f"echo {MARK.decode().strip()}; exec {command}"
 
 
 class Silencer:
@@ -31,7 +32,7 @@ class Silencer:
         if self.begun:
             return chunk
         self._noise += chunk
-        noise, mark, output = self._noise.partition(_MARK)
+        noise, mark, output = self._noise.partition(MARK)
         self.begun = bool(mark)
         self._noise = b"" if mark else noise
         return output

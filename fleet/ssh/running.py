@@ -37,7 +37,7 @@ async def run(connection: HostConnection, command: Command, timeout: float) -> A
             account's login shell ran nothing.
         GpudeckError: It printed more than OUTPUT_LIMIT.
     """
-    shown = clean(command.line, 120)
+    shown = clean(command.shown_line, 120)
     await connection.opened()
     try:
         async with asyncio.timeout(timeout):

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from fleet.commands import Answer, Read
 from fleet.errors import GpudeckError
+from fleet.secrets import masked
 from fleet.services import Service
 from fleet.text import clean
 
@@ -18,7 +19,7 @@ class Reader(Protocol):
 
 
 async def read_log(connection: Reader, service: Service, lines: int, become: str) -> str:
-    """The newest log lines of a service, oldest first; empty where it has none.
+    """The newest log lines of a service, oldest first, secrets masked; empty where it has none.
 
     journalctl says nothing at all to a user who may not read the journal, and calls that a success: so where nothing
     is found, root is asked, if the host's ``become`` allows it.
@@ -31,7 +32,7 @@ async def read_log(connection: Reader, service: Service, lines: int, become: str
         answer = rooted if rooted.ok else answer
     if not answer.ok:
         raise GpudeckError(f"The log of {service.name} cannot be read: {clean(answer.stderr) or 'nobody said why'}.")
-    return answer.stdout
+    return masked(answer.stdout)
 
 
 async def following(connection: Reader, service: Service, lines: int, become: str) -> Read:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fleet.secrets import masked
 from fleet.telemetry.numbers import whole
 from fleet.telemetry.owners import owner
 from fleet.text import clean
@@ -36,6 +37,6 @@ def facts(texts: Mapping[str, str]) -> ProcessFacts:
         start or 0,
         clean(stat["state"]) if stat else None,
         clean(texts.get("comm", "")),
-        clean(texts.get("cmdline", ""), limit=2000),
+        masked(clean(texts.get("cmdline", ""), limit=2000)),
         owner(texts.get("cgroup", "")),
     )

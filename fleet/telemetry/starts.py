@@ -13,8 +13,8 @@ from fleet.estimate.estimating import charges_neighbours
 from fleet.inventory import Host
 from fleet.model import Arguments, Model, Scalar
 from fleet.readings import HostReading, HostSnapshot, ServiceReading, ServiceWord
+from fleet.secrets import is_secret
 from fleet.services import Service
-from fleet.services.arguments import is_secret
 from fleet.services.serve_line import Served, read
 from fleet.services.start_log import command_line, parse_command_line, parse_plan, plan_file, start_log
 from fleet.ssh.probe_only import ProbeOnly

@@ -15,6 +15,7 @@ from fleet.inventory import Host
 from fleet.model import Model
 from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
 from fleet.services import Service
+from fleet.services.cordons import parse_cordons, read_cordons
 from fleet.services.holder import parse_holder, who_holds
 from fleet.services.registry import service_of
 from fleet.services.states import parse_states, states_command
@@ -188,9 +189,9 @@ class HostWatcher:
         """Ask for services, then endpoints and logs of starts, again and again; the slow do not hold up the first."""
         reading = None
         for turn in count():
-            await self._ask_services()
             if turn % HOLDER_POLLS == 0:
                 await self._ask_who_changes_it()
+            await self._ask_services()
             tasks.create_task(self._ask_engines(rounds, tasks))
             if reading is None or reading.done():
                 reading = tasks.create_task(self._read_starts())
@@ -221,10 +222,13 @@ class HostWatcher:
         }
 
     async def _ask_who_changes_it(self) -> None:
+        """And on which GPUs nothing new is placed: whoever has read its services knows both."""
         with suppress(GpudeckError):  # the frames tell whether the host is lost
             answer = await self._connection.read(who_holds(self._host.become))
             holder = parse_holder(answer.stdout) if answer.ok else None
             self._changed_by = f"{self._host.name} is being changed by {holder.words}." if holder else ""
+            answer = await self._connection.read(read_cordons(self._host.become))
+            self._show(cordons=parse_cordons(answer.stdout) if answer.ok else {})
 
     async def _ask_engines(self, rounds: Rounds, tasks: asyncio.TaskGroup) -> None:
         asked = tuple(model for model in self._watched if self._may_answer(model))

@@ -34,7 +34,9 @@ def console_app(session: RecordedSession) -> GpudeckApp:
 
 @pytest.fixture
 def wall_app(session: RecordedSession) -> WallApp:
-    return WallApp(session, live=False, time_of_day=lambda: CLOCK, environment=TRUECOLOR)
+    app = WallApp(session, live=False, time_of_day=lambda: CLOCK, environment=TRUECOLOR)
+    app.monotonic = lambda: 0.0
+    return app
 
 
 @pytest.fixture

@@ -40,6 +40,16 @@ async def test_nothing_is_drawn_beyond_the_screen(console_app: GpudeckApp, size:
         assert "gpudeck" in lines[0]
 
 
+@pytest.mark.parametrize("size", [(160, 48), (120, 36), (80, 24), (200, 60), (60, 20)])
+async def test_all_eight_gpus_and_their_figures_are_seen_at_once(
+    console_app: GpudeckApp, size: tuple[int, int]
+) -> None:
+    async with console_app.run_test(size=size) as pilot:
+        await pilot.pause()
+        text = shown(pilot)
+        assert all(figure in text for figure in ("98.7", "194.0", "188.6", "64.2", "118.8", "137.2", "124.9", "117.2"))
+
+
 async def test_a_carried_model_is_answered_by_every_pane(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:
         await pilot.press("down", "m")

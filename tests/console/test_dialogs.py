@@ -1,8 +1,7 @@
-"""Editing, findings, logs, help, plan: what the operator types and what comes of it."""
+"""Findings, logs, help, plan: what the operator types and what comes of it."""
 
 from __future__ import annotations
 
-import pytest
 from recorded_demo import RecordedSession
 from svg_text import svg_text
 from textual.pilot import Pilot
@@ -16,50 +15,6 @@ from fleet.model import Place
 
 def shown(pilot: Pilot[None]) -> str:
     return svg_text(pilot.app.export_screenshot())
-
-
-async def type_value(pilot: Pilot[None], value: str) -> None:
-    line = pilot.app.screen.query_one(Input)
-    line.value = ""
-    await pilot.press(*value)
-
-
-async def test_every_keystroke_is_estimated_and_enter_stages(console_app: GpudeckApp, session: RecordedSession) -> None:
-    async with console_app.run_test(size=(160, 48)) as pilot:
-        await pilot.press("3", "e")
-        await type_value(pilot, "0.85")
-        text = shown(pilot)
-        assert "KV001" in text
-        assert "97,904 tokens" in text
-        assert not session.changes
-        await pilot.press("enter")
-        assert session.changes == (SetArgument("llama-3.3-70b", "gpu-memory-utilization", 0.85),)
-
-
-async def test_an_emptied_value_takes_the_argument_away(console_app: GpudeckApp, session: RecordedSession) -> None:
-    async with console_app.run_test(size=(160, 48)) as pilot:
-        await pilot.press("8", "e", "down")
-        await type_value(pilot, "")
-        await pilot.press("enter")
-        assert session.changes == (SetArgument("gemma-3-27b", "max-model-len", None),)
-
-
-@pytest.mark.parametrize(("value", "sentence"), [("2", "at most 1"), ("x", "is a share of the GPU")])
-async def test_a_wrong_value_is_refused_in_words_and_not_staged(
-    console_app: GpudeckApp, session: RecordedSession, value: str, sentence: str
-) -> None:
-    async with console_app.run_test(size=(160, 48)) as pilot:
-        await pilot.press("3", "e")
-        await type_value(pilot, value)
-        await pilot.press("enter")
-        assert sentence in shown(pilot)
-        assert not session.changes
-
-
-async def test_a_model_without_known_arguments_says_so(console_app: GpudeckApp) -> None:
-    async with console_app.run_test(size=(160, 48)) as pilot:
-        await pilot.press("4", "down", "e")
-        assert "no arguments that gpudeck knows" in shown(pilot)
 
 
 async def test_a_fix_is_staged_from_the_findings(console_app: GpudeckApp, session: RecordedSession) -> None:

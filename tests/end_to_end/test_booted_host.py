@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from booted_hosts import MODELS, BootedHost, booted
 
+from console.changing import follow_what_stands, plan_changes
 from console.session import Session
 from fleet.inventory.loading import load
 from fleet.readings import HostSnapshot, Link
@@ -124,6 +125,23 @@ def test_a_change_of_arguments_is_a_drop_in_and_a_restart(host: BootedHost, flee
     assert [line.partition("rollout ")[2].split()[1] for line in told.splitlines()] == ["stop", "write", "start"]
 
 
+async def test_what_runs_otherwise_already_is_taken_into_the_file_without_a_restart(
+    host: BootedHost, fleet: Path
+) -> None:
+    unit = "/etc/systemd/system/vllm-a.service"
+    host.sh(f"cp {unit} /tmp/own; sed -i 's/utilization 0.4/utilization 0.3/' {unit}; systemctl daemon-reload")
+    host.sh("systemctl restart vllm-a; until curl -sf 127.0.0.1:8001/health; do sleep 0.05; done")
+    session = Session(load(fleet), state_folder=fleet.parent, interval=0.2)
+    async with session.watching():
+        await session.board.until(host.name, lambda snapshot: "a" in snapshot.starts, PATIENCE)
+        (drift,) = [finding for finding in session.state().findings if finding.code == "LIVE003"]
+        plan = await plan_changes(session, drift.fixes[0].changes)
+        problem = follow_what_stands(session, plan)
+    host.sh(f"mv /tmp/own {unit}")
+    assert (drift.fixes[0].summary, plan.steps, problem) == ("take into the file: gpu-memory-utilization 0.3", (), "")
+    assert load(fleet).model("a").args["gpu-memory-utilization"] == 0.3
+
+
 def test_a_move_is_seen_on_the_gpu_it_was_meant_for(host: BootedHost, fleet: Path) -> None:
     done = apply(fleet, "--move", f"b={host.name}/2")
     assert done.returncode == 0, done.stderr
@@ -138,6 +156,57 @@ def test_a_refused_start_is_told_in_the_engines_words_and_rolled_back(host: Boot
     assert "The model's max seq len (40960) is larger than the maximum number of tokens" in done.stderr
     assert models(fleet) == SERVING
     assert (overlay_of(host, "a"), fleet.read_text()) == ("", before)
+
+
+def test_what_would_go_wrong_is_found_before_anything_stops(host: BootedHost, fleet: Path) -> None:
+    host.sh(
+        "systemctl stop vllm-a; systemd-run -q --unit=squatter python3 -m http.server 8001; "
+        "mkdir -p /etc/systemd/system/vllm-a.service.d /etc/systemd/system/vllm-c.service.d; "
+        "printf '[Service]\\nType=notify\\nTimeoutStartSec=5\\nEnvironmentFile=/etc/gone.env\\n"
+        "EnvironmentFile=/etc/token.env\\n' >/etc/systemd/system/vllm-a.service.d/10-test.conf; "
+        "printf '[Unit]\\nPartOf=vllm-b.service\\n' >/etc/systemd/system/vllm-c.service.d/10-test.conf; "
+        "echo HF_TOKEN=qwertz >/etc/token.env; systemctl daemon-reload; "
+        "until curl -sf 127.0.0.1:8001; do sleep 0.1; done"
+    )
+    changes = ("--set", "a.max-model-len=4096", "--set", "b.max-model-len=4096")
+    done = gpudeck(fleet, "plan", str(fleet), *changes, "--json")
+    host.sh("systemctl stop squatter; rm /etc/token.env")
+    found = {finding["code"]: finding["message"] for finding in json.loads(done.stdout)["findings"]}
+    assert f"port 8001 on {host.name} is taken" in found["PRE001"]
+    assert "start may take 5 s (TimeoutStartSec=)" in found["PRE002"]
+    assert "/etc/gone.env is not on" in found["PRE004"]
+    assert "also stops vllm-c.service, which serves c" in found["PRE005"]
+    assert f"every user of {host.name} can read HF_TOKEN in /etc/token.env" in found["PRE006"]
+    assert "qwertz" not in done.stdout + done.stderr
+    refused = apply(fleet, *changes)
+    assert (refused.returncode, "may not serve after this" in refused.stderr) == (2, True)
+    assert host.sh("systemctl is-active vllm-b vllm-c") == "active\nactive"
+
+
+def test_a_cordoned_gpu_takes_nothing_new_and_an_evacuated_one_is_left_empty(host: BootedHost, fleet: Path) -> None:
+    done = gpudeck(fleet, "cordon", f"{host.name}/2", "--why", "fan", "--fleet", str(fleet))
+    assert (done.returncode, done.stdout) == (0, f"{host.name}/2 is cordoned.\n"), done.stderr
+    refused = gpudeck(fleet, "plan", str(fleet), "--move", f"a={host.name}/2")
+    assert (refused.returncode, f"a cannot be placed on {host.name}/2: cordoned by" in refused.stderr) == (2, True)
+    moved = apply(fleet, "--evacuate", f"{host.name}/0")
+    assert moved.returncode == 0, moved.stderr
+    gpus = status(fleet)["hosts"][0]["gpus"]
+    assert (gpus[0]["models"], gpus[2]["models"]) == ([], [])
+    assert [gpu["cordoned"] and gpu["cordoned"]["why"] for gpu in gpus] == [None, None, "fan", None]
+    assert {model["state"] for model in status(fleet)["models"]} == {"serving"}
+    gpudeck(fleet, "uncordon", host.name, "--fleet", str(fleet))
+    assert [gpu["cordoned"] for gpu in status(fleet)["hosts"][0]["gpus"]] == [None] * 4
+    assert "cordon" in gpudeck(fleet, "audit", str(fleet), "--host", host.name).stdout
+    host.sh("rm /var/lib/gpudeck/cordons")
+
+
+def test_everything_on_a_gpu_is_restarted_one_after_the_other(host: BootedHost, fleet: Path) -> None:
+    before = host.sh("systemctl show -p MainPID vllm-a vllm-b vllm-c").split()
+    done = gpudeck(fleet, "restart", "--on", f"{host.name}/0", "--fleet", str(fleet), "--yes")
+    assert done.returncode == 0, done.stderr
+    after = host.sh("systemctl show -p MainPID vllm-a vllm-b vllm-c").split()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, True]
+    assert models(fleet) == SERVING
 
 
 def test_a_log_is_read_as_root_where_the_user_may_not(host: BootedHost, fleet: Path) -> None:

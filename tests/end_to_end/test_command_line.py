@@ -116,6 +116,7 @@ def test_an_upgrade_to_the_newest_vllm_is_refused_on_gpu_1() -> None:
         (("explain", "KV999"), "There is no finding"),
         (("apply", str(DEMO_FLEET)), "nothing to apply"),
         (("demo",), "needs a terminal"),
+        (("plan", str(DEMO_FLEET), "--evacuate", "gpu01/9"), "are 0 to 7"),
     ],
 )
 def test_wrong_input_is_exit_code_2_and_a_sentence(words: tuple[str, ...], sentence: str) -> None:
@@ -152,6 +153,14 @@ def test_the_log_of_a_model_is_printed(demo: Demo) -> None:
 
 def test_the_demo_fleet_file_can_be_printed() -> None:
     assert gpudeck("demo", "--print-fleet").stdout == DEMO_FLEET.read_text(encoding="utf-8")
+
+
+def test_a_plan_of_a_rebalance_says_why_each_model_moves(demo: Demo) -> None:
+    plan = document("plan", str(demo.fleet_file), "--rebalance", "--json")
+    found = plan["rebalance"]
+    assert (found["restarts"], found["proved"], found["unplaced"]) == (1, True, [])
+    assert list(found["reasons"]) == [change["model"] for change in plan["changes"]] == list(plan["downtime_seconds"])
+    assert not [finding for finding in plan["findings"] if finding["severity"] == "error"]
 
 
 def test_a_second_reader_sees_the_same_host(demo: Demo) -> None:

@@ -40,6 +40,12 @@ def test_ssh_is_imported_only_when_a_connection_is_opened(module: str) -> None:
     assert "asyncssh" not in imported(f"import {module}")
 
 
+@pytest.mark.parametrize("module", ["console.app", "console.wall"])
+def test_the_first_screen_is_painted_without_estimators_and_probes(module: str) -> None:
+    held = imported(f"import {module}")
+    assert not held & {"fleet.findings.assess", "fleet.estimate.estimating", "fleet.telemetry.watcher"}
+
+
 def test_the_wallboard_holds_nothing_that_could_change_a_host() -> None:
     held = imported("import console.wall")
     assert not {name for name in held if name.startswith(("fleet.rollout", "fleet.ssh.operator"))}

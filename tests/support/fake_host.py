@@ -122,6 +122,10 @@ class FakeHost:
         """A word no command may hold, as if sudo forbade it."""
         self.fault: tuple[int, bool, BaseException] | None = None
         """At the write of that number, before or after it is done, this happens once."""
+        self.cordons = ""
+        """What the host keeps of cordoned GPUs."""
+        self.failing_reads = 0
+        """How many of the operator's own reading commands fail from now on."""
         self.lost = False
         self.lock = LockFolders()
         self.audit: list[str] = []
@@ -142,8 +146,13 @@ class FakeHost:
 
     async def read(self, command: Read, timeout: float = 0) -> Answer:
         self._reach()
+        if command.words[-1].endswith("/cordons"):
+            return Answer(0, self.cordons, "")
         if command.words[0] == "cat":
             return self.lock.cat(command.words[1])
+        if not any(word.endswith(".service") for word in command.words):
+            self.failing_reads -= 1
+            return Answer(0, "", "") if self.failing_reads < 0 else Answer(1, "", "not yet")
         unit = self.units[next(word for word in command.words if word.endswith(".service"))]
         if "journalctl" in command.words:
             return Answer(0, "\n".join(unit.log), "")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 from fleet.errors import EndpointError
-from fleet.http import get_over
+from fleet.http import connected, get_over
 from fleet.inventory import Prometheus
 from fleet.telemetry.prometheus.answers import Vector, vector
 from fleet.text import clean
@@ -53,13 +53,8 @@ async def ask(server: Prometheus, query: str, timeout: float, environment: Mappi
 
 async def _ask(url: str, query: str, authorization: Mapping[str, str], shown: str) -> Vector:
     place = urlsplit(f"{url}/api/v1/query?{urlencode({'query': query})}")
-    secure = await asyncio.to_thread(ssl.create_default_context) if place.scheme == "https" else None
-    port = place.port or (443 if secure else 80)
-    reader, writer = await asyncio.open_connection(place.hostname, port, ssl=secure)
-    try:
+    async with connected(place) as (reader, writer):
         answer = await get_over(reader, writer, place, shown, limit=BODY_LIMIT, headers=authorization)
-    finally:
-        writer.close()
     return await asyncio.to_thread(vector, answer, shown)
 
 

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.estimate.fitting import fit, largest, largest_share, longest_length, most_sequences, smallest_share
+from fleet.estimate.fitting import (
+    fit,
+    largest,
+    largest_share,
+    longest_length,
+    most_sequences,
+    safe_lengths,
+    safe_shares,
+    smallest_share,
+    stays,
+)
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial, trial
 from fleet.hardware import accelerator
@@ -90,3 +100,23 @@ def test_the_search_finds_the_last_number_that_holds(low: int, extent: int, last
     high = low + extent
     expected = max((number for number in range(low, high + 1) if number <= last), default=None)
     assert largest(low, high, lambda number: number <= last) == expected
+
+
+def test_safe_shares_are_enough_for_the_length_and_leave_the_neighbours_theirs() -> None:
+    asked = tried(LLAMA_8B, "MI300X", "vllm 0.9.0", others=96 * GiB)
+    safe = safe_shares(asked)
+    assert safe is not None and safe.low == smallest_share(asked)
+    for share, holds in ((safe.high, True), (safe.high + 0.01, False)):
+        assert stays(asked.given({"gpu-memory-utilization": share})) is holds
+
+
+def test_no_share_is_safe_where_the_neighbours_leave_too_little() -> None:
+    assert safe_shares(tried(LLAMA_8B, "L4", "vllm 0.9.0", others=20 * GiB, max_model_len=512)) is None
+
+
+def test_a_safe_length_of_an_engine_without_a_share_leaves_the_neighbours_theirs() -> None:
+    asked = tried(LLAMA_8B, "L4", "llama.cpp b7500", others=4 * GiB, fit="off")
+    safe = safe_lengths(asked)
+    assert safe is not None and safe.high < 131_072
+    assert stays(asked.given({"ctx-size": safe.high}))
+    assert not stays(asked.given({"ctx-size": 131_072}))

@@ -153,6 +153,12 @@ def test_a_disabled_model_needs_no_place() -> None:
     assert load_text(text, PATH).model("llama").place is None
 
 
+def test_a_model_is_pinned_only_where_the_file_says_so() -> None:
+    assert not load_text(GOOD, PATH).model("llama").pinned
+    pinned = GOOD.replace("    place: gpu01/0\n", "    place: gpu01/0\n    pin: true\n")
+    assert load_text(pinned, PATH).model("llama").pinned
+
+
 @pytest.mark.parametrize(
     ("word", "value"),
     [
@@ -269,7 +275,7 @@ def test_commands_of_the_operators_own_take_the_place_of_a_service() -> None:
     [
         ("    restart: ctl restart\n", "needs stop: and status: too"),
         (f"    service: systemd:a.service\n{COMMANDS}", "has a service: already"),
-        (COMMANDS.replace("{gpus}", "{gpu}"), "{gpu} is neither model, host, gpus, source, arguments nor one of its"),
+        (COMMANDS.replace("{gpus}", "{gpu}"), "{gpu} is neither model, host, gpus, source, url, port, arguments nor"),
         (COMMANDS.replace("ctl stop {model}", '"ctl \'stop"'), "is not a command"),
     ],
 )

@@ -16,11 +16,12 @@ from fleet.readings import (
     HostReading,
     HostSnapshot,
     Link,
+    MemoryErrors,
     ProcessReading,
     ServiceReading,
     ServiceWord,
 )
-from fleet.rollout.gates import SETTLED_FRAMES, Drained, Seen, Serving, Stopped
+from fleet.rollout.gates import SETTLED_FRAMES, Drained, Seen, Serving, Startable, Stopped
 from fleet.units import GiB
 
 GPUS = [GpuIdentity(f"0000:0{index}:00.0", 0, str(index), None, index) for index in range(3)]
@@ -133,6 +134,32 @@ def test_a_stop_is_over_once_the_driver_has_the_memory_back() -> None:
     assert Stopped(STEP).see(snapshot(held=[(1, GiB)])).waiting_for == "the service to stop"
     assert Stopped(STEP).see(snapshot(stopped, held=[(1, GiB)])).waiting_for == "the driver to take back 1.0 GiB"
     assert Stopped(STEP).see(snapshot(stopped)).done
+
+
+def with_gpu(frame: HostSnapshot, **facts: object) -> HostSnapshot:
+    """The same frame with other facts of GPU 1."""
+    assert frame.reading
+    gpus = tuple(replace(gpu, **facts) if gpu.identity is GPUS[1] else gpu for gpu in frame.reading.gpus)  # type: ignore[arg-type]
+    return replace(frame, reading=replace(frame.reading, gpus=gpus))
+
+
+def test_a_stop_waits_for_memory_that_no_process_holds_any_more() -> None:
+    stopped = ServiceReading(ServiceWord.STOPPED)
+    before = with_gpu(snapshot(held=[(1, 100 * GiB)]), used_bytes=104 * GiB).reading
+    gate = Stopped(STEP, before)
+    assert gate.see(with_gpu(snapshot(stopped), used_bytes=44 * GiB)).waiting_for == "the driver to take back 40.0 GiB"
+    assert gate.see(with_gpu(snapshot(stopped), used_bytes=4 * GiB)).done, "what was of nobody before stays so"
+
+
+def test_nothing_is_started_on_a_gpu_that_resets_or_keeps_memory_or_loses_some() -> None:
+    before = with_gpu(snapshot(), used_bytes=GiB, errors=MemoryErrors(uncorrected=2))
+    gate = Startable(STEP, before.reading)
+    assert gate.see(before).done, "errors of before the rollout are the operator's to judge"
+    assert gate.see(with_gpu(before, resetting=True)).waiting_for == "gpu01/1, which is resetting"
+    kept = gate.see(with_gpu(before, used_bytes=31 * GiB))
+    assert kept.waiting_for == "the driver to take back 30.0 GiB on gpu01/1 that no process holds"
+    broken = gate.see(with_gpu(before, errors=MemoryErrors(uncorrected=3)))
+    assert broken.failure == "gpu01/1 has had memory errors since, so nothing is started on it"
 
 
 def test_a_drain_is_over_once_nothing_runs_or_waits() -> None:

@@ -1,0 +1,200 @@
+"""The console without a screen, for screen readers and braille: a sentence per change, commands typed line by line.
+
+Nothing is drawn over and nothing moves: what was said stays where it was said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Mapping
+from threading import Thread
+from types import MappingProxyType
+
+from console.applying import print_event
+from console.changing import follow, open_journal, plan_changes, rollout_of
+from console.commands.status import status_lines
+from console.drafting import read_changes
+from console.plan_text import plan_lines, wants_name
+from console.sentences import Teller, change_sentence, finding_sentence
+from console.session import Session
+from fleet.errors import GpudeckError, UsageError
+from fleet.planning.plan import Plan
+
+LOOK_SECONDS = 1.0
+"""How often changes are looked for."""
+
+_STAGING = ("move", "set", "enable", "disable", "restart")
+_HELP = """\
+status: every host, GPU and model, a line each.
+findings: what is wrong, and fixes.
+move MODEL=HOST/GPUS, set MODEL.ARGUMENT=VALUE, enable MODEL, disable MODEL, restart MODEL: stage a change.
+draft: what is staged. undo: take the last change back. clear: take all of them back.
+plan: the steps of the draft, with their commands. apply: carry them out, once you agree.
+quit: leave; nothing on the hosts changes."""
+
+
+class PlainConsole:
+    """One operator's session, told and asked in lines."""
+
+    def __init__(self, session: Session, ready: Awaitable[object] | None = None) -> None:
+        """A console over a session, whose hosts can be read once ``ready`` is done."""
+        self._session = session
+        self._ready = ready
+        self._teller = Teller()
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._is_busy = False
+
+    async def run(self) -> None:
+        """Until the operator quits or nothing more can be typed."""
+        if self._ready is not None:
+            await self._ready
+        _read_lines(self._lines, asyncio.get_running_loop())
+        async with self._session.watching():
+            await self._session.first_readings()
+            self._tell()
+            print("Type a command; help lists them.", flush=True)
+            telling = asyncio.create_task(self._go_on_telling())
+            try:
+                await self._answer_all()
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+
+    async def _go_on_telling(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._is_busy:
+                self._tell()
+
+    def _tell(self) -> None:
+        for sentence in self._teller.tell(self._session.state()):
+            print(sentence, flush=True)
+
+    async def _answer_all(self) -> None:
+        while (line := await self._lines.get()) is not None:
+            word, _, rest = line.strip().partition(" ")
+            if word in ("quit", "exit", "q"):
+                if not self._session.changes or await self._agrees("The draft is not applied. Leave without it?"):
+                    return
+                continue
+            if word:
+                await self._answer(word, rest.strip())
+
+    async def _answer(self, word: str, rest: str) -> None:
+        self._is_busy = True
+        try:
+            if word in _STAGING:
+                self._stage(word, rest)
+            elif word in _ANSWERS:
+                await _ANSWERS[word](self)
+            else:
+                raise UsageError(f"There is no command {word!r}.", "Type help for those there are.")
+        except GpudeckError as error:
+            print(f"{error}", flush=True)
+        finally:
+            self._is_busy = False
+
+    def _stage(self, word: str, rest: str) -> None:
+        if not rest:
+            raise UsageError(f"{word} what?", "Type help for how it is written.")
+        words: dict[str, list[str]] = {option: [] for option in _STAGING}
+        changes = read_changes(Namespace(**{**words, word: [rest]}), self._session.drafted())
+        self._session.stage(*changes)
+        for change in changes:
+            print(f"Staged: {change_sentence(change)}", flush=True)
+        self._tell()
+
+    async def status(self) -> None:
+        """Every host, GPU and model."""
+        print("\n".join(status_lines(self._session.state())), flush=True)
+
+    async def findings(self) -> None:
+        """What is wrong."""
+        found = [finding_sentence(finding) for finding in self._session.state().findings]
+        print("\n".join(found) or "Nothing is wrong: there are no findings.", flush=True)
+
+    async def draft(self) -> None:
+        """What is staged."""
+        print("\n".join(map(change_sentence, self._session.changes)) or "The draft is empty.", flush=True)
+
+    async def undo(self) -> None:
+        """Take the last change back."""
+        print("Undone." if self._session.undo() else "There is nothing to undo.", flush=True)
+
+    async def clear(self) -> None:
+        """Take all changes back."""
+        self._session.clear()
+        print("The draft is empty.", flush=True)
+
+    async def help(self) -> None:
+        """The commands."""
+        print(_HELP, flush=True)
+
+    async def plan(self) -> Plan | None:
+        """The steps of the draft."""
+        if not self._session.changes:
+            print("The draft is empty.", flush=True)
+            return None
+        plan = await plan_changes(self._session, self._session.changes)
+        print("\n".join(plan_lines(plan)), flush=True)
+        return plan
+
+    async def apply(self) -> None:
+        """Carry the draft out, once the operator agrees; a model that may stay down wants its name typed."""
+        plan = await self.plan()
+        if plan is None or not await self._confirms(plan):
+            return
+        journal = open_journal(self._session)
+        try:
+            result = await rollout_of(self._session, plan, journal, print_event).run()
+        finally:
+            journal.close()
+        problem = follow(self._session, plan, result)
+        print(" ".join(filter(None, (f"The rollout is {result.outcome}.", result.message, problem))), flush=True)
+
+    async def _confirms(self, plan: Plan) -> bool:
+        names = wants_name(plan)
+        for name in names:
+            print(f"{name} may not serve after this. Type its name to go on:", flush=True)
+            if await self._lines.get() != name:
+                print("Not confirmed; nothing was done.", flush=True)
+                return False
+        return bool(names) or await self._agrees("Carry this out?")
+
+    async def _agrees(self, question: str) -> bool:
+        print(f"{question} yes or no:", flush=True)
+        if ((await self._lines.get()) or "").strip().lower() in ("y", "yes"):
+            return True
+        print("Not confirmed; nothing was done.", flush=True)
+        return False
+
+
+_ANSWERS: Mapping[str, Callable[[PlainConsole], Awaitable[object]]] = MappingProxyType(
+    {
+        "status": PlainConsole.status,
+        "findings": PlainConsole.findings,
+        "draft": PlainConsole.draft,
+        "undo": PlainConsole.undo,
+        "clear": PlainConsole.clear,
+        "plan": PlainConsole.plan,
+        "apply": PlainConsole.apply,
+        "help": PlainConsole.help,
+    }
+)
+
+
+def _read_lines(lines: asyncio.Queue[str | None], loop: asyncio.AbstractEventLoop) -> None:
+    """Put typed lines into the queue, then None.
+
+    A thread, since a file cannot be waited for; and unbuffered, since Python does not end over a buffer being read.
+    """
+
+    def read() -> None:
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as typed:
+            for line in typed:
+                loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace").rstrip("\r\n"))
+        loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    Thread(target=read, name="typed lines", daemon=True).start()

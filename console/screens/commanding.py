@@ -1,0 +1,210 @@
+"""The command line of the deck: ``:`` and words, with suggestions and a memory. What keys do, and more, by name."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from console.drafting import read_changes
+from console.rewind import NOT_THERE
+from console.screens.carrying import CarryingScreen
+from console.settings import CHOICES
+from fleet.errors import GpudeckError, UsageError
+from fleet.model import GpuId, Model
+from widgets.deck import Deck
+from widgets.prompt import Prompt
+
+COMMAND = ":"
+
+
+class CommandingScreen(CarryingScreen):
+    """The part of the deck screen that takes commands."""
+
+    def changeable(self, name: str) -> Model | None:
+        """That model as the draft has it, if it may be changed; else a word to the operator."""
+        raise NotImplementedError
+
+    def action_command(self) -> None:
+        """Type a command."""
+        self.query_one(Prompt).ask(COMMAND, suggestions=list(suggestions(self)))
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        """Say what the command takes and does."""
+        if event.sign == COMMAND:
+            word = event.text.partition(" ")[0]
+            meant = [command for command in COMMANDS if command.word.startswith(word)]
+            self.say("  ".join(c.word for c in meant) if len(meant) > 1 else meant[0].usage if meant else "")
+
+    def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
+        """Do what was typed, or say what is wrong with it."""
+        if event.sign == COMMAND and event.text:
+            self.console.tell("")
+            try:
+                run(self, event.text)
+            except GpudeckError as error:
+                self.console.tell(str(error), "error")
+
+
+IN_PAST = frozenset({"go", "zoom", "findings", "theme", "glyphs", "help", "quit"})
+"""Commands that mean something while the deck shows the past."""
+
+Values = Callable[[CommandingScreen], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A word and what it does."""
+
+    word: str
+    takes: str
+    """What follows the word; empty where nothing does."""
+    help: str
+    run: Callable[[CommandingScreen, str], None]
+    values: Values = lambda _: ()
+    """What may follow, for suggestions."""
+
+    @property
+    def usage(self) -> str:
+        """The command in one line."""
+        return f"{self.word} {self.takes}".strip() + f": {self.help}"
+
+
+def run(screen: CommandingScreen, text: str) -> None:
+    """Run a command. Raises UsageError where there is none of that word, or it lacks or has too much."""
+    word, _, rest = text.partition(" ")
+    known = {command.word: command for command in COMMANDS}
+    if word in known and word not in IN_PAST and screen.console.rewind.past:
+        raise UsageError(NOT_THERE)
+    if word not in known:
+        near = get_close_matches(word, known, n=1)
+        meant = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+        raise UsageError(f"There is no command {word!r}.", meant)
+    command = known[word]
+    if bool(command.takes) != bool(rest.strip()):
+        raise UsageError(f"{word} takes {command.takes or 'nothing'}.")
+    command.run(screen, rest.strip())
+
+
+def suggestions(screen: CommandingScreen) -> Iterator[str]:
+    """Whole command lines, for completion."""
+    for command in COMMANDS:
+        values = list(command.values(screen))
+        yield from (f"{command.word} {value}" for value in values) if values else (command.word,)
+
+
+# what may follow
+
+
+def _models(screen: CommandingScreen) -> list[str]:
+    return [model.name for model in screen.session.drafted().models]
+
+
+def _gpus(screen: CommandingScreen) -> list[str]:
+    return [str(gpu) for gpu in screen.session.inventory.gpu_ids]
+
+
+def _moves(screen: CommandingScreen) -> Iterator[str]:
+    return (f"{model}=" for model in _models(screen))
+
+
+def _arguments(screen: CommandingScreen) -> Iterator[str]:
+    return (f"{model.name}.{flag}=" for model in screen.session.drafted().models for flag in model.args)
+
+
+# what they do
+
+
+def _go(screen: CommandingScreen, text: str) -> None:
+    deck = screen.query_one(Deck)
+    found = [(gpu, name) for gpu, name in deck.targets() if text in (str(gpu), name)]
+    if not found:
+        raise UsageError(f"There is no GPU and no running model {text!r} on the deck.")
+    gpu, name = found[0]
+    deck.go_to(gpu, name if name == text else None)
+
+
+def _zoom(screen: CommandingScreen, text: str) -> None:
+    try:
+        gpu = GpuId.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
+    if gpu not in screen.session.inventory.gpu_ids:
+        raise UsageError(f"There is no GPU {text!r} in this fleet.")
+    screen.console.open_detail(gpu)
+
+
+def _named(screen: CommandingScreen, name: str) -> str:
+    if name not in _models(screen):
+        raise UsageError(f"There is no model {name!r} in this fleet.", f"It has {', '.join(_models(screen))}.")
+    return name
+
+
+def _logs(screen: CommandingScreen, name: str) -> None:
+    screen.console.open_logs(_named(screen, name))
+
+
+def _edit(screen: CommandingScreen, name: str) -> None:
+    if screen.changeable(_named(screen, name)):
+        screen.console.open_edit(name)
+
+
+def _clear(screen: CommandingScreen, _: str) -> None:
+    screen.session.clear()
+    screen.show_state()
+
+
+def _staging(option: str) -> Callable[[CommandingScreen, str], None]:
+    """Stage the change that this option of the command line would be, where its model may be changed."""
+
+    def stage(screen: CommandingScreen, text: str) -> None:
+        words = {"move": [], "set": [], "enable": [], "disable": [], "restart": [], option: [text]}
+        changes = read_changes(Namespace(**words), screen.session.drafted())
+        if all(screen.changeable(change.model) for change in changes):
+            screen.console.stage(*changes)
+
+    return stage
+
+
+def _pressing(action: str) -> Callable[[CommandingScreen, str], None]:
+    """Do what a key does."""
+    return lambda screen, _: getattr(screen, f"action_{action}")()
+
+
+def _setting(name: str, help: str) -> Command:
+    words = next(choice.words for choice in CHOICES if choice.name == name)
+
+    def look(screen: CommandingScreen, word: str) -> None:
+        if word not in words:
+            raise UsageError(f"{name} is one of {', '.join(words)}.")
+        chosen: dict[str, Any] = {name: word}
+        screen.console.look(replace(screen.console.settings, **chosen))
+
+    return Command(name, "NAME", help, look, lambda _: words)
+
+
+COMMANDS = (
+    Command("go", "GPU|MODEL", "put the cursor there", _go, lambda screen: [*_gpus(screen), *_models(screen)]),
+    Command("zoom", "GPU", "show it and its models in every detail", _zoom, _gpus),
+    Command(
+        "logs", "MODEL", "its last log lines", lambda screen, m: screen.console.open_logs(_named(screen, m)), _models
+    ),
+    Command("edit", "MODEL", "edit its arguments", lambda screen, m: _edit(screen, _named(screen, m)), _models),
+    Command("move", "MODEL=HOST/GPUS", "stage running it there", _staging("move"), _moves),
+    Command("set", "MODEL.ARGUMENT=VALUE", "stage another value; none removes it", _staging("set"), _arguments),
+    Command("enable", "MODEL", "stage running it", _staging("enable"), _models),
+    Command("disable", "MODEL", "stage stopping it for good", _staging("disable"), _models),
+    Command("restart", "MODEL", "stage a restart", _staging("restart"), _models),
+    Command("findings", "", "go through the findings", _pressing("findings")),
+    Command("plan", "", "turn the draft into ordered steps", _pressing("plan")),
+    Command("undo", "", "take the last change of the draft back", _pressing("undo")),
+    Command("redo", "", "stage it again", _pressing("redo")),
+    Command("clear", "", "throw the draft away; redo brings it back", _clear),
+    _setting("theme", "take other colours until you leave; the settings file keeps them"),
+    _setting("glyphs", "take other signs until you leave"),
+    Command("help", "", "all keys and commands", _pressing("help")),
+    Command("quit", "", "leave; nothing on the hosts changes", _pressing("quit")),
+)
+"""Every command, in the order of the help."""

@@ -1,0 +1,39 @@
+"""Taking a model out of service and bringing it back, by the operator's own commands."""
+
+from __future__ import annotations
+
+from fleet.commands import Write
+from fleet.findings import Finding, Severity, Tense
+from fleet.model import Model
+from fleet.services.template import words_of
+
+
+def leaving(model: Model) -> tuple[Write, ...]:
+    """What is run on its host before it is stopped: no router sends it anything more, and it takes nothing."""
+    own = model.handling
+    return _filled(model, own.router_remove, own.router_reload, own.drain)
+
+
+def joining(model: Model) -> tuple[Write, ...]:
+    """What is run on its host once it serves: it is warmed up, then the router may send it requests."""
+    own = model.handling
+    return _filled(model, own.warmup, own.router_add, own.router_reload)
+
+
+def checking(model: Model) -> tuple[str, ...]:
+    """The words of the command that succeeds once it really serves; none where the operator wrote none."""
+    return words_of(model, model.handling.health) if model.handling.health else ()
+
+
+def unrouted(before: Model, after: Model, runs_on: str | None) -> Finding | None:
+    """A model that clients will look for where it is no more: it changes its host, and no router is told."""
+    place, url = after.place, after.url
+    if place is None or url is None or runs_on in (None, place.host) or after.handling.router_add:
+        return None
+    message = f"whoever asks it at {url} on {runs_on} will not find it on {place.host}, and no router is told."
+    numbers: dict[str, int] = {}
+    return Finding("RTE001", Severity.ERROR, Tense.DRAFT, message, model=after.name, host=place.host, numbers=numbers)
+
+
+def _filled(model: Model, *templates: str | None) -> tuple[Write, ...]:
+    return tuple(Write(words_of(model, template)) for template in templates if template)

@@ -1,0 +1,176 @@
+"""The edit form: what is typed, estimated, refused, fitted and staged."""
+
+from __future__ import annotations
+
+import pytest
+from recorded_demo import RecordedSession
+from svg_text import svg_text
+from textual.pilot import Pilot
+
+from console.app import GpudeckApp
+from fleet.inventory.changes import SetArgument
+from widgets.value_line import ValueLine
+
+WIDE = (160, 48)
+LLAMA_70B = "llama-3.3-70b"
+
+
+def shown(pilot: Pilot[None]) -> str:
+    return svg_text(pilot.app.export_screenshot())
+
+
+def row(pilot: Pilot[None], start: str) -> str:
+    """The first line of the screen on which a row of the form begins like that."""
+    return next(line for line in shown(pilot).splitlines() if f"│ {start}" in line)
+
+
+async def test_a_number_typed_right_away_is_the_utilization_and_estimated_before_it_is_staged(
+    console_app: GpudeckApp, session: RecordedSession
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", *"0.85")
+        text = shown(pilot)
+        assert "KV001" in text
+        assert "The model's max seq len (131072) is larger" in text
+        assert "→ 97,904 tokens" in text
+        assert "1.3 x 131,072 → 0.7 x 131,072" in text
+        assert not session.changes
+        await pilot.press("enter")
+        assert session.changes == (SetArgument(LLAMA_70B, "gpu-memory-utilization", 0.85),)
+
+
+async def test_the_bars_show_the_gpu_now_and_after(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e")
+        before = row(pilot, "gpu01/2   now")
+        await pilot.press(*"0.5")
+        assert row(pilot, "gpu01/2   now") == before
+        after = next(line for line in shown(pilot).splitlines() if " after " in line)
+        assert after.count("▓") < before.count("▓")
+
+
+async def test_several_arguments_are_typed_and_staged_at_once(
+    console_app: GpudeckApp, session: RecordedSession
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", *"0.9", "tab", *"64k", "shift+tab")
+        assert pilot.app.screen.query_one(ValueLine).value == "0.9"
+        assert "65536" not in shown(pilot) and "64k (was –)" in shown(pilot)
+        await pilot.press("enter")
+        assert session.changes == (
+            SetArgument(LLAMA_70B, "gpu-memory-utilization", 0.9),
+            SetArgument(LLAMA_70B, "max-model-len", 65536),
+        )
+
+
+async def test_escape_forgets_what_was_typed(console_app: GpudeckApp, session: RecordedSession) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", *"0.5", "escape", "e")
+        assert pilot.app.screen.query_one(ValueLine).value == "0.97"
+        assert not session.changes
+
+
+async def test_an_emptied_value_takes_the_argument_away(console_app: GpudeckApp, session: RecordedSession) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("8", "e", "down", "backspace")
+        assert "131,072 by default" in shown(pilot)
+        await pilot.press("enter")
+        assert session.changes == (SetArgument("gemma-3-27b", "max-model-len", None),)
+
+
+@pytest.mark.parametrize(("value", "sentence"), [("2", "at most 1"), ("x", "is a share of the GPU")])
+async def test_a_wrong_value_is_refused_in_words_as_it_is_typed_and_not_staged(
+    console_app: GpudeckApp, session: RecordedSession, value: str, sentence: str
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", *value)
+        assert sentence in row(pilot, "✖")
+        await pilot.press("down", "enter")
+        assert pilot.app.screen.query_one(ValueLine).value == value
+        assert not session.changes
+
+
+async def test_what_is_wrong_is_left_out_while_another_argument_is_typed(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", "x", "down", *"64k")
+        text = shown(pilot)
+        assert "Left out: gpu-memory-utilization is a share of the GPU" in text
+        assert "2.6 x 65,536" in text
+
+
+async def test_left_and_right_go_along_the_slider_by_hundredths(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", "left", "left", "right")
+        assert pilot.app.screen.query_one(ValueLine).value == "0.96"
+
+
+async def test_the_safe_range_is_what_the_length_needs_and_the_neighbours_leave(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e")
+        assert "safe: 0.91 to 0.97" in row(pilot, "0.01 ├")
+        await pilot.press("escape", "2", "e")
+        assert "safe: 0.29 to 0.48" in row(pilot, "0.01 ├")
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "sentence"),
+    [
+        ((), "0.91", "smallest utilization"),
+        (("down", "down"), "1", "one sequence of 131,072 tokens"),
+        ((*"0.85", "down"), "95776", "95,776 is the longest length"),
+    ],
+)
+async def test_f_fills_in_what_fits_and_says_so(
+    console_app: GpudeckApp, keys: tuple[str, ...], value: str, sentence: str
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", *keys, "f")
+        assert pilot.app.screen.query_one(ValueLine).value == value
+        assert sentence in shown(pilot)
+
+
+async def test_choices_follow_each_other(console_app: GpudeckApp, session: RecordedSession) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", *["down"] * 4, "right", "down", "right", "enter")
+        assert session.changes == (
+            SetArgument(LLAMA_70B, "kv-cache-dtype", "fp8"),
+            SetArgument(LLAMA_70B, "enforce-eager", True),
+        )
+
+
+async def test_any_other_argument_is_added_and_kept(console_app: GpudeckApp, session: RecordedSession) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "e", "up", *["down"] * 20, *"--swap-space 8", "enter")
+        assert session.changes == (SetArgument(LLAMA_70B, "swap-space", 8),)
+        assert "swap-space" in row(pilot, "▸ ")
+        await pilot.press("up", "enter")
+        assert session.changes == (SetArgument(LLAMA_70B, "swap-space", 8),)
+
+
+async def test_a_model_without_known_arguments_says_so(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await pilot.press("4", "down", "e")
+        assert "no arguments that gpudeck knows" in shown(pilot)
+
+
+async def test_a_disabled_model_is_estimated_on_gpus_of_its_own(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        console_app.open_edit("qwen3-235b")
+        await pilot.pause()
+        assert "on an empty MI300X:" in shown(pilot)
+        assert "✖" in row(pilot, "✖")
+        await pilot.press(*["down"] * 6, "4")
+        assert "on 4 empty MI300X:" in shown(pilot)
+        assert "It would start." in shown(pilot)
+
+
+async def test_a_small_screen_shows_the_arguments_around_the_chosen_one_and_the_whole_refusal(
+    console_app: GpudeckApp,
+) -> None:
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "e", *"0.85")
+        text = shown(pilot)
+        assert "more" in row(pilot, "  ↓")
+        assert "fix: max-model-len 95776 | utilization 0.91 | fp8 KV" in text
+        await pilot.press(*["down"] * 7)
+        assert "dtype" in row(pilot, "▸")

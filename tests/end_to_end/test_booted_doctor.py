@@ -1,0 +1,111 @@
+"""``gpudeck doctor`` on a host with a real sudo, journal and OpenSSH, and a rollout with no more than it asks for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from booted_hosts import BootedHost, booted
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def only_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedHost]:
+    with booted(tmp_path_factory.mktemp("booted")) as host:
+        yield host
+
+
+@pytest.fixture
+def host(only_host: BootedHost) -> Iterator[BootedHost]:
+    """The host, its sudo rule given back behind the test."""
+    yield only_host
+    allow(only_host, "ops ALL=(root) NOPASSWD: ALL\n")
+    only_host.sh("gpasswd --delete ops systemd-journal || :")
+    only_host.reset()
+
+
+@pytest.fixture
+def fleet(host: BootedHost, tmp_path: Path) -> Path:
+    return host.fleet(tmp_path / "fleet.yaml")
+
+
+def allow(host: BootedHost, rules: str) -> None:
+    """What the user ops may do as root; the host's own visudo must accept it."""
+    install = "umask 337; cat >/run/rules && visudo -cqf /run/rules && mv -f /run/rules /etc/sudoers.d/ops"
+    subprocess.run(
+        ["ssh", "-F", str(host.directory / "ssh_config"), host.name, install],
+        input=rules,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+
+
+def gpudeck(fleet: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "console.cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "XDG_STATE_HOME": str(fleet.parent / "state")},
+        check=False,
+    )
+
+
+def doctor(fleet: Path, host: BootedHost) -> dict[str, Any]:
+    """Its checks of the host, by subject."""
+    document = json.loads(gpudeck(fleet, "doctor", str(fleet), "--json").stdout)
+    return {check["subject"]: check for check in document["checks"] if check["area"] == host.name}
+
+
+def test_a_host_that_is_set_up_well_has_nothing_wrong(host: BootedHost, fleet: Path) -> None:
+    checks = doctor(fleet, host)
+    assert {subject: check["message"] for subject, check in checks.items() if check["grade"] == "fail"} == {}
+    assert checks["sudo"]["grade"] == checks["clock"]["grade"] == "ok"
+    assert checks["journal"]["message"] == "Only root may read it, which sudo allows."
+
+
+@pytest.mark.parametrize("rules", ["", "ops ALL=(root) ALL\n", "ops ALL=(root) NOPASSWD: /usr/bin/true\n"])
+def test_sudo_that_allows_nothing_or_asks_for_a_password_fails(host: BootedHost, fleet: Path, rules: str) -> None:
+    allow(host, rules)
+    check = doctor(fleet, host)["sudo"]
+    assert check["grade"] == "fail"
+    assert f"gpudeck doctor --sudoers {host.name}" in check["way_out"]
+
+
+def test_the_lines_it_prints_are_enough_to_move_a_model_and_give_it_back(host: BootedHost, fleet: Path) -> None:
+    allow(host, gpudeck(fleet, "doctor", str(fleet), "--sudoers", host.name).stdout)
+    host.sh("usermod --append --groups systemd-journal ops")
+    checks = doctor(fleet, host)
+    assert checks["sudo"]["grade"] == "ok"
+    assert checks["journal"]["message"] == "The user we log in as may read it."
+    moved = gpudeck(fleet, "apply", str(fleet), "--move", f"a={host.name}/2", "--yes")
+    assert moved.returncode == 0, moved.stderr
+    back = gpudeck(fleet, "apply", str(fleet), "--move", f"a={host.name}/0", "--yes")
+    assert back.returncode == 0, back.stderr
+    assert host.sh("ls -d /etc/systemd/system/vllm-a.service.d/*.conf 2>/dev/null || echo none") == "none"
+
+
+def test_the_lines_it_prints_allow_nothing_beside(host: BootedHost, fleet: Path) -> None:
+    allow(host, gpudeck(fleet, "doctor", str(fleet), "--sudoers", host.name).stdout)
+    token = "0" * 16
+    for words in (
+        "systemctl stop ssh.service",
+        "tee /etc/systemd/system/ssh.service.d/50-gpudeck.conf.new",
+        "tee /etc/passwd",
+        f"tee /run/gpudeck-rollout.{token}/holder /etc/passwd",
+        f"rm -rf /run/gpudeck-rollout.{token}/../../etc",
+        "journalctl -n 1",
+    ):
+        asked = f"su ops -c 'sudo -n -l -- {words}' >/dev/null 2>&1 && echo allowed || echo refused"
+        assert host.sh(asked) == "refused", words
