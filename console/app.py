@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from textual.screen import Screen
 
+from console.fleets import draft_path, state_folder
 from console.past import past_words
 from console.rewind import NOT_THERE, Rewind
 from console.screens.base import OfConsole
@@ -16,6 +18,7 @@ from console.unfinished import unfinished_words
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Change
 from fleet.model import GpuId
+from fleet.planning.draft import Draft
 from fleet.planning.plan import Plan
 from fleet.state import FleetState
 
@@ -49,9 +52,29 @@ class GpudeckApp(SessionApp):
 
     def _begin(self) -> None:
         super()._begin()
-        words = unfinished_words(self.session)
+        offered = self._offer_kept_draft()
+        words = unfinished_words(self.session) or offered
         if words:
             self.tell(words, "warning")
+
+    def _offer_kept_draft(self) -> str:
+        """Let redo stage what an earlier console had drafted, and keep what this one drafts; what to say of it."""
+        from console.kept_draft import KeptDraft  # after the first paint
+
+        session = self.session
+        kept = KeptDraft(draft_path(session.inventory, session.state_folder or state_folder()), time.time)
+
+        def keep(draft: Draft) -> None:
+            try:
+                kept.keep(draft, session.inventory)
+            except GpudeckError as error:
+                self.call_later(self.tell, str(error), "warning")  # after what is said of the staging itself
+
+        offer = kept.offer(session.inventory)
+        session.when_drafted = keep
+        if offer.changes:
+            session.offer(offer.changes)
+        return offer.words
 
     def show_state(self) -> None:
         """Show the session's newest state on the screens that show it."""
@@ -117,11 +140,11 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(HelpScreen())
 
-    def open_rebalance(self) -> None:
-        """Look for a better placement."""
+    def open_rebalance(self, without: frozenset[GpuId] = frozenset()) -> None:
+        """Look for a better placement, or for one without these GPUs."""
         from console.screens.rebalance import RebalanceScreen
 
-        self.push_screen(RebalanceScreen())
+        self.push_screen(RebalanceScreen(without))
 
     def open_plan(self) -> None:
         """Turn the draft into steps."""

@@ -28,6 +28,8 @@ class Doing:
     """The filter."""
     labels: Mapping[tuple[GpuId, str], str] = field(default_factory=lambda: MappingProxyType({}))
     """While jumping: the letter of each model, under the empty name of a GPU without any."""
+    marked: frozenset[str] = frozenset()
+    """Models that are chosen together."""
 
 
 def pane_views(state: FleetState, doing: Doing) -> list[PaneView]:
@@ -56,4 +58,5 @@ def _view(gpu: GpuState, host: HostState, doing: Doing, *, names_host: bool) -> 
         names_host=names_host,
         is_production=host.production,
         labels={name: letter for (where, name), letter in doing.labels.items() if where == gpu.gpu},
+        marked=doing.marked,
     )

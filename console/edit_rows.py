@@ -131,7 +131,7 @@ def verdict_rows(now: Assessment, after: Assessment, name: str, width: int, gpus
     before = now.estimates.get(name)
     rows = [*_bars(now, after, name, width, gpus), *_figures(before or estimate, estimate, width)]
     place = after.inventory.model(name).place
-    found = about(after, name, place) if place else []
+    found = about(after, place.gpu_ids) if place else []
     for finding in found:
         sign, style = SIGNS[finding.severity]
         whose = f"{finding.model}: " if finding.model not in (None, name) else ""

@@ -44,7 +44,7 @@ def config_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """The user's state folder: journals and histories."""
+    """The user's state folder: journals, histories and drafts."""
     from platformdirs import user_state_path
 
     return user_state_path("gpudeck", appauthor=False)
@@ -68,6 +68,11 @@ def acknowledgements_path(inventory: Inventory, folder: Path) -> Path:
 def alerts_lock_path(inventory: Inventory, folder: Path) -> Path:
     """What the one process that tells others of the alerts of the fleet of that file holds, in that folder."""
     return folder / f"{_stem(inventory)}.alerts-lock"
+
+
+def draft_path(inventory: Inventory, folder: Path) -> Path:
+    """The draft over the fleet of that file, in that folder."""
+    return folder / f"{_stem(inventory)}.draft"
 
 
 def _stem(inventory: Inventory) -> str:

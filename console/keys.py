@@ -95,7 +95,11 @@ KEYS: tuple[Key, ...] = (
         for where, help in ((D, "move the cursor"), (C, "carry the model to another GPU"))
         for way in ("left", "right", "up", "down")
     ),
-    Key(D, "m", "carry", "move", "pick the model up and carry it to another GPU", changes=True),
+    Key(
+        D, "m", "carry", "move", "pick the model up, or all that are marked, and carry it to another GPU", changes=True
+    ),
+    Key(D, "space", "mark", "mark", "mark the model, or take its mark away; m, r and x take all marked", hint=False),
+    Key(D, "escape", "unmark", "unmark", "take all marks away", hint=False),
     Key(D, "e", "edit", "edit", "edit the model's arguments, estimated as you type", changes=True),
     Key(D, "r", "restart", "restart", "stage a restart of the model", changes=True),
     Key(D, "x", "enable", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),
@@ -127,8 +131,9 @@ KEYS: tuple[Key, ...] = (
     Key(D, "q", "quit", "quit", "leave; nothing on the hosts changes"),
     Key(C, "n", "next_fit(1)", "next fit", "go to the next GPU it fits on"),
     Key(C, "N", "next_fit(-1)", "previous fit", "go to the previous GPU it fits on", hint=False),
-    Key(C, "f", "best_fit", "best fit", "go to the GPU with the most room left after it"),
+    Key(C, "f", "best_fit", "best fit", "go to the GPU with the most room left after it, and say why"),
     Key(C, "enter", "drop", "stage here", "stage the move to this GPU"),
+    Key(C, "s", "swap", "swap", "stage changing places with the model here, where both would start", hint=False),
     Key(C, "escape", "put_back", "put back", "put the model back where it was"),
     *(
         Key(Where.FINDINGS, way, f"go({step})", way, "go through findings and fixes", hint=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -44,6 +44,8 @@ class Session:
         self.inventory = inventory
         self.state_folder = state_folder
         self.draft = Draft()
+        self.when_drafted: Callable[[Draft], None] = lambda draft: None
+        """Told of every new draft."""
         self.board = Board()
         jumps = Jumps()
         self._connections = {
@@ -173,7 +175,7 @@ class Session:
         """The fleet at this moment, with the findings of the draft behind those of the running placement."""
         state = join(self.now(), self.board.snapshots, time.monotonic() if now is None else now)
         after = self.after()
-        drafted = self._only_in(after) if after else ()
+        drafted = self.only_in(after) if after else ()
         found = worst_first((*state.findings, *live_findings(state, self.inventory, self.peaks)))
         return replace(state, findings=(*found, *drafted))
 
@@ -198,7 +200,7 @@ class Session:
         """Whether some host's readings have stopped coming, so that their age is worth showing."""
         return any(snapshot.link in (Link.STALE, Link.LOST) for snapshot in self.board.snapshots.values())
 
-    def _only_in(self, after: Assessment) -> tuple[Finding, ...]:
+    def only_in(self, after: Assessment) -> tuple[Finding, ...]:
         """The findings that the running placement does not have."""
         known = {(finding.code, finding.subject, finding.message) for finding in self.now().findings}
         return tuple(f for f in after.findings if (f.code, f.subject, f.message) not in known)
@@ -206,7 +208,7 @@ class Session:
     def findings_with(self, state: FleetState, after: Assessment) -> tuple[Finding, ...]:
         """The findings of now in that state, then those that only the other placement has."""
         now = tuple(finding for finding in state.findings if finding.tense is Tense.NOW)
-        return (*now, *self._only_in(after))
+        return (*now, *self.only_in(after))
 
     def drafted(self) -> Inventory:
         """The fleet after the draft."""
@@ -243,6 +245,10 @@ class Session:
         """Stage the last change taken back; False where there is none."""
         return self._set(self.draft.redo())
 
+    def offer(self, changes: tuple[Change, ...]) -> None:
+        """Let redo stage these, as if they had been taken back."""
+        self.draft = Draft((), (changes,))
+
     def clear(self) -> None:
         """Throw the draft away; redo brings it back."""
         self._set(self.draft.clear())
@@ -250,11 +256,13 @@ class Session:
     def adopt(self, inventory: Inventory) -> None:
         """What was a draft is now what runs."""
         self.inventory = inventory
-        self._now = self._after = None
-        self.draft = Draft()
+        self._now = None
+        self._set(Draft())
         self._readers.watch(inventory.models)
 
     def _set(self, draft: Draft) -> bool:
         changed = draft != self.draft
         self.draft, self._after = draft, None
+        if changed:
+            self.when_drafted(draft)
         return changed

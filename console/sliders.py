@@ -28,7 +28,7 @@ from fleet.units import count
 
 
 def trial_of(assessment: Assessment, model: str, recorded: ModelStart | None = None) -> Trial:
-    """The model as assessed, beside its neighbours at their peak; where it is off, on as many empty GPUs as it wants."""
+    """The model as assessed, beside its neighbours at their peak; where it is off, on empty GPUs of its own."""
     inventory = assessment.inventory
     found = inventory.model(model)
     gpus = found.place.gpu_ids if found.enabled and found.place else ()

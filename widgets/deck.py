@@ -20,7 +20,7 @@ from textual.widget import Widget
 from fleet.model import GpuId
 from widgets.bar import legend
 from widgets.gpu_pane import GpuPane
-from widgets.pane_view import PaneView
+from widgets.pane_view import PaneView, marker
 from widgets.rows import Row, Rows, Span, ends, width
 
 Way = Literal["left", "right", "up", "down"]
@@ -43,6 +43,7 @@ class ShelfItem:
 
     name: str
     staged: bool = False
+    marked: bool = False
 
 
 class Shelf(Rows):
@@ -65,7 +66,7 @@ class Shelf(Rows):
         spans: list[Span] = [Span(" disabled ", "dim")] if self._items else []
         for item in self._items:
             here = item.name == self._selected
-            spans.append(Span("▸" if here else " ", "accent"))
+            spans.append(marker(is_here=here, is_marked=item.marked))
             name = f"{item.name}+" if item.staged else item.name
             spans.append(Span(name, "strong" if here else "ghost" if item.staged else "dim"))
             spans.append(Span(" "))

@@ -9,7 +9,7 @@ from fleet.state import ModelState, ModelWord
 from fleet.telemetry.owners import owner_text
 from fleet.units import GiB, count, gib
 from widgets.endpoint import pace
-from widgets.pane_view import PaneView
+from widgets.pane_view import PaneView, marker
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span, ends
 
@@ -78,10 +78,10 @@ def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
 
 
 def _marker(view: PaneView, name: str) -> Span:
-    """The letter to jump there by, or the cursor."""
+    """The letter to jump there by, or the mark, or the cursor."""
     if name in view.labels:
         return Span(view.labels[name], "key")
-    return Span("▸" if view.selected == name else " ", "accent")
+    return marker(is_here=view.selected == name, is_marked=name in view.marked)
 
 
 def _word(view: PaneView, model: ModelState) -> tuple[str, str]:
@@ -141,7 +141,7 @@ def _coming(view: PaneView, cells: int) -> list[Entry]:
     return [
         [
             ends(
-                (Span("▸" if view.selected == name else "+", "ghost"), Span(name, "ghost")),
+                (_coming_marker(view, name), Span(name, "ghost")),
                 (Span(" comes", "ghost"), Span(f"{gib(share.total_bytes):>7}")),
                 cells,
             )
@@ -149,6 +149,11 @@ def _coming(view: PaneView, cells: int) -> list[Entry]:
         for name, share in view.after.shares
         if name not in here
     ]
+
+
+def _coming_marker(view: PaneView, name: str) -> Span:
+    found = marker(is_here=view.selected == name, is_marked=name in view.marked)
+    return found if found.text.strip() else Span("+", "ghost")
 
 
 def _strangers(view: PaneView, cells: int) -> list[Entry]:

@@ -44,27 +44,25 @@ _MUTED = 0.6
 """How much of the foreground is left in muted text where a theme names no colour for it; as in Textual."""
 
 
-_NEVER_GREY = frozenset({"accent", "border", "border-cursor", "free", "key"})
+_UNGREYED = ("accent", "border-cursor", "key", "border", "free")
+"""What leads the eye keeps its look where all else is grey."""
 
-_known: dict[tuple[str, bool], tuple[Theme, Mapping[str, Style]]] = {}
+_known: dict[str, tuple[Theme, Mapping[str, Style]]] = {}
 
 
-def palette(theme: Theme, *, grey: bool = False) -> Mapping[str, Style]:
-    """The theme's look of every style, or its look in grey, in which only the cursor keeps its colour.
-
-    The same object as long as it is the same theme.
-    """
-    known = _known.get((theme.name, grey))
+def palette(theme: Theme) -> Mapping[str, Style]:
+    """The theme's look of every style; the same object as long as it is the same theme."""
+    known = _known.get(theme.name)
     if known is None or known[0] is not theme:
-        looks = _greyed(_looks(theme)) if grey else _looks(theme)
-        known = _known[theme.name, grey] = theme, looks
+        known = _known[theme.name] = theme, _looks(theme)
     return known[1]
 
 
-def _greyed(looks: Mapping[str, Style]) -> Mapping[str, Style]:
-    faint = looks["dim"]
-    grey = {name: faint + Style(bold=look.bold) for name, look in looks.items()}
-    return MappingProxyType({**grey, "dim": faint + Style(dim=True), **{name: looks[name] for name in _NEVER_GREY}})
+def grey(theme: Theme) -> Mapping[str, Style]:
+    """The same with everything grey but the cursor and frames: for what is over."""
+    looks = palette(theme)
+    grey = {name: looks["dim"] + Style(bold=look.bold) for name, look in looks.items()}
+    return {**grey, "dim": looks["dim"] + Style(dim=True), **{name: looks[name] for name in _UNGREYED}}
 
 
 def _looks(theme: Theme) -> Mapping[str, Style]:

@@ -11,6 +11,7 @@ from fleet.planning.carry import Fit, Verdict
 from fleet.readings import Link
 from fleet.state import GpuState
 from fleet.units import gib
+from widgets.rows import Span
 
 VERDICT_STYLES = {
     Fit.FITS: "good",
@@ -49,12 +50,20 @@ class PaneView:
     """Whether the host serves production."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """While jumping: the letter of each model, and under the empty name that of the GPU."""
+    marked: frozenset[str] = frozenset()
+    """Models that are chosen together."""
 
     @property
     def name(self) -> str:
         """The GPU as the deck calls it: ``3``, or ``gpu01/3`` where there are several hosts."""
         name = str(self.gpu.gpu) if self.names_host else str(self.gpu.gpu.index)
         return f"({name})" if self.is_faint else name
+
+
+def marker(*, is_here: bool, is_marked: bool) -> Span:
+    """The cell before a model's name: whether the cursor is on it, and whether it is marked."""
+    sign = ("◆" if is_here else "◇") if is_marked else "▸" if is_here else " "
+    return Span(sign, "accent")
 
 
 def verdict_text(verdict: Verdict) -> str:

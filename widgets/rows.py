@@ -16,7 +16,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from widgets.palette import palette
+from widgets.palette import grey, palette
 
 
 class Span(NamedTuple):
@@ -66,8 +66,8 @@ class Rows(Widget, can_focus=False):
         super().__init__(id=id, classes=classes)
         self._rows: list[Row] = []
         self._strips: dict[int, Strip] = {}
-        self._look: tuple[Style, Mapping[str, Style]] | None = None
         self._is_grey = False
+        self._look: tuple[Style, Mapping[str, Style]] | None = None
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
         """The rows to draw in a widget of that many cells and lines; ``height`` is 0 while the height is automatic."""
@@ -91,12 +91,6 @@ class Rows(Widget, can_focus=False):
         else:
             self.refresh(*(Region(0, y, size.width, 1) for y in changed))
 
-    def grey(self, grey: bool) -> None:
-        """Draw in grey, or in colours again."""
-        if grey != self._is_grey:
-            self._is_grey = grey
-            self._redraw_all()
-
     def row_at(self, y: int) -> Row:
         """The row drawn in that line."""
         return self._rows[y] if 0 <= y < len(self._rows) else ()
@@ -115,7 +109,13 @@ class Rows(Widget, can_focus=False):
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def _look_now(self) -> tuple[Style, Mapping[str, Style]]:
-        return self.rich_style, palette(self.app.current_theme, grey=self._is_grey)
+        return self.rich_style, (grey if self._is_grey else palette)(self.app.current_theme)
+
+    def show_grey(self, is_grey: bool) -> None:
+        """Draw everything in grey from now on, or no longer."""
+        if is_grey != self._is_grey:
+            self._is_grey = is_grey
+            self._redraw_all()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as there are rows."""

@@ -196,4 +196,5 @@ class WallBoard(Rows):
         base, styles = super()._look_now()
         if not self._is_night:
             return base, styles
-        return base, {name: style if name in _BRIGHT else dimmed(style) for name, style in styles.items()}
+        dark = {name: style if name in _BRIGHT else dimmed(base + style) for name, style in styles.items()}
+        return dimmed(base), dark

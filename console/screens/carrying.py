@@ -1,34 +1,60 @@
-"""Carrying a model over the deck: pick up, hear every GPU's verdict, put down."""
+"""Carrying models over the deck: pick up, hear every GPU's verdict, put down."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
+from fleet.findings import Tense
+from fleet.inventory.changes import Change
 from fleet.model import GpuId, Model
-from fleet.planning.carry import Verdict, best_fit, drop, verdict
+from fleet.planning.carry import Hand, Swap, Verdict, best_fit, drop, nearest_miss
 from fleet.planning.cordons import cordoned
+from fleet.units import count, gib_text
 from widgets.deck import Deck
 from widgets.pane_view import verdict_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Carry:
-    """A model in the operator's hand."""
+    """Models in the operator's hand, and where they were picked up."""
 
-    model: Model
+    hand: Hand
     origin: GpuId | None
-    verdicts: dict[GpuId, Verdict]
+    is_trial: bool = False
+    """Whether it is a model that nobody serves: it can be looked at everywhere and put down nowhere."""
+
+    @cached_property
+    def verdicts(self) -> dict[GpuId, Verdict]:
+        """Every GPU's answer."""
+        return self.hand.verdicts
+
+    @cached_property
+    def _swaps(self) -> dict[GpuId, Swap | None]:
+        return {}
+
+    def swap(self, gpu: GpuId) -> Swap | None:
+        """The best exchange with a model there, worked out when the cursor is first there."""
+        if gpu not in self._swaps:
+            self._swaps[gpu] = self.hand.swap(gpu)
+        return self._swaps[gpu]
 
 
 class CarryingScreen(ConsoleScreen):
     """The part of the deck screen that carries."""
 
     _carry: Carry | None = None
+    _remark: tuple[GpuId, str, str] | None = None
+    """What is said in place of the verdict while the cursor is on that GPU, and its style."""
 
-    def chosen_model(self) -> Model | None:
-        """The model under the cursor as the draft has it, if it may be changed; else a word to the operator."""
+    def chosen_models(self) -> tuple[Model, ...]:
+        """The marked models, or the one under the cursor; none, and a word to the operator, where one must stay."""
+        raise NotImplementedError
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
         raise NotImplementedError
 
     def show_deck(self) -> None:
@@ -44,30 +70,58 @@ class CarryingScreen(ConsoleScreen):
         gpu = self.query_one(Deck).gpu
         return self._carry.verdicts.get(gpu) if self._carry and gpu else None
 
-    def carrying_words(self) -> str:
-        """What is carried, and what the GPU under the cursor says to it; empty where nothing is."""
-        if self._carry is None:
-            return ""
-        answer = self.under_cursor()
-        words = f" {verdict_text(answer)} on {self.query_one(Deck).gpu}" if answer else ""
-        return f"carrying {self._carry.model.name}:{words}"
+    def carrying_words(self, carry: Carry) -> tuple[str, str]:
+        """What is carried, what the GPU under the cursor says to it, and which swap there is; and its style."""
+        gpu, answer = self.query_one(Deck).gpu, self.under_cursor()
+        if gpu is None or answer is None:
+            return f"carrying {carry.hand.name}", "accent"
+        if self._remark and self._remark[0] == gpu:
+            return self._remark[1:]
+        words, swap = f"{verdict_text(answer)} on {gpu}{_cache_words(carry, answer)}", carry.swap(gpu)
+        if swap:
+            words += f"   s swap with {swap.partner}: {verdict_text(swap.verdict)}"
+        return self._whole(f"{'trying' if carry.is_trial else 'carrying'} {carry.hand.name}", words), "accent"
+
+    def _whole(self, subject: str, words: str) -> str:
+        """The words with what they are about, or alone where the line is too narrow for both."""
+        whole = f"{subject}: {words}"
+        return whole if len(whole) < self.size.width else words
+
+    def _say_here(self, words: str, style: str = "warning") -> None:
+        """Say something until the cursor goes on; readings that come in do not take it away."""
+        gpu = self.query_one(Deck).gpu
+        self._remark = (gpu, words, style) if gpu else None
+        self.show_deck()
 
     def action_carry(self) -> None:
-        """Pick up the model under the cursor and ask every GPU for its verdict."""
-        model = self.chosen_model()
-        if model is None:
+        """Pick up the marked models, or the one under the cursor, and ask every GPU for its verdict."""
+        models = self.chosen_models()
+        if not models:
             return
-        drafted, totals = self.session.drafted(), self.session.totals
-        starts, closed = self.session.starts, cordoned(self.session.board.snapshots)
-        verdicts = {gpu: verdict(drafted, model, gpu, totals, starts, closed) for gpu in drafted.gpu_ids}
-        deck = self.query_one(Deck)
-        self._carry = Carry(model, deck.gpu, verdicts)
-        deck.carry(True)
+        session = self.session
+        closed = cordoned(session.board.snapshots)
+        hand = Hand(session.drafted(), models, session.totals, session.starts, cordoned=closed)
+        self._pick_up(Carry(hand, self.query_one(Deck).gpu))
+
+    def try_model(self, text: str) -> None:
+        """Carry a model that nobody serves, from ``MODEL [ARGUMENT=VALUE …]``. Raises UsageError."""
+        from console.trying import with_trial
+
+        session = self.session
+        fleet, model = with_trial(session.drafted(), text)
+        closed = cordoned(session.board.snapshots)
+        hand = Hand(fleet, (model,), session.totals, session.starts, Tense.WHAT_IF, closed)
+        self._pick_up(Carry(hand, self.query_one(Deck).gpu, is_trial=True))
+        self.action_best_fit()
+
+    def _pick_up(self, carry: Carry) -> None:
+        self._carry = carry
+        self.query_one(Deck).carry(True)
         self.show_keys()
         self.show_deck()
 
     def action_next_fit(self, step: int) -> None:
-        """Go to the next GPU it fits on, in the deck's order."""
+        """Go to the next GPU where everything carried starts, in the deck's order."""
         deck = self.query_one(Deck)
         if self._carry is None or deck.gpu is None:
             return
@@ -78,41 +132,77 @@ class CarryingScreen(ConsoleScreen):
             if self._carry.verdicts[gpu].possible:
                 deck.go_to(gpu)
                 return
-        self.console.tell(f"{self._carry.model.name} fits on no other GPU.", "warning")
+        self._tell_no_fit(self._carry)
 
     def action_best_fit(self) -> None:
-        """Go to the GPU with the most room left after it."""
+        """Go to the GPU with the most room left after it, and say why."""
         if self._carry is None:
             return
         best = best_fit(self._carry.verdicts)
         if best is None:
-            self.console.tell(f"{self._carry.model.name} fits on no other GPU.", "warning")
-        else:
-            self.query_one(Deck).go_to(best)
+            self._tell_no_fit(self._carry)
+            return
+        self.query_one(Deck).go_to(best.gpu)
+        words = f"{best.gpu} {verdict_text(self._carry.verdicts[best.gpu])}, {best.reason}"
+        self._say_here(self._whole(f"best fit for {self._carry.hand.name}", words), "accent")
+
+    def _tell_no_fit(self, carry: Carry) -> None:
+        miss = nearest_miss(carry.verdicts)
+        least = f"; least is missing on {miss[0]}: {gib_text(miss[1])}" if miss else ""
+        self._say_here(f"{carry.hand.name} would start on no other GPU{least}.")
 
     def action_drop(self) -> None:
         """Stage the move to the GPU under the cursor."""
         carry, gpu = self._carry, self.query_one(Deck).gpu
         if carry is None or gpu is None:
             return
-        try:
-            changes = drop(self.session.drafted(), carry.model, gpu)
-        except GpudeckError as error:
-            self.console.tell(str(error), "error")
+        if carry.is_trial:
+            self._say_here(f"{carry.hand.name} is only tried: it is in no fleet file, so nothing is staged.")
             return
+        try:
+            changes = drop(carry.hand.inventory, carry.hand.models, gpu)
+        except GpudeckError as error:
+            self._say_here(str(error), "error")
+            return
+        self._stage(carry, changes, gpu)
+
+    def action_swap(self) -> None:
+        """Stage changing places with a model on the GPU under the cursor."""
+        carry, gpu = self._carry, self.query_one(Deck).gpu
+        if carry is None or gpu is None:
+            return
+        swap = carry.swap(gpu)
+        if swap is None:
+            self._say_here(f"No model on {gpu} and {carry.hand.name} would both start in each other's place.")
+            return
+        self._stage(carry, swap.verdict.changes, gpu)
+
+    def _stage(self, carry: Carry, changes: tuple[Change, ...], gpu: GpuId) -> None:
         self._put_down()
+        self.action_unmark()
         self.console.stage(*changes)
-        self.query_one(Deck).go_to(gpu, carry.model.name)
+        self.query_one(Deck).go_to(gpu, carry.hand.models[0].name)
 
     def action_put_back(self) -> None:
-        """Put the model back where it was."""
+        """Put everything back where it was."""
         carry = self._carry
         self._put_down()
         if carry is not None and carry.origin is not None:
-            self.query_one(Deck).go_to(carry.origin, carry.model.name)
+            self.query_one(Deck).go_to(carry.origin, carry.hand.models[0].name)
         self.show_deck()
 
     def _put_down(self) -> None:
-        self._carry = None
+        self._carry = self._remark = None
         self.query_one(Deck).carry(False)
         self.show_keys()
+
+
+def _cache_words(carry: Carry, answer: Verdict) -> str:
+    """How long and how many the requests of a tried model could be."""
+    if not carry.is_trial or answer.after is None:
+        return ""
+    estimate = answer.after.estimates[carry.hand.name]
+    if not estimate.kv_cache_tokens:
+        return ""
+    fits = f", {estimate.max_concurrency:.1f} at full length" if estimate.max_concurrency is not None else ""
+    return f", {count(estimate.kv_cache_tokens)} tokens{fits}"

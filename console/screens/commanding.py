@@ -12,6 +12,7 @@ from console.drafting import read_changes
 from console.rewind import NOT_THERE
 from console.screens.carrying import CarryingScreen
 from console.settings import CHOICES
+from console.trying import known_sources
 from fleet.errors import GpudeckError, UsageError
 from fleet.model import GpuId, Model
 from widgets.deck import Deck
@@ -114,6 +115,10 @@ def _arguments(screen: CommandingScreen) -> Iterator[str]:
     return (f"{model.name}.{flag}=" for model in screen.session.drafted().models for flag in model.args)
 
 
+def _sources(screen: CommandingScreen) -> Iterable[str]:
+    return known_sources(screen.session.drafted())
+
+
 # what they do
 
 
@@ -127,13 +132,21 @@ def _go(screen: CommandingScreen, text: str) -> None:
 
 
 def _zoom(screen: CommandingScreen, text: str) -> None:
+    screen.console.open_detail(_gpu(screen, text))
+
+
+def _without(screen: CommandingScreen, text: str) -> None:
+    screen.console.open_rebalance(frozenset({_gpu(screen, text)}))
+
+
+def _gpu(screen: CommandingScreen, text: str) -> GpuId:
     try:
         gpu = GpuId.parse(text)
     except ValueError as error:
         raise UsageError(f"{error}.") from None
     if gpu not in screen.session.inventory.gpu_ids:
         raise UsageError(f"There is no GPU {text!r} in this fleet.")
-    screen.console.open_detail(gpu)
+    return gpu
 
 
 def _named(screen: CommandingScreen, name: str) -> str:
@@ -149,6 +162,10 @@ def _logs(screen: CommandingScreen, name: str) -> None:
 def _edit(screen: CommandingScreen, name: str) -> None:
     if screen.changeable(_named(screen, name)):
         screen.console.open_edit(name)
+
+
+def _try(screen: CommandingScreen, text: str) -> None:
+    screen.try_model(text)
 
 
 def _clear(screen: CommandingScreen, _: str) -> None:
@@ -197,6 +214,8 @@ COMMANDS = (
     Command("enable", "MODEL", "stage running it", _staging("enable"), _models),
     Command("disable", "MODEL", "stage stopping it for good", _staging("disable"), _models),
     Command("restart", "MODEL", "stage a restart", _staging("restart"), _models),
+    Command("try", "MODEL [ARGUMENT=VALUE …]", "carry a model that nobody serves yet; never staged", _try, _sources),
+    Command("without", "GPU", "what if it were gone: new places, what fits nowhere, findings", _without, _gpus),
     Command("findings", "", "go through the findings", _pressing("findings")),
     Command("plan", "", "turn the draft into ordered steps", _pressing("plan")),
     Command("undo", "", "take the last change of the draft back", _pressing("undo")),

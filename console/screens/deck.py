@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from string import ascii_letters, digits
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from console.rewind import NOT_THERE
 from console.screens.commanding import CommandingScreen
 from console.screens.rewinding import TIME, RewindingScreen
 from fleet.findings import Finding
-from fleet.inventory.changes import Disable, Enable, Restart
+from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
 from fleet.readings import Link
 from fleet.state import FleetState
@@ -34,7 +35,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     """Every GPU as a pane under one cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING, Where.PAST)]
-    _ONLY_CARRYING = frozenset({"next_fit", "best_fit", "drop", "put_back"})
+    _ONLY_CARRYING = frozenset({"next_fit", "best_fit", "drop", "swap", "put_back"})
     _ALSO_CARRYING = frozenset({"go", "gpu", "help"})
 
     def __init__(self, state: FleetState) -> None:
@@ -45,6 +46,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         self._filter_text = ""
         self._filter: Predicate | None = None
         self._labels: dict[tuple[GpuId, str], str] = {}
+        self._marked: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Header, deck, findings, prompt, last line."""
@@ -81,7 +83,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def show_deck(self) -> None:
         """Show what there is again."""
-        self.grey("Deck Rows, FindingsList")
+        self.grey()
         self.query_one(Deck).show(self._views(), self._shelf())
         self.query_one(Header).show(self._state, self.console.time_of_day(), self.console.past_words)
         self.query_one(FindingsList).show(self._findings(), tense="THEN" if self.past else "")
@@ -99,6 +101,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             verdicts=self._carry.verdicts if self._carry else {},
             wanted=self._filter,
             labels=self._labels,
+            marked=frozenset(self._marked),
         )
         return pane_views(self._state, doing)
 
@@ -106,7 +109,9 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         staged = set() if self.past else {change.model for change in self.session.changes}
         inventory = self.past.inventory if self.past else self.session.inventory
         disabled = [model for model in inventory.models if not model.enabled]
-        return [ShelfItem(model.name, staged=model.name in staged) for model in disabled]
+        return [
+            ShelfItem(model.name, staged=model.name in staged, marked=model.name in self._marked) for model in disabled
+        ]
 
     def _findings(self) -> tuple[Finding, ...]:
         here = self.under_cursor() if self._carry else None
@@ -115,13 +120,14 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     def _last_words(self) -> tuple[str, str]:
         """What the last line says at the left, and its style: the most pressing thing there is."""
         if self._carry is not None:
-            return self.carrying_words(), "accent"
+            return self.carrying_words(self._carry)
         if self.console.message:
             return self.console.message
         if self.past:
             return self.past_news(), "text"
         number = len(self.session.changes)
-        words = [f"draft: {number} change{'s' if number > 1 else ''}"] if number else []
+        words = [f"marked: {', '.join(self._marked)}"] if self._marked else []
+        words += [f"draft: {number} change{'s' if number > 1 else ''}"] if number else []
         words += [f"filter: {self._filter_text}"] if self._filter else []
         if words:
             return "   ".join(words), "accent"
@@ -210,6 +216,12 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         name = self._named()
         return self.changeable(name) if name else None
 
+    def chosen_models(self) -> tuple[Model, ...]:
+        """The marked models, or the one under the cursor; none, and a word to the operator, where one must stay."""
+        names = self._marked or tuple(filter(None, [self._named()]))
+        models = [self.changeable(name) for name in names]
+        return tuple(model for model in models if model) if all(models) else ()
+
     def changeable(self, name: str) -> Model | None:
         """That model as the draft has it, unless its host is not read, or is the past: then a word to the operator."""
         if self.past:
@@ -230,17 +242,32 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             self.console.tell("There is no model under the cursor.", "warning")
         return name
 
+    def action_mark(self) -> None:
+        """Mark the model under the cursor, or take its mark away."""
+        name = self._named()
+        if name is not None:
+            others = tuple(marked for marked in self._marked if marked != name)
+            self._marked = others if name in self._marked else (*others, name)
+            self.console.message = None
+            self.show_deck()
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
+        self._marked = ()
+        self.show_deck()
+
     def action_restart(self) -> None:
-        """Stage a restart of the model under the cursor."""
-        model = self.chosen_model()
-        if model is not None:
-            self.console.stage(Restart(model.name))
+        """Stage a restart of the chosen models."""
+        self._stage_for_all(Restart)
 
     def action_enable(self) -> None:
-        """Stage enabling or disabling the model under the cursor."""
-        model = self.chosen_model()
-        if model is not None:
-            self.console.stage(Disable(model.name) if model.enabled else Enable(model.name))
+        """Stage enabling the disabled ones of the chosen models, and disabling the others."""
+        self._stage_for_all(lambda name: Disable(name) if self.session.drafted().model(name).enabled else Enable(name))
+
+    def _stage_for_all(self, change: Callable[[str], Change]) -> None:
+        models = self.chosen_models()
+        if models and self.console.stage(*(change(model.name) for model in models)):
+            self.action_unmark()
 
     def action_undo(self) -> None:
         """Take the last change of the draft back."""
@@ -298,6 +325,6 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """Leave; a draft wants the key twice."""
         if self.session.changes and not self._leaving:
             self._leaving = True
-            self.console.tell("The draft is not applied. Press q again to leave without it.", "warning")
+            self.console.tell("The draft is not applied. Press q again to leave.", "warning")
             return
         self.app.exit()

@@ -51,7 +51,7 @@ class DetailScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Show it."""
-        self.query_one("#detail", Paragraphs).grey(self.console.rewind.past is not None)
+        self.query_one("#detail", Paragraphs).show_grey(self.console.rewind.past is not None)
         self.hint(Where.DETAIL)
         self.query_one(VerticalScroll).focus()
         self.show_state()

@@ -1,8 +1,12 @@
-"""Looking for a better placement: the best so far while it is looked for, then every move with its reason."""
+"""Looking for a better placement: the best so far while it is looked for, then every move with its reason.
+
+With GPUs to do without, also what their loss would come to.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +18,10 @@ from console.keys import Where, bindings
 from console.rebalancing import progress_words, propose
 from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
+from fleet.findings import Finding
+from fleet.model import GpuId
+from fleet.units import gib_text
+from widgets.findings_list import finding_row
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs, paragraph, sentence
 from widgets.rows import Row, Span
@@ -21,6 +29,7 @@ from widgets.rows import Row, Span
 if TYPE_CHECKING:
     from fleet.planning.rebalance.rebalancing import Proposal
     from fleet.planning.rebalance.search import Progress
+    from fleet.planning.without import Loss
 
 
 class RebalanceScreen(ConsoleDialog):
@@ -29,16 +38,24 @@ class RebalanceScreen(ConsoleDialog):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.REBALANCE)]
     DEFAULT_CSS = "RebalanceScreen VerticalScroll { height: auto; max-height: 100%; }"
 
-    def __init__(self) -> None:
+    def __init__(self, without: frozenset[GpuId] = frozenset()) -> None:
+        """A search for a placement in which everything fits, or for one that only empties these GPUs."""
         super().__init__()
+        self._without = without
         self._enough = Event()
         self._proposal: Proposal | None = None
 
     def compose(self) -> ComposeResult:
         """The proposal, or how far the search is."""
         with Vertical(), VerticalScroll():
-            yield Paragraphs(sentence("Looking for a placement in which everything fits …", "dim"))
+            yield Paragraphs(sentence(f"{self._aim} …", "dim"))
         yield Hints()
+
+    @property
+    def _aim(self) -> str:
+        if self._without:
+            return f"Looking for another place for everything on {', '.join(map(str, sorted(self._without, key=str)))}"
+        return "Looking for a placement in which everything fits"
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -60,6 +77,8 @@ class RebalanceScreen(ConsoleDialog):
             proposal = await propose(
                 self.session,
                 self.session.changes,
+                emptied=self._without,
+                only_empties=bool(self._without),
                 goes_on=lambda: not self._enough.is_set(),
                 on_progress=tell,
             )
@@ -67,11 +86,28 @@ class RebalanceScreen(ConsoleDialog):
             self.query_one(Paragraphs).show(sentence(f"{error.title}: {error}", "error"))
             return
         self._proposal = proposal
-        self.query_one(Paragraphs).show(lambda width: proposal_rows(proposal, width))
+        loss = self._loss(proposal) if self._without else None
+        findings = self.session.only_in(loss.after) if loss else ()
+        self.query_one(Paragraphs).show(
+            lambda width: [*proposal_rows(proposal, width), *(loss_rows(loss, findings, width) if loss else ())]
+        )
+
+    def _loss(self, proposal: Proposal) -> Loss:
+        from fleet.planning.without import loss_of
+
+        session = self.session
+        return loss_of(
+            self._without,
+            session.drafted(),
+            proposal.moves,
+            proposal.unplaced,
+            totals=session.totals,
+            starts=session.starts,
+        )
 
     def _show_progress(self, progress: Progress) -> None:
         if self.is_attached and self._proposal is None:
-            words = f"Looking for a placement in which everything fits …  {progress_words(progress)}"
+            words = f"{self._aim} …  {progress_words(progress)}"
             self.query_one(Paragraphs).show(sentence(words, "dim"))
 
     def action_take(self) -> None:
@@ -91,3 +127,14 @@ def proposal_rows(proposal: Proposal, width: int) -> list[Row]:
     for reason in proposal.reasons.values():
         rows += [(Span(""),), *paragraph(reason, width)]
     return rows
+
+
+def loss_rows(loss: Loss, findings: Sequence[Finding], width: int) -> list[Row]:
+    """What fits nowhere and by how much, which roles nothing would serve, and what else would be wrong then."""
+    rows: list[Row] = [()]
+    for name, miss in loss.homeless.items():
+        least = f"; least is missing on {miss[0]}: {gib_text(miss[1])}" if miss else ""
+        rows += paragraph(f"{name} fits nowhere else{least}.", width, "error")
+    for role in loss.roles:
+        rows += paragraph(f"No model would be left for {role}.", width, "error")
+    return [*rows, *(finding_row(finding, width) for finding in findings)]

@@ -18,12 +18,15 @@ from widgets.rows import Rows
 
 TIME = "@"
 _OF_NOW = frozenset({"logs", "now_after"})
+_FOR_CHANGES = frozenset({"mark", "unmark"})
 
 
 class RewindingScreen(ConsoleScreen):
     """The part of the deck screen that shows the past."""
 
-    REFUSED_ACTIONS: ClassVar[frozenset[str]] = _OF_NOW | {key.action for key in keys(Where.DECK) if key.changes}
+    REFUSED_ACTIONS: ClassVar[frozenset[str]] = (
+        _OF_NOW | _FOR_CHANGES | {key.action for key in keys(Where.DECK) if key.changes}
+    )
     """What cannot be done while the deck shows the past."""
 
     def show_deck(self) -> None:
@@ -39,10 +42,10 @@ class RewindingScreen(ConsoleScreen):
         """What of the past is shown; None at the present."""
         return self.console.rewind.past if self.is_attached else None
 
-    def grey(self, parts: str) -> None:
-        """Draw those parts of the screen in grey while it shows the past."""
-        for rows in self.query(parts).results(Rows):
-            rows.grey(self.past is not None)
+    def grey(self) -> None:
+        """In grey while it shows the past."""
+        for rows in self.query("Deck Rows, FindingsList").results(Rows):
+            rows.show_grey(self.past is not None)
 
     def past_news(self) -> str:
         """What became so at the moment that is shown."""
@@ -52,11 +55,15 @@ class RewindingScreen(ConsoleScreen):
     def refuse(self, event: events.Key) -> None:
         """Say why a key does nothing in the past, if it is one that does something at the present."""
         here = keys(Where.DECK, changed=self.console.settings.keys) if self.past else ()
-        known = {single: key for key in here for single in key.keys.split(",") if key.action in self.REFUSED_ACTIONS}
-        key = known.get(event.key)
+        refused = (key for key in here if key.action in self.REFUSED_ACTIONS - {"unmark"})
+        key = next((key for key in refused if event.key in key.keys.split(",")), None)
         if key is not None:
             event.stop()
-            words = NOT_THERE if key.changes else f"This is the past: {key.label} tells of now. esc goes back to now."
+            words = (
+                NOT_THERE
+                if key.action not in _OF_NOW
+                else f"This is the past: {key.label} tells of now. esc goes back to now."
+            )
             self.console.tell(words, "warning")
 
     def action_rewind(self, direction: int) -> None:

@@ -1,119 +1,196 @@
-"""What every GPU says to a model that is carried over it, before anything is staged."""
+"""What every GPU says to models that are carried over it, before anything is staged."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from math import prod
+from types import MappingProxyType
 
 from fleet.errors import UsageError
 from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assessment import Assessment
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, apply
-from fleet.model import GpuId, Model, Place
+from fleet.model import Arguments, GpuId, Model, Place
 from fleet.startup import ModelStart
+from fleet.units import gib
 
 
 class Fit(StrEnum):
-    """How well a model fits a place."""
+    """How well models fit a place."""
 
     FITS = "fits"
     TIGHT = "tight"
-    """It starts, but a peak or the high end of the spread would not fit."""
+    """They start, but a peak or the high end of the spread would not fit."""
     SHORT = "short"
     REFUSED = "refused"
-    """There is memory, but the engine would refuse to start there."""
+    """There is memory, but an engine would refuse to start there."""
     PARTITION = "partition"
     """The place does not exist: too few GPUs from there on."""
     CORDONED = "cordoned"
     """Nothing new is placed there."""
     HERE = "here"
-    """Where it is already."""
+    """Where they are already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One GPU's answer to a carried model."""
+    """An answer to carried models: what putting them down would lead to."""
 
     fit: Fit
     size_bytes: int
     """What stays free, or what is missing."""
     changes: tuple[Change, ...] = ()
-    """What dropping it there stages."""
+    """What putting them down stages."""
     after: Assessment | None = None
 
     @property
     def possible(self) -> bool:
-        """Whether a drop here would start."""
+        """Whether everything would start."""
         return self.fit in (Fit.FITS, Fit.TIGHT)
 
 
-def drop(inventory: Inventory, model: Model, gpu: GpuId) -> tuple[Change, ...]:
-    """The changes that put the model on that GPU: as many GPUs as it has now (or asks for), from there on.
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Two models that change places."""
 
-    Raises UsageError where the host has too few GPUs left.
+    partner: str
+    """The model that comes to where the carried one was."""
+    verdict: Verdict
+    """On both places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Where carried models fit best."""
+
+    gpu: GpuId
+    reason: str
+    """Why there: a clause about the GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Models carried together over a fleet, and what is known of it. They count only together."""
+
+    inventory: Inventory
+    models: tuple[Model, ...]
+    """As the inventory has them."""
+    totals: Mapping[GpuId, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Measured bytes of GPUs."""
+    starts: Mapping[str, ModelStart] | None = None
+    """What starts of models measured, by name."""
+    tense: Tense = Tense.DRAFT
+    """Of which the findings are said to speak."""
+    cordoned: Collection[GpuId] = ()
+    """GPUs on which nothing new is placed."""
+
+    @property
+    def name(self) -> str:
+        """What is carried, in a word or two."""
+        return self.models[0].name if len(self.models) == 1 else f"{len(self.models)} models"
+
+    @property
+    def verdicts(self) -> dict[GpuId, Verdict]:
+        """The answer of every GPU, in the fleet's order."""
+        return {gpu: self.verdict(gpu) for gpu in self.inventory.gpu_ids}
+
+    def verdict(self, gpu: GpuId) -> Verdict:
+        """What happens if all models are dropped on that GPU, everything else as in the inventory."""
+        try:
+            changes = drop(self.inventory, self.models, gpu)
+        except UsageError:
+            return Verdict(Fit.PARTITION, 0)
+        if self._is_barred(changes):
+            return Verdict(Fit.CORDONED, 0)
+        return self.judged(changes) if changes else Verdict(Fit.HERE, 0)
+
+    def swap(self, gpu: GpuId) -> Swap | None:
+        """The exchange with a model on that GPU that leaves most room, None where none would start."""
+        exchanges = [
+            Swap(partner, self.judged(changes))
+            for partner, changes in self._exchanges(gpu)
+            if not self._is_barred(changes)
+        ]
+        possible = [swap for swap in exchanges if swap.verdict.possible]
+        return max(possible, key=lambda swap: _rank(swap.verdict), default=None)
+
+    def _is_barred(self, changes: Iterable[Change]) -> bool:
+        """Whether they place a model on a cordoned GPU where it is not already."""
+        for change in changes:
+            if isinstance(change, Move):
+                model = self.inventory.model(change.model)
+                here = model.place.gpu_ids if model.enabled and model.place else ()
+                if any(gpu in self.cordoned and gpu not in here for gpu in change.place.gpu_ids):
+                    return True
+        return False
+
+    def _exchanges(self, gpu: GpuId) -> Iterator[tuple[str, tuple[Change, ...]]]:
+        """With every model that takes as many GPUs elsewhere: its name, and the two moves."""
+        carried = self.models[0]
+        if len(self.models) > 1 or carried.place is None or not carried.enabled:
+            return
+        for partner in self.inventory.on(gpu):
+            there = partner.place
+            if there and len(there.gpus) == len(carried.place.gpus) and there != carried.place:
+                yield partner.name, (Move(carried.name, there), Move(partner.name, carried.place))
+
+    def judged(self, changes: tuple[Change, ...]) -> Verdict:
+        """What these changes would lead to for the models they move, and for their neighbours there."""
+        from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
+
+        after = assess(apply(self.inventory, changes), tense=self.tense, totals=self.totals, starts=self.starts)
+        moved = {change.model for change in changes}
+        places = [model.place for model in after.inventory.placed if model.place and model.name in moved]
+        gpus = {gpu for place in places for gpu in place.gpu_ids}
+        outlooks = [after.outlooks[gpu] for gpu in gpus]
+        missing = max(outlook.resident_bytes - outlook.total_bytes for outlook in outlooks)
+        if missing > 0:
+            return Verdict(Fit.SHORT, missing, changes, after)
+        errors = [finding for finding in about(after, gpus) if finding.severity is Severity.ERROR]
+        if errors:
+            needed = max(map(_missing, errors))
+            return Verdict(Fit.SHORT if needed > 0 else Fit.REFUSED, max(0, needed), changes, after)
+        tightest = min(outlooks, key=lambda outlook: outlook.total_bytes - outlook.peak_bytes)
+        spare = tightest.total_bytes - tightest.peak_bytes
+        if spare < 0 or any(outlook.high_bytes > outlook.total_bytes for outlook in outlooks):
+            return Verdict(Fit.TIGHT, tightest.total_bytes - tightest.resident_bytes, changes, after)
+        return Verdict(Fit.FITS, spare, changes, after)
+
+
+def drop(inventory: Inventory, models: Iterable[Model], gpu: GpuId) -> tuple[Change, ...]:
+    """The changes that put all models on that GPU: each on as many GPUs as it has now (or asks for), from there on.
+
+    Raises UsageError where the host has too few GPUs left for one of them.
     """
-    count = len(model.place.gpus) if model.place else max(1, model.args.integer("tensor-parallel-size", 1))
     host = inventory.host(gpu.host)
-    if gpu.index + count > host.gpus:
-        raise UsageError(
-            f"{model.name} takes {count} GPUs; from {gpu} on {host.name} has {host.gpus - gpu.index} left.",
-            f"Drop it on {host.name}/{max(0, host.gpus - count)} or below.",
-        )
-    place = Place(gpu.host, tuple(range(gpu.index, gpu.index + count)))
     changes: list[Change] = []
-    if place != model.place:
-        changes.append(Move(model.name, place))
-    if not model.enabled:
-        changes.append(Enable(model.name))
+    for model in models:
+        count = len(model.place.gpus) if model.place else _gpus_asked_for(model.args)
+        if gpu.index + count > host.gpus:
+            raise UsageError(
+                f"{model.name} takes {count} GPUs; from {gpu} on {host.name} has {host.gpus - gpu.index} left.",
+                f"Drop it on {host.name}/{max(0, host.gpus - count)} or below.",
+            )
+        place = Place(gpu.host, tuple(range(gpu.index, gpu.index + count)))
+        if place != model.place:
+            changes.append(Move(model.name, place))
+        if not model.enabled:
+            changes.append(Enable(model.name))
     return tuple(changes)
 
 
-def verdict(
-    inventory: Inventory,
-    model: Model,
-    gpu: GpuId,
-    totals: Mapping[GpuId, int],
-    starts: Mapping[str, ModelStart] | None = None,
-    cordoned: Collection[GpuId] = (),
-) -> Verdict:
-    """What happens if the model is dropped on that GPU, everything else as in the inventory.
-
-    Nothing is dropped on GPUs that are ``cordoned``, where it is not already.
-    """
-    try:
-        changes = drop(inventory, model, gpu)
-    except UsageError:
-        return Verdict(Fit.PARTITION, 0)
-    if not changes:
-        return Verdict(Fit.HERE, 0)
-    if _is_barred(model, changes, cordoned):
-        return Verdict(Fit.CORDONED, 0)
-    from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
-
-    after = assess(apply(inventory, changes), tense=Tense.DRAFT, totals=totals, starts=starts)
-    place = after.inventory.model(model.name).place
-    assert place is not None, "a drop gives the model a place"
-    outlooks = [after.outlooks[target] for target in place.gpu_ids]
-    tightest = min(outlooks, key=lambda outlook: outlook.total_bytes - outlook.peak_bytes)
-    spare = tightest.total_bytes - tightest.peak_bytes
-    errors = [finding for finding in about(after, model.name, place) if finding.severity is Severity.ERROR]
-    missing = max((outlook.resident_bytes - outlook.total_bytes for outlook in outlooks), default=0)
-    if missing > 0:
-        return Verdict(Fit.SHORT, missing, changes, after)
-    if errors:
-        needed = max((_missing(finding) for finding in errors), default=0)
-        return Verdict(Fit.SHORT if needed > 0 else Fit.REFUSED, needed, changes, after)
-    if spare < 0 or any(outlook.high_bytes > outlook.total_bytes for outlook in outlooks):
-        return Verdict(Fit.TIGHT, tightest.total_bytes - tightest.resident_bytes, changes, after)
-    return Verdict(Fit.FITS, spare, changes, after)
+def _gpus_asked_for(args: Arguments) -> int:
+    return prod(max(1, args.integer(flag, 1)) for flag in ("tensor-parallel-size", "pipeline-parallel-size"))
 
 
-def _is_barred(model: Model, changes: Iterable[Change], cordoned: Collection[GpuId]) -> bool:
-    here = set(model.place.gpu_ids) if model.enabled and model.place else set()
-    moved = next((change.place for change in changes if isinstance(change, Move)), model.place)
-    return moved is not None and any(gpu in cordoned and gpu not in here for gpu in moved.gpu_ids)
+def about(assessment: Assessment, gpus: Iterable[GpuId]) -> list[Finding]:
+    """The findings that concern any of these GPUs or a model there."""
+    gpus = set(gpus)
+    names = {model.name for gpu in gpus for model in assessment.inventory.on(gpu)}
+    return [finding for finding in assessment.findings if finding.gpu in gpus or finding.model in names]
 
 
 def _missing(finding: Finding) -> int:
@@ -121,17 +198,32 @@ def _missing(finding: Finding) -> int:
     return round(numbers.get("needs_free_bytes", 0) - numbers.get("free_bytes", 0))
 
 
-def about(assessment: Assessment, model: str, place: Place) -> list[Finding]:
-    """The findings that concern a model in that place, or its neighbours there."""
-    gpus = set(place.gpu_ids)
-    neighbours = {other.name for gpu in place.gpu_ids for other in assessment.inventory.on(gpu)}
-    return [f for f in assessment.findings if f.model == model or f.gpu in gpus or f.model in neighbours]
+def _rank(verdict: Verdict) -> tuple[bool, int]:
+    return verdict.fit is Fit.FITS, verdict.size_bytes
 
 
-def best_fit(verdicts: Mapping[GpuId, Verdict]) -> GpuId | None:
-    """The GPU with the most room left among those where it fits, then where it is tight; None where it fits nowhere."""
-    for fit in (Fit.FITS, Fit.TIGHT):
-        found = [gpu for gpu, answer in verdicts.items() if answer.fit is fit]
-        if found:
-            return max(found, key=lambda gpu: (verdicts[gpu].size_bytes, -gpu.index))
-    return None
+def best_fit(verdicts: Mapping[GpuId, Verdict]) -> Best | None:
+    """The GPU with the most room left among those where they fit, then where it is tight; None where they fit nowhere.
+
+    Of equals, the first.
+    """
+    possible = [(gpu, answer) for gpu, answer in verdicts.items() if answer.possible]
+    order = sorted(possible, key=lambda found: _rank(found[1]), reverse=True)
+    if not order:
+        return None
+    (gpu, answer), others = order[0], order[1:]
+    if not others:
+        return Best(gpu, "the only GPU where everything starts")
+    next_gpu, next_answer = others[0]
+    if answer.fit is not next_answer.fit:
+        return Best(gpu, f"the only one that is not tight; next {next_gpu}")
+    if answer.size_bytes == next_answer.size_bytes:
+        return Best(gpu, f"most room left, as much as {next_gpu}")
+    what = "most room left" if answer.fit is Fit.FITS else "tight everywhere, here least"
+    return Best(gpu, f"{what}; next {next_gpu} {gib(next_answer.size_bytes)}")
+
+
+def nearest_miss(verdicts: Mapping[GpuId, Verdict]) -> tuple[GpuId, int] | None:
+    """Where least is missing, and how many bytes, among the GPUs that are short; None where none is."""
+    short = {gpu: answer.size_bytes for gpu, answer in verdicts.items() if answer.fit is Fit.SHORT}
+    return min(short.items(), key=lambda found: found[1], default=None)

@@ -25,6 +25,11 @@ class Draft:
             latest[_value(change)] = change
         return tuple(latest.values())
 
+    @property
+    def ordered(self) -> tuple[Change, ...]:
+        """The changes with moves first, so that a model without a place has one when it is enabled."""
+        return tuple(sorted(self.changes, key=lambda change: not isinstance(change, Move)))
+
     def stage(self, *changes: Change) -> Draft:
         """The draft with these changes too; what was taken back before is forgotten."""
         return Draft((*self.done, changes), ()) if changes else self
@@ -46,23 +51,16 @@ class Draft:
         return Draft((), (self.changes,)) if self.done else self
 
     def in_effect(self, inventory: Inventory) -> tuple[Change, ...]:
-        """The changes that really change the running placement; a value set back to what runs is no change.
-
-        Moves come before the rest, so that a model without a place has one when it is enabled.
-        """
-        return tuple(change for change in self._ordered if _differs(inventory, change))
+        """The `ordered` changes that really change the running placement; a value set back to what runs is none."""
+        return tuple(change for change in self.ordered if _differs(inventory, change))
 
     def after(self, inventory: Inventory) -> Inventory:
         """The fleet as the draft would have it. Raises UsageError where a change makes no sense."""
-        return apply(inventory, self._ordered)
+        return apply(inventory, self.ordered)
 
     def words(self, inventory: Inventory) -> tuple[str, ...]:
         """Each change in effect as a sentence: ``move qwen3-32b to gpu01/7``."""
         return tuple(sentence(change) for change in self.in_effect(inventory))
-
-    @property
-    def _ordered(self) -> tuple[Change, ...]:
-        return tuple(sorted(self.changes, key=lambda change: not isinstance(change, Move)))
 
 
 def _value(change: Change) -> tuple[str, str]:

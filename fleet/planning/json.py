@@ -23,7 +23,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "schema": SCHEMA,
         "fleet": plan.fleet,
         "world": plan.world,
-        "changes": [_change_json(change) for change in plan.changes],
+        "changes": [change_json(change) for change in plan.changes],
         "findings": [finding_json(finding) for finding in plan.findings],
         "steps": [_step_json(step) for step in plan.steps],
         "downtime_seconds": {model: round(seconds, 1) for model, seconds in plan.downtime_seconds.items()},
@@ -52,7 +52,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     return Plan(
         fleet=str(document["fleet"]),
         world=str(document["world"]),
-        changes=tuple(_change(entry) for entry in document["changes"]),
+        changes=tuple(change_from_json(entry) for entry in document["changes"]),
         findings=tuple(_finding(entry) for entry in document["findings"]),
         steps=tuple(_step(entry) for entry in document["steps"]),
         formers=tuple(_former(entry) for entry in document["formers"]),
@@ -64,7 +64,8 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     )
 
 
-def _change_json(change: Change) -> dict[str, Any]:
+def change_json(change: Change) -> dict[str, Any]:
+    """A change as an object of a document."""
     match change:
         case Move(model, place):
             return {"change": "move", "model": model, "place": str(place)}
@@ -78,7 +79,8 @@ def _change_json(change: Change) -> dict[str, Any]:
             return {"change": "restart", "model": model}
 
 
-def _change(entry: Mapping[str, Any]) -> Change:
+def change_from_json(entry: Mapping[str, Any]) -> Change:
+    """The change of such an object. Raises KeyError, TypeError or ValueError where it is none."""
     model = str(entry["model"])
     match entry["change"]:
         case "move":

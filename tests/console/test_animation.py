@@ -25,7 +25,7 @@ STORY: tuple[tuple[tuple[str, ...], float, str, str], ...] = (
     (("escape",), 0.6, "esc", "the draft stays"),
     (("3",), 0.8, "3", "another GPU"),
     (("e",), 1.2, "e", "its arguments, estimated as you type"),
-    (("ctrl+u", "0"), 0.2, "0", ""),
+    (("0",), 0.2, "0", ""),
     (("full_stop",), 0.2, "0.", ""),
     (("8",), 0.2, "0.8", ""),
     (("5",), 2.4, "0.85", "vLLM's own refusal, before it happens"),

@@ -19,6 +19,12 @@ def shown(pilot: Pilot[None]) -> str:
     return svg_text(pilot.app.export_screenshot())
 
 
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press these keys, and wait until all that follows from them is drawn."""
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
 def row(pilot: Pilot[None], start: str) -> str:
     """The first line of the screen on which a row of the form begins like that."""
     return next(line for line in shown(pilot).splitlines() if f"│ {start}" in line)
@@ -28,22 +34,22 @@ async def test_a_number_typed_right_away_is_the_utilization_and_estimated_before
     console_app: GpudeckApp, session: RecordedSession
 ) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", *"0.85")
+        await press(pilot, "3", "e", *"0.85")
         text = shown(pilot)
         assert "KV001" in text
         assert "The model's max seq len (131072) is larger" in text
         assert "→ 97,904 tokens" in text
         assert "1.3 x 131,072 → 0.7 x 131,072" in text
         assert not session.changes
-        await pilot.press("enter")
+        await press(pilot, "enter")
         assert session.changes == (SetArgument(LLAMA_70B, "gpu-memory-utilization", 0.85),)
 
 
 async def test_the_bars_show_the_gpu_now_and_after(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e")
+        await press(pilot, "3", "e")
         before = row(pilot, "gpu01/2   now")
-        await pilot.press(*"0.5")
+        await press(pilot, *"0.5")
         assert row(pilot, "gpu01/2   now") == before
         after = next(line for line in shown(pilot).splitlines() if " after " in line)
         assert after.count("▓") < before.count("▓")
@@ -53,10 +59,10 @@ async def test_several_arguments_are_typed_and_staged_at_once(
     console_app: GpudeckApp, session: RecordedSession
 ) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", *"0.9", "tab", *"64k", "shift+tab")
+        await press(pilot, "3", "e", *"0.9", "tab", *"64k", "shift+tab")
         assert pilot.app.screen.query_one(ValueLine).value == "0.9"
         assert "65536" not in shown(pilot) and "64k (was –)" in shown(pilot)
-        await pilot.press("enter")
+        await press(pilot, "enter")
         assert session.changes == (
             SetArgument(LLAMA_70B, "gpu-memory-utilization", 0.9),
             SetArgument(LLAMA_70B, "max-model-len", 65536),
@@ -65,16 +71,16 @@ async def test_several_arguments_are_typed_and_staged_at_once(
 
 async def test_escape_forgets_what_was_typed(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", *"0.5", "escape", "e")
+        await press(pilot, "3", "e", *"0.5", "escape", "e")
         assert pilot.app.screen.query_one(ValueLine).value == "0.97"
         assert not session.changes
 
 
 async def test_an_emptied_value_takes_the_argument_away(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("8", "e", "down", "backspace")
+        await press(pilot, "8", "e", "down", "backspace")
         assert "131,072 by default" in shown(pilot)
-        await pilot.press("enter")
+        await press(pilot, "enter")
         assert session.changes == (SetArgument("gemma-3-27b", "max-model-len", None),)
 
 
@@ -83,16 +89,16 @@ async def test_a_wrong_value_is_refused_in_words_as_it_is_typed_and_not_staged(
     console_app: GpudeckApp, session: RecordedSession, value: str, sentence: str
 ) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", *value)
+        await press(pilot, "3", "e", *value)
         assert sentence in row(pilot, "✖")
-        await pilot.press("down", "enter")
+        await press(pilot, "down", "enter")
         assert pilot.app.screen.query_one(ValueLine).value == value
         assert not session.changes
 
 
 async def test_what_is_wrong_is_left_out_while_another_argument_is_typed(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", "x", "down", *"64k")
+        await press(pilot, "3", "e", "x", "down", *"64k")
         text = shown(pilot)
         assert "Left out: gpu-memory-utilization is a share of the GPU" in text
         assert "2.6 x 65,536" in text
@@ -100,15 +106,15 @@ async def test_what_is_wrong_is_left_out_while_another_argument_is_typed(console
 
 async def test_left_and_right_go_along_the_slider_by_hundredths(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", "left", "left", "right")
+        await press(pilot, "3", "e", "left", "left", "right")
         assert pilot.app.screen.query_one(ValueLine).value == "0.96"
 
 
 async def test_the_safe_range_is_what_the_length_needs_and_the_neighbours_leave(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e")
+        await press(pilot, "3", "e")
         assert "safe: 0.91 to 0.97" in row(pilot, "0.01 ├")
-        await pilot.press("escape", "2", "e")
+        await press(pilot, "escape", "2", "e")
         assert "safe: 0.29 to 0.48" in row(pilot, "0.01 ├")
 
 
@@ -124,14 +130,14 @@ async def test_f_fills_in_what_fits_and_says_so(
     console_app: GpudeckApp, keys: tuple[str, ...], value: str, sentence: str
 ) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", *keys, "f")
+        await press(pilot, "3", "e", *keys, "f")
         assert pilot.app.screen.query_one(ValueLine).value == value
         assert sentence in shown(pilot)
 
 
 async def test_choices_follow_each_other(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", *["down"] * 4, "right", "down", "right", "enter")
+        await press(pilot, "3", "e", *["down"] * 4, "right", "down", "right", "enter")
         assert session.changes == (
             SetArgument(LLAMA_70B, "kv-cache-dtype", "fp8"),
             SetArgument(LLAMA_70B, "enforce-eager", True),
@@ -140,16 +146,33 @@ async def test_choices_follow_each_other(console_app: GpudeckApp, session: Recor
 
 async def test_any_other_argument_is_added_and_kept(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("3", "e", "up", *["down"] * 20, *"--swap-space 8", "enter")
+        await press(pilot, "3", "e", "up", *["down"] * 20, *"--swap-space 8", "enter")
         assert session.changes == (SetArgument(LLAMA_70B, "swap-space", 8),)
         assert "swap-space" in row(pilot, "▸ ")
-        await pilot.press("up", "enter")
+        await press(pilot, "up", "enter")
         assert session.changes == (SetArgument(LLAMA_70B, "swap-space", 8),)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("max_num_seqs 4", "writes 'max_num_seqs' with dashes: max-num-seqs"),
+        ("= 4", "is not an argument; write its flag"),
+    ],
+)
+async def test_an_added_argument_that_no_engine_reads_is_refused(
+    console_app: GpudeckApp, session: RecordedSession, typed: str, sentence: str
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await press(pilot, "3", "e", *["down"] * 8)
+        await press(pilot, *typed, "enter")
+        assert sentence in shown(pilot)
+        assert not session.changes
 
 
 async def test_a_model_without_known_arguments_says_so(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=WIDE) as pilot:
-        await pilot.press("4", "down", "e")
+        await press(pilot, "4", "down", "e")
         assert "no arguments that gpudeck knows" in shown(pilot)
 
 
@@ -159,7 +182,7 @@ async def test_a_disabled_model_is_estimated_on_gpus_of_its_own(console_app: Gpu
         await pilot.pause()
         assert "on an empty MI300X:" in shown(pilot)
         assert "✖" in row(pilot, "✖")
-        await pilot.press(*["down"] * 6, "4")
+        await press(pilot, *["down"] * 6, "4")
         assert "on 4 empty MI300X:" in shown(pilot)
         assert "It would start." in shown(pilot)
 
@@ -168,9 +191,9 @@ async def test_a_small_screen_shows_the_arguments_around_the_chosen_one_and_the_
     console_app: GpudeckApp,
 ) -> None:
     async with console_app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("3", "e", *"0.85")
+        await press(pilot, "3", "e", *"0.85")
         text = shown(pilot)
         assert "more" in row(pilot, "  ↓")
         assert "fix: max-model-len 95776 | utilization 0.91 | fp8 KV" in text
-        await pilot.press(*["down"] * 7)
+        await press(pilot, *["down"] * 7)
         assert "dtype" in row(pilot, "▸")

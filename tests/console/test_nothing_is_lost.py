@@ -20,7 +20,7 @@ from console.settings import Settings
 from fleet.findings import Severity
 from fleet.inventory.changes import Disable, Move
 from fleet.model import GpuId, Place
-from fleet.planning.carry import Fit, verdict
+from fleet.planning.carry import Fit, Hand, Verdict
 from fleet.readings import Link
 from widgets.bar import GLYPHS
 from widgets.findings_list import SIGNS as SEVERITY_SIGNS
@@ -43,15 +43,21 @@ SCREENS = {
 }
 
 
+def verdict(session: RecordedSession) -> Verdict:
+    """What GPU 0 says to a model."""
+    fleet = session.inventory
+    return Hand(fleet, (fleet.model("gemma-3-27b"),), session.totals, session.starts).verdict(GpuId("gpu01", 0))
+
+
 def views(session: RecordedSession) -> list[PaneView]:
     """One GPU in everything that colours tell of it."""
     state = session.state()
     plain = pane_views(state, Doing())[0]
     model = plain.gpu.models[0]
     found = [plain, replace(plain, is_cursor=True), replace(plain, is_cursor=True, selected=model.name)]
+    found += [replace(view, marked=frozenset({model.name})) for view in (plain, found[-1])]
     found += [replace(plain, link=link, age_seconds=12.0) for link in (Link.STALE, Link.LOST, Link.UNREACHABLE)]
-    inventory = session.inventory
-    answer = verdict(inventory, inventory.model("gemma-3-27b"), plain.gpu.gpu, session.totals, session.starts)
+    answer = verdict(session)
     found += [replace(plain, verdict=replace(answer, fit=fit)) for fit in Fit]
     for text in ("role=nothing", f"model={model.name}", f"!model={model.name}"):
         found.append(pane_views(state, Doing(wanted=parse(text)))[0])
@@ -78,10 +84,7 @@ def test_panes_that_differ_in_colour_read_differently(
 
 
 def test_signs_that_stand_for_different_things_stay_different_in_ascii(session: RecordedSession) -> None:
-    answer = verdict(
-        session.inventory, session.inventory.model("gemma-3-27b"), GpuId("gpu01", 0), session.totals, session.starts
-    )
-    verdicts = [replace(answer, fit=fit) for fit in Fit]
+    verdicts = [replace(verdict(session), fit=fit) for fit in Fit]
     families: tuple[list[str], ...] = (
         [glyph for kind, glyph in GLYPHS.items() if kind != "live"],  # a bar is of kinds, or of what is measured
         list(LEVELS),
@@ -89,6 +92,7 @@ def test_signs_that_stand_for_different_things_stay_different_in_ascii(session: 
         [verdict_text(each).split()[0] for each in verdicts if each.fit not in (Fit.SHORT, Fit.HERE)],
         ["━", "─"],
         ["▶", " "],
+        ["▸", "◆", "◇", " "],
     )
     for family in families:
         assert len({ascii_text(sign) for sign in family}) == len(set(family)), family

@@ -204,12 +204,12 @@ async def test_at_night_everything_but_trouble_has_less_light(wall_app: WallApp)
     async with wall_app.run_test(size=(160, 48)) as pilot:
         await pilot.pause()
         board = wall_app.screen.query_one(WallBoard)
-        night = {name: board._look_now()[1][name] for name in ("strong", "warning")}
+        _, night = board._look_now()
         wall_app.time_of_day = lambda: "12:00"
         wall_app.show_state()
-        day = {name: board._look_now()[1][name] for name in ("strong", "warning")}
+        base, day = board._look_now()
     assert night["warning"] == day["warning"]
-    assert night["strong"] == dimmed(day["strong"]) != day["strong"]
+    assert night["strong"] == dimmed(base + day["strong"]) != day["strong"]
     assert dimmed(Style(color="red")).dim
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fleet.errors import UsageError
 from fleet.inventory.changes import Move, Restart
 from fleet.model import GpuId, Place
-from fleet.planning.carry import Fit, verdict
+from fleet.planning.carry import Fit, Hand
 from fleet.planning.cordons import gpus_named
 from fleet.readings import Cordon
 from fleet.services.cordons import WHOLE_HOST, parse_cordons, write_cordons
@@ -55,8 +55,8 @@ async def test_no_model_waits_on_a_cordoned_gpu_in_between(bench: Bench) -> None
 def test_a_carried_model_is_told_of_a_cordon(bench: Bench) -> None:
     bench.add("a", "gpu01/0", 100)
     (model,) = bench.inventory.models
-    assert verdict(bench.inventory, model, SPARE, {}, cordoned=[SPARE]).fit is Fit.CORDONED
-    assert verdict(bench.inventory, model, SPARE, {}).fit is Fit.FITS
+    assert Hand(bench.inventory, (model,), cordoned=[SPARE]).verdict(SPARE).fit is Fit.CORDONED
+    assert Hand(bench.inventory, (model,)).verdict(SPARE).fit is Fit.FITS
 
 
 @pytest.mark.parametrize("text", ["gpu02", "gpu01/4", "gpu01/", "gpu01/x", "/1"])
