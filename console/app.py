@@ -9,10 +9,9 @@ from textual.screen import Screen
 
 from console.fleets import draft_path, state_folder
 from console.past import past_words
-from console.rewind import Rewind
+from console.rewind import NOT_THERE, Rewind
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
-from console.screens.rewinding import NOT_THERE
 from console.session import Session
 from console.session_app import SessionApp
 from console.unfinished import unfinished_words

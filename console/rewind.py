@@ -11,6 +11,8 @@ from console.past import Known, Past
 from console.session import Session
 from fleet.model import GpuId
 
+NOT_THERE = "This is the past: nothing can be staged or applied there. esc goes back to now."
+"""Why what changes something is refused."""
 _MOST_WAITING = 100
 """Moves that are asked for while others are made; more come only from a key held down over a slow disk."""
 

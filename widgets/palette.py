@@ -61,7 +61,8 @@ def palette(theme: Theme) -> Mapping[str, Style]:
 def grey(theme: Theme) -> Mapping[str, Style]:
     """The same with everything grey but the cursor and frames: for what is over."""
     looks = palette(theme)
-    return {name: look if name in _UNGREYED else looks["dim"] for name, look in looks.items()}
+    grey = {name: looks["dim"] + Style(bold=look.bold) for name, look in looks.items()}
+    return {**grey, "dim": looks["dim"] + Style(dim=True), **{name: looks[name] for name in _UNGREYED}}
 
 
 def _looks(theme: Theme) -> Mapping[str, Style]:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from console.drafting import read_changes
+from console.rewind import NOT_THERE
 from console.screens.carrying import CarryingScreen
 from console.settings import CHOICES
 from console.trying import known_sources
@@ -48,6 +49,9 @@ class CommandingScreen(CarryingScreen):
                 self.console.tell(str(error), "error")
 
 
+IN_PAST = frozenset({"go", "zoom", "findings", "theme", "glyphs", "help", "quit"})
+"""Commands that mean something while the deck shows the past."""
+
 Values = Callable[[CommandingScreen], Iterable[str]]
 
 
@@ -73,6 +77,8 @@ def run(screen: CommandingScreen, text: str) -> None:
     """Run a command. Raises UsageError where there is none of that word, or it lacks or has too much."""
     word, _, rest = text.partition(" ")
     known = {command.word: command for command in COMMANDS}
+    if word in known and word not in IN_PAST and screen.console.rewind.past:
+        raise UsageError(NOT_THERE)
     if word not in known:
         near = get_close_matches(word, known, n=1)
         meant = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from console.deck_views import Doing, pane_views
 from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
+from console.rewind import NOT_THERE
 from console.screens.commanding import CommandingScreen
 from console.screens.rewinding import TIME, RewindingScreen
 from fleet.findings import Finding
@@ -222,7 +223,10 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         return tuple(model for model in models if model) if all(models) else ()
 
     def changeable(self, name: str) -> Model | None:
-        """That model as the draft has it, unless its host is not read: then a word to the operator."""
+        """That model as the draft has it, unless its host is not read, or is the past: then a word to the operator."""
+        if self.past:
+            self.console.tell(NOT_THERE, "warning")
+            return None
         model = self.session.drafted().model(name)
         if model.place is None:
             return model

@@ -7,28 +7,26 @@ from typing import ClassVar
 from textual import events
 
 from console.history_text import event_words
-from console.keys import Key, Where, keys
+from console.keys import Where, keys
 from console.past import Past
 from console.past_times import parse_time
-from console.rewind import Move, Step, ToEvent, ToTime
+from console.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
-from widgets.findings_list import FindingsList
 from widgets.prompt import Prompt
 from widgets.rows import Rows
 
-NOT_THERE = "This is the past: nothing can be staged or applied there. esc goes back to now."
 TIME = "@"
 _OF_NOW = frozenset({"logs", "now_after"})
-_REFUSED: dict[str, Key] = {
-    single: key for key in keys(Where.DECK) if key.changes or key.action in _OF_NOW for single in key.keys.split(",")
-}
+_FOR_CHANGES = frozenset({"mark", "unmark"})
 
 
 class RewindingScreen(ConsoleScreen):
     """The part of the deck screen that shows the past."""
 
-    REFUSED_ACTIONS: ClassVar[frozenset[str]] = frozenset(key.action for key in _REFUSED.values())
+    REFUSED_ACTIONS: ClassVar[frozenset[str]] = (
+        _OF_NOW | _FOR_CHANGES | {key.action for key in keys(Where.DECK) if key.changes}
+    )
     """What cannot be done while the deck shows the past."""
 
     def show_deck(self) -> None:
@@ -46,7 +44,7 @@ class RewindingScreen(ConsoleScreen):
 
     def grey(self) -> None:
         """In grey while it shows the past."""
-        for rows in self.query(f"Deck Rows, {FindingsList.__name__}").results(Rows):
+        for rows in self.query("Deck Rows, FindingsList").results(Rows):
             rows.show_grey(self.past is not None)
 
     def past_news(self) -> str:
@@ -56,10 +54,16 @@ class RewindingScreen(ConsoleScreen):
 
     def refuse(self, event: events.Key) -> None:
         """Say why a key does nothing in the past, if it is one that does something at the present."""
-        key = _REFUSED.get(event.key) if self.past else None
+        here = keys(Where.DECK, changed=self.console.settings.keys) if self.past else ()
+        refused = (key for key in here if key.action in self.REFUSED_ACTIONS - {"unmark"})
+        key = next((key for key in refused if event.key in key.keys.split(",")), None)
         if key is not None:
             event.stop()
-            words = NOT_THERE if key.changes else f"This is the past: {key.label} tells of now. esc goes back to now."
+            words = (
+                NOT_THERE
+                if key.action not in _OF_NOW
+                else f"This is the past: {key.label} tells of now. esc goes back to now."
+            )
             self.console.tell(words, "warning")
 
     def action_rewind(self, direction: int) -> None:

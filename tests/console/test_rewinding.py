@@ -128,6 +128,20 @@ async def test_what_changes_something_is_refused_with_the_reason(
         assert session.changes == (Restart("devstral-small"),)
 
 
+@pytest.mark.parametrize("command", ["restart llama-3.1-8b", "undo", "plan", "edit llama-3.1-8b", "clear"])
+async def test_a_command_that_changes_something_is_refused_too(
+    console_app: GpudeckApp, past: Callable[[int], None], session: RecordedSession, command: str
+) -> None:
+    session.stage(Restart("devstral-small"))
+    async with console_app.run_test(size=ROOM) as pilot:
+        await pilot.pause()
+        await press(pilot, "left_square_bracket")
+        typed = ["space" if letter == " " else letter for letter in command]
+        shown = await press(pilot, "colon", *typed, "enter")
+        assert "This is the past: nothing can be staged" in last_line(shown)
+        assert session.changes == (Restart("devstral-small"),)
+
+
 async def test_nothing_is_staged_in_the_past_from_anywhere(
     console_app: GpudeckApp, past: Callable[[int], None], session: RecordedSession
 ) -> None:
