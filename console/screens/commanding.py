@@ -136,6 +136,7 @@ def _zoom(screen: CommandingScreen, text: str) -> None:
 
 
 def _without(screen: CommandingScreen, text: str) -> None:
+    _check_present(screen)
     screen.console.open_rebalance(frozenset({_gpu(screen, text)}))
 
 
@@ -165,7 +166,13 @@ def _edit(screen: CommandingScreen, name: str) -> None:
 
 
 def _try(screen: CommandingScreen, text: str) -> None:
+    _check_present(screen)
     screen.try_model(text)
+
+
+def _check_present(screen: CommandingScreen) -> None:
+    if screen.console.rewind.past:
+        raise UsageError("This is the past: what-if is asked of now.", "esc goes back to now.")
 
 
 def _clear(screen: CommandingScreen, _: str) -> None:

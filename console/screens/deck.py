@@ -66,6 +66,8 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """While something is carried only the keys of carrying mean anything; while typing, none."""
         if self._labels or (self.is_attached and self.query_one(Prompt).is_open):
             return False
+        if action == "unmark":
+            return bool(self._marked) and self._carry is None and self.past is None
         if action in self._ONLY_CARRYING:
             return self._carry is not None
         if self.past and action in self.REFUSED_ACTIONS:

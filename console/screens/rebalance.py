@@ -20,6 +20,7 @@ from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
 from fleet.findings import Finding
 from fleet.model import GpuId
+from fleet.planning.cordons import cordoned
 from fleet.units import gib_text
 from widgets.findings_list import finding_row
 from widgets.hints import Hints
@@ -103,6 +104,7 @@ class RebalanceScreen(ConsoleDialog):
             proposal.unplaced,
             totals=session.totals,
             starts=session.starts,
+            cordoned=cordoned(session.board.snapshots),
         )
 
     def _show_progress(self, progress: Progress) -> None:

@@ -34,12 +34,13 @@ def loss_of(
     *,
     totals: Mapping[GpuId, int],
     starts: Mapping[str, ModelStart] | None = None,
+    cordoned: Collection[GpuId] = (),
 ) -> Loss:
     """What is left without these GPUs, after moves off them and without the models no place was found for."""
     left = apply(inventory, (*moves, *map(Disable, unplaced)))
     homeless = {}
     for name in unplaced:
-        verdicts = Hand(left, (left.model(name),), totals, starts).verdicts
+        verdicts = Hand(left, (left.model(name),), totals, starts, cordoned=cordoned).verdicts
         homeless[name] = nearest_miss({gpu: v for gpu, v in verdicts.items() if not _touches(v, name, gpus)})
     roles = dict.fromkeys(model.role for model in inventory.placed if model.role)
     kept = {model.role for model in left.placed}
