@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fleet.findings import Finding, Severity, Tense, worst_first
-from fleet.findings.assess import Assessment
+from fleet.findings.assessment import Assessment
 from fleet.findings.placement import place
 from fleet.history.values import Event, EventKind, Kind, Subject
 from fleet.inventory import Inventory
