@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from fleet.findings import Finding, Severity, Tense, worst_first
 from fleet.findings.assessment import Assessment
-from fleet.findings.placement import place
 from fleet.history.values import Event, EventKind, Kind, Subject
 from fleet.inventory import Inventory
 from fleet.model import GpuId, Model, Place
@@ -60,6 +59,8 @@ def past_words(at: float, now: float) -> str:
 
 def past(moment: Moment, events: tuple[Event, ...], known: Known) -> Past:
     """That moment of the fleet. What was not measured then, or is not recorded, is not there."""
+    from fleet.findings.placement import place  # the estimators; the first screen is painted without them
+
     inventory = _as_placed(moment, known.inventory)
     placement = place(inventory, totals=known.totals, starts=known.starts)
     blank = join(Assessment(inventory, placement.estimates, placement.outlooks, ()), {}, 0.0)
