@@ -23,6 +23,8 @@ from fleet.units import GiB
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
+BEGUN: list[subprocess.Popen[str]] = []
+"""Processes that a test may leave behind when it fails."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,10 @@ def only_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedHost]:
 def host(only_host: BootedHost) -> Iterator[BootedHost]:
     """The host as it should be; it is set right again behind a test that moved it."""
     yield only_host
+    while BEGUN:
+        process = BEGUN.pop()
+        process.kill()
+        process.wait()
     only_host.thaw()
     only_host.link("up")
     only_host.reset()
@@ -73,6 +79,7 @@ def begun(fleet: Path, until: str, *words: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, cwd=ROOT, env=environment
     )
+    BEGUN.append(process)
     assert process.stderr
     for line in process.stderr:
         if until in line and "~" not in line:
