@@ -141,6 +141,10 @@ class Arguments(Mapping[str, Scalar]):
     def __getitem__(self, flag: str) -> Scalar:
         return self._values[flag]
 
+    def get(self, flag: str, default: Scalar = None) -> Scalar:  # type: ignore[override]
+        """The argument; a mapping's own way to it costs an exception wherever one is absent."""
+        return self._values.get(flag, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,5 +119,7 @@ class ModelStart:
 
 def digest(args: Arguments) -> str:
     """Twelve hex digits of a set of arguments, the same whatever their order."""
+    import hashlib  # a cryptographic library; who only estimates does without it
+
     text = json.dumps(sorted(args.items()), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

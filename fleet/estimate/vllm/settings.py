@@ -135,8 +135,10 @@ def resolve(
 def _count(args: Arguments, flag: str, default: int) -> int:
     """A whole number as vLLM's parser reads it: ``32k`` is 32,000 and ``32K`` is 32,768."""
     value = args.get(flag)
-    if value is None or isinstance(value, int):
-        return args.integer(flag, default)
+    if value is None or isinstance(value, bool):
+        return default
+    if isinstance(value, int):
+        return value
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)([kKmM]?)", str(value))
     scale = {"k": 1000, "K": 1024, "m": 10**6, "M": 1 << 20}
     return int(float(match[1]) * scale.get(match[2], 1)) if match else default
