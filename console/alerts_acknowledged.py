@@ -7,13 +7,13 @@ it is never seen half written.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fleet.errors import GpudeckError
+from fleet.files import replace
 from fleet.text import clean
 
 _MOST = 1000
@@ -55,10 +55,7 @@ class Acknowledgements:
         document = {name: asdict(each) for name, each in soonest if each.until > at}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryDirectory(dir=self._path.parent) as folder:
-                written = Path(folder) / self._path.name
-                written.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-                written.replace(self._path)
+            replace(self._path, json.dumps(document, ensure_ascii=False))
         except OSError as error:
             raise GpudeckError(f"{self._path} cannot be written: {error.strerror}.") from None
 

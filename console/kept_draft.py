@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Any
 
 from fleet.errors import GpudeckError, UsageError
+from fleet.files import replace
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply, sentence
 from fleet.planning.draft import Draft
@@ -81,14 +80,7 @@ class KeptDraft:
 
     def _write(self, document: dict[str, Any]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(document, file)
-            Path(name).replace(self._path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace(self._path, json.dumps(document))
 
 
 def _document(draft: Draft, inventory: Inventory, now: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from fleet import files
 from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Host
 from fleet.inventory.loading import load_text
@@ -49,7 +50,10 @@ def run(options: argparse.Namespace) -> int:
     if output is None:
         print(text, end="")
         return Exit.DONE
-    output.write_text(text, encoding="utf-8")
+    try:
+        files.replace(output.resolve(), text, files.READABLE)
+    except OSError as error:
+        raise UsageError(f"{clean(str(output))} cannot be written: {error.strerror}.") from None
     gpus = sum(host.gpus for host in hosts)
     print(f"{output}: {len(hosts)} host(s), {gpus} GPUs, {len(models)} models. Look at it, then: gpudeck {output}")
     return Exit.DONE

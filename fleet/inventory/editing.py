@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 from fleet.errors import UsageError
+from fleet.files import beside
 from fleet.inventory.changes import (
     Change,
     Disable,
@@ -70,31 +67,13 @@ def save(path: Path, old_text: str, new_text: str) -> None:
     """
     target = path.resolve()
     try:
-        with _draft(target, old_text) as previous, _draft(target, new_text) as new:
+        with beside(target, old_text) as previous, beside(target, new_text) as new:
             if read_text(target) != old_text:
                 raise UsageError(f"{path} was changed meanwhile and is left as it is.", "Look at it and try again.")
             previous.replace(target.with_name(f"{target.name}~"))
             new.replace(target)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-@contextmanager
-def _draft(target: Path, text: str) -> Iterator[Path]:
-    """A file beside the target with that text and the target's mode and owner; gone at the end unless renamed."""
-    like = target.stat()
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            with suppress(PermissionError):
-                os.fchown(descriptor, like.st_uid, like.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _after(text: str, change: Change, path: Path) -> str:
