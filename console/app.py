@@ -8,8 +8,8 @@ from typing import Any
 from textual.screen import Screen
 
 from console.fleets import draft_path, state_folder
-from console.past import past_words
-from console.rewind import NOT_THERE, Rewind
+from console.past.past import past_words
+from console.past.rewind import NOT_THERE, Rewind
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
 from console.session import Session

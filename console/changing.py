@@ -118,7 +118,7 @@ def follow(session: Session, plan: Plan, result: Result) -> str:
 
     Only the changed values of the file change. What is wrong with writing it, as a sentence; empty where nothing is.
     """
-    from console.history import record_rollout
+    from console.history.recording import record_rollout
     from fleet.rollout.events import Outcome
 
     record_rollout(session, [change.model for change in plan.changes], str(result.outcome), result.message)

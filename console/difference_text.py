@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from console.history_text import clock_text, event_line
-from console.past_moves import Difference
+from console.history.text import clock_text, event_line
+from console.past.moves import Difference
 from fleet.findings import Finding
 from fleet.state import FleetState, GpuState, ModelState
 from fleet.units import GiB, duration, gib

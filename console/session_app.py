@@ -23,9 +23,9 @@ from console.themes import THEMES, theme_for
 from fleet.errors import GpudeckError
 
 if TYPE_CHECKING:
-    from console.alerts import Alert
-    from console.alerts_live import LiveAlerts
-    from console.history import LiveRecording
+    from console.alerts.alert import Alert
+    from console.alerts.live import LiveAlerts
+    from console.history.recording import LiveRecording
 
 TICK_SECONDS = 0.5
 LOOK_BACK_SECONDS = 300.0
@@ -133,7 +133,7 @@ class SessionApp(App[None]):
         self.session.board.subscribe(lambda _: self._mark_news())
         self.set_interval(TICK_SECONDS, self._tick)
         if self._live:
-            from console.history import LiveRecording
+            from console.history.recording import LiveRecording
 
             self._recording = LiveRecording(self.session)
             self.run_worker(self._read_hosts(), group="watch")
@@ -145,7 +145,7 @@ class SessionApp(App[None]):
         alerts = self.session.inventory.alerts
         if alerts is None:
             return
-        from console.alerts_live import LiveAlerts
+        from console.alerts.live import LiveAlerts
 
         live = LiveAlerts(
             self.session, alerts, recording.add, environment=self._environment, time_of_day=self.time_of_day
@@ -156,9 +156,9 @@ class SessionApp(App[None]):
             self.run_worker(live.webhook.run(), group="webhook")
 
     async def _look_for_alerts(self, live: LiveAlerts) -> None:
-        from console.alerts_live import LOOK_SECONDS
-        from console.alerts_recorded import standing_alerts
-        from console.history import path_of
+        from console.alerts.live import LOOK_SECONDS
+        from console.alerts.recorded import standing_alerts
+        from console.history.recording import path_of
 
         path, fleet = path_of(self.session), self.session.inventory.fleet
         with suppress(GpudeckError):  # what is wrong with the file, its writer says
@@ -175,7 +175,7 @@ class SessionApp(App[None]):
             self.exit()
 
     async def _look_back(self) -> None:
-        from console.history import path_of, recorded_peaks
+        from console.history.recording import path_of, recorded_peaks
 
         while True:
             with suppress(GpudeckError):  # what is wrong with the file, its writer says

@@ -9,10 +9,10 @@ import json
 import time
 from typing import Any
 
-from console.alerts import Alert
-from console.alerts_acknowledged import Acknowledgement, Acknowledgements
+from console.alerts.acknowledged import Acknowledgement, Acknowledgements
+from console.alerts.alert import Alert
 from console.fleets import acknowledgements_path, add_fleet_options, choose_fleet, history_path, state_folder
-from console.history_text import clock
+from console.history.text import clock
 from fleet.errors import Exit, UsageError
 from fleet.findings import Severity
 from fleet.inventory import Inventory
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _standing(inventory: Inventory, now: float) -> tuple[Alert, ...]:
     """The alerts that are recorded and not over."""
-    from console.alerts_recorded import standing_alerts
+    from console.alerts.recorded import standing_alerts
 
     return standing_alerts(history_path(inventory, state_folder()), inventory.fleet, now)
 
@@ -102,7 +102,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
 def _test(inventory: Inventory) -> int:
     """Send one document; raises NotTakenError with the reason where it is not taken."""
-    from console.alerts_webhook import Webhook, document
+    from console.alerts.webhook import Webhook, document
 
     alerts = inventory.alerts
     if alerts is None or not alerts.has_webhook:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.fleets import add_fleet_options, choose_fleet, history_path, state_folder
-from console.history_text import FIGURES, clock, drawn, event_line, is_news, start_lines, summed_up
+from console.history.text import FIGURES, clock, drawn, event_line, is_news, start_lines, summed_up
 from fleet.errors import Exit, UsageError
 from fleet.history.reading import Bucket, History, history
 from fleet.history.values import QUANTITIES, Event, Kind, Start, Subject

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from console.drafting import read_changes
-from console.rewind import NOT_THERE
+from console.past.rewind import NOT_THERE
 from console.screens.carrying import CarryingScreen
 from console.settings import CHOICES
 from console.trying import known_sources

@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from console.deck_views import Doing, pane_views
 from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
-from console.rewind import NOT_THERE
+from console.past.rewind import NOT_THERE
 from console.screens.commanding import CommandingScreen
 from console.screens.rewinding import TIME, RewindingScreen
 from fleet.findings import Finding

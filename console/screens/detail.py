@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 
 from console.gpu_facts import gpu_facts
-from console.history import path_of
+from console.history.recording import path_of
 from console.keys import Where, bindings
 from console.memory_table import memory_table
 from console.origins import LEGEND, MARKS, start_words

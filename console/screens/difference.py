@@ -10,9 +10,9 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from console.difference_text import difference_rows
-from console.history import path_of
+from console.history.recording import path_of
 from console.keys import Where, bindings
-from console.past_moves import difference
+from console.past.moves import difference
 from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
 from fleet.history.values import DAY

@@ -9,11 +9,11 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label
 
-from console.edit_rows import faded, field_row, head_row, idle_rows, placeholder, said_row, scale_row, verdict_rows
-from console.form import Field, Form, form
+from console.editing.form import Field, Form, form
+from console.editing.rows import faded, field_row, head_row, idle_rows, placeholder, said_row, scale_row, verdict_rows
+from console.editing.sliders import fit, fits, has_steps, slider, stepped, trial_of
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
-from console.sliders import fit, fits, has_steps, slider, stepped, trial_of
 from fleet.errors import UsageError
 from fleet.estimate.trial import Trial
 from fleet.estimate.untold import untold

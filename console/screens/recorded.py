@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from console.history_text import FIGURES, drawn, summed_up
+from console.history.text import FIGURES, drawn, summed_up
 from fleet.errors import GpudeckError
 from fleet.history.reading import history
 from fleet.history.values import Subject

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from textual import events
 
-from console.history_text import event_words
+from console.history.text import event_words
 from console.keys import Where, keys
-from console.past import Past
-from console.past_times import parse_time
-from console.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
+from console.past.past import Past
+from console.past.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
+from console.past.times import parse_time
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from widgets.prompt import Prompt

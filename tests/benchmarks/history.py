@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot  # noqa: E402
 
-from console.history import Recorder  # noqa: E402
+from console.history.recording import Recorder  # noqa: E402
 from fleet.history.file import open_file  # noqa: E402
 from fleet.history.reading import History  # noqa: E402
 from fleet.history.recording import Recording  # noqa: E402

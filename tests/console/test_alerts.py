@@ -12,15 +12,15 @@ from types import MappingProxyType
 import pytest
 from recorded_demo import RecordedSession, recorded_snapshot
 
-from console.alerts import Alarms, Alert
-from console.alerts_acknowledged import Acknowledgement, Acknowledgements
-from console.alerts_announcing import Announcer, News
-from console.alerts_live import LiveAlerts
-from console.alerts_recorded import begun, standing_alerts
-from console.alerts_terminal import notification
-from console.alerts_webhook import document
+from console.alerts.acknowledged import Acknowledgement, Acknowledgements
+from console.alerts.alert import Alarms, Alert
+from console.alerts.announcing import Announcer, News
+from console.alerts.live import LiveAlerts
+from console.alerts.recorded import begun, standing_alerts
+from console.alerts.terminal import notification
+from console.alerts.webhook import document
 from console.fleets import acknowledgements_path
-from console.history import path_of
+from console.history.recording import path_of
 from console.session import Session
 from fleet.findings import Finding, Severity, Tense
 from fleet.history.values import Event, EventKind

@@ -13,8 +13,8 @@ import pytest
 from web import page
 from webhook_receiver import TOKEN, Receiver, receiving
 
-from console.alerts import Alert
-from console.alerts_webhook import GIVE_UP_SECONDS, MOST_WAITING, NotTakenError, Webhook, document
+from console.alerts.alert import Alert
+from console.alerts.webhook import GIVE_UP_SECONDS, MOST_WAITING, NotTakenError, Webhook, document
 from fleet.findings import Severity
 from fleet.inventory.alerts import Alerts
 

@@ -7,7 +7,7 @@ from recorded_demo import RecordedSession, recorded_snapshot
 from rewound import NOON, Recorded, press, type_time, used
 
 from console.app import GpudeckApp
-from console.history import path_of
+from console.history.recording import path_of
 
 ROOM = (160, 48)
 pytestmark = pytest.mark.usefixtures("past")

@@ -15,7 +15,7 @@ from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
 from svg_text import svg_text
 
 from console.app import GpudeckApp
-from console.history import FINDINGS_SECONDS, LiveRecording, Recorder, path_of, record_rollout
+from console.history.recording import FINDINGS_SECONDS, LiveRecording, Recorder, path_of, record_rollout
 from fleet.calibration.reading import read_starts
 from fleet.history.reading import History, history
 from fleet.history.values import EventKind, Kind, Subject

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.past import past_words
-from console.past_times import parse_time
+from console.past.past import past_words
+from console.past.times import parse_time
 from fleet.errors import UsageError
 
 NOW = datetime(2027, 3, 1, 9, 30, tzinfo=UTC).timestamp()

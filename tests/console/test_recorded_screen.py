@@ -8,7 +8,7 @@ from svg_text import svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
-from console.history import path_of
+from console.history.recording import path_of
 from fleet.history.values import Frame, Kind, Sample, Subject
 from fleet.history.writer import Writer
 

@@ -13,7 +13,7 @@ from rewound import NOON, Recorded, press, type_time, used
 from svg_text import svg_text
 
 from console.app import GpudeckApp
-from console.history import path_of
+from console.history.recording import path_of
 from console.keys import Where, keys
 from console.wall import WallApp
 from fleet.inventory.changes import Disable, Restart
@@ -241,7 +241,7 @@ async def test_keys_pressed_while_the_file_is_read_are_not_lost_and_one_thread_r
         await go_on.wait()
         return await real(*call)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("console.rewind.asyncio.to_thread", slow)
+    monkeypatch.setattr("console.past.rewind.asyncio.to_thread", slow)
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
         await pilot.press("left_square_bracket")

@@ -9,7 +9,7 @@ from recorded_demo import READ_AT, RecordedSession
 from svg_text import svg_text
 from textual.pilot import Pilot
 
-from console.history import Recorder, path_of
+from console.history.recording import Recorder, path_of
 from fleet.history.writer import Writer
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.units import GiB

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.history_text import clock_text, is_news
-from console.past import Known, Past, past
-from console.rewind import Move, Step, ToEvent, ToTime
+from console.history.text import clock_text, is_news
+from console.past.past import Known, Past, past
+from console.past.rewind import Move, Step, ToEvent, ToTime
 from fleet.errors import GpudeckError
 from fleet.history.reading import History, history
 from fleet.history.values import DAY, Event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from console.form import Field, value_text
+from console.editing.form import Field, value_text
 from fleet.arguments import Kind
 from fleet.estimate.estimating import charges_neighbours
 from fleet.estimate.fitting import (

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from console.alerts_conditions import Held, conditions
+from console.alerts.conditions import Held, conditions
 from fleet.findings import Severity
 from fleet.inventory.alerts import AlertRule
 from fleet.state import FleetState

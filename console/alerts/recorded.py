@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from console.alerts import Alert
+from console.alerts.alert import Alert
 from fleet.findings import Severity
 from fleet.history.reading import history
 from fleet.history.values import Event, EventKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from console.alerts import Alert
+from console.alerts.alert import Alert
 from fleet.text import clean
 
 _SILENT = ("", "dumb", "linux")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from console.past import Known, Past
+from console.past.past import Known, Past
 from console.session import Session
 from fleet.model import GpuId
 
@@ -59,8 +59,8 @@ class Rewind:
 
         The file is read by another thread, one at a time. Raises GpudeckError where it cannot be.
         """
-        from console.history import path_of
-        from console.past_moves import follow
+        from console.history.recording import path_of
+        from console.past.moves import follow
 
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.append(move)

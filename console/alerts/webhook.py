@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from console.alerts import Alert
+from console.alerts.alert import Alert
 from fleet.errors import EndpointError
 from fleet.http import connected, post_over
 from fleet.inventory.alerts import Alerts

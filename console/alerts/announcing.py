@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from console.alerts import Alert
+from console.alerts.alert import Alert
 from fleet.findings import Severity
 
 

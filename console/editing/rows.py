@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.form import MORE, Field, value_text
-from console.sliders import Slider
+from console.editing.form import MORE, Field, value_text
+from console.editing.sliders import Slider
 from fleet.arguments import Kind
 from fleet.estimate import Estimate, Outcome
 from fleet.estimate.trial import Trial

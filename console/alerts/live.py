@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from console.alerts import Alarms, Alert
-from console.alerts_acknowledged import Acknowledgements
-from console.alerts_announcing import Announcer, News
-from console.alerts_recorded import begun, ended
-from console.alerts_terminal import notification
-from console.alerts_webhook import Webhook, document
+from console.alerts.acknowledged import Acknowledgements
+from console.alerts.alert import Alarms, Alert
+from console.alerts.announcing import Announcer, News
+from console.alerts.recorded import begun, ended
+from console.alerts.terminal import notification
+from console.alerts.webhook import Webhook, document
 from console.fleets import acknowledgements_path, alerts_lock_path, state_folder
 from console.session import Session
 from fleet.history.values import Event

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 from console.fleets import history_path, state_folder
-from console.history_starts import starts
+from console.history.starts import starts
 from console.session import Session
 from fleet.findings import Tense
 from fleet.findings.assessment import Assessment

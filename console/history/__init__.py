@@ -1,0 +1,1 @@
+"""Recording what a session reads, and telling it again in words."""

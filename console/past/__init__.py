@@ -1,0 +1,1 @@
+"""The past: the fleet as it was recorded, and the moves to a time in it."""
