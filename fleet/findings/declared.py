@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import MappingProxyType
 
 from fleet.estimate.estimating import estimate
 from fleet.findings import Finding, Fix, Severity
@@ -28,16 +27,8 @@ def find(placement: Placement) -> Iterator[Finding]:
         if apart <= max(_TOLERATED * size, _NEGLIGIBLE):
             continue
         words = f"memory: says {gib_text(declared)}, {model.source} makes {gib_text(size)}"
-        yield Finding(
-            code="MEM003",
-            severity=Severity.WARNING,
-            tense=placement.tense,
-            message=f"{words[0].upper()}{words[1:]}.",
-            headline=words,
-            model=model.name,
-            gpu=placement.only_gpu(model),
-            numbers=MappingProxyType({"declared_bytes": declared, "estimate_bytes": size}),
-        )
+        numbers = {"declared_bytes": declared, "estimate_bytes": size}
+        yield placement.finding("MEM003", Severity.WARNING, model, words, **numbers)
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:

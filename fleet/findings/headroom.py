@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import MappingProxyType
 
 from fleet.findings import Finding, Fix, Severity
 from fleet.findings.assessment import GpuOutlook
@@ -25,7 +24,7 @@ def find_thin(placement: Placement) -> Iterator[Finding]:
         left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
         if len(outlook.shares) > 1 and 0 <= left < _THIN * outlook.total_bytes:
             words = f"{gib_text(left)} left at the high end of the estimates"
-            yield _finding(placement, gpu, "MEM007", Severity.WARNING, words, left_bytes=left)
+            yield placement.finding("MEM007", Severity.WARNING, gpu, words, left_bytes=left)
 
 
 def find(placement: Placement) -> Iterator[Finding]:
@@ -39,7 +38,7 @@ def find(placement: Placement) -> Iterator[Finding]:
         ]
         if len(measuring) > 1:
             words = f"{' and '.join(measuring)} measure each other's memory where they start at the same time"
-            yield _finding(placement, gpu, "MEM005", Severity.INFO, words)
+            yield placement.finding("MEM005", Severity.INFO, gpu, words)
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
@@ -62,16 +61,4 @@ def _stranded(placement: Placement, gpu: GpuId, outlook: GpuOutlook) -> Iterator
     concurrency = placement.estimates[models[0].name].max_concurrency
     if concurrency is not None and concurrency < _SHORT:
         words = f"{gib_text(left)} free beside {models[0].name}, whose cache holds {concurrency:.1f} long sequences"
-        yield _finding(placement, gpu, "MEM006", Severity.INFO, words, left_bytes=left)
-
-
-def _finding(placement: Placement, gpu: GpuId, code: str, severity: Severity, words: str, **numbers: int) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        tense=placement.tense,
-        message=f"{words[0].upper()}{words[1:]}.",
-        headline=words,
-        gpu=gpu,
-        numbers=MappingProxyType(numbers),
-    )
+        yield placement.finding("MEM006", Severity.INFO, gpu, words, left_bytes=left)

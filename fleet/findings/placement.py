@@ -12,7 +12,7 @@ from fleet.estimate import Estimate, GpuShare
 from fleet.estimate.estimating import charges_neighbours, estimate
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial
-from fleet.findings import Tense
+from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assessment import GpuOutlook
 from fleet.hardware import Accelerator
 from fleet.inventory import Host, Inventory
@@ -67,6 +67,22 @@ class Placement:
             for host in self.inventory.hosts
         }
         return sorted(self.inventory.hosts, key=lambda host: -rooms[host.name])
+
+    def finding(
+        self, code: str, severity: Severity, about: Model | GpuId, words: str, **numbers: int | float
+    ) -> Finding:
+        """What these words say of a model or a GPU: they are the headline and, as a sentence, the message."""
+        model, gpu = (about, self.only_gpu(about)) if isinstance(about, Model) else (None, about)
+        return Finding(
+            code=code,
+            severity=severity,
+            tense=self.tense,
+            message=f"{words[0].upper()}{words[1:]}.",
+            headline=words,
+            model=model.name if model else None,
+            gpu=gpu,
+            numbers=MappingProxyType(numbers),
+        )
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import MappingProxyType
 
 from fleet.architecture.catalogue import find as find_architecture
 from fleet.architecture.parameters import parameters
@@ -32,16 +31,8 @@ def find(placement: Placement) -> Iterator[Finding]:
         if not low <= share <= high:
             agreed = f"{low}" if low == high else f"{low} to {high}"
             words = f"utilization {share} where the policy for its size is {agreed}"
-            yield Finding(
-                code="POL001",
-                severity=Severity.INFO,
-                tense=placement.tense,
-                message=f"{words[0].upper()}{words[1:]}.",
-                headline=words,
-                model=model.name,
-                gpu=placement.only_gpu(model),
-                numbers=MappingProxyType({"utilization": share, "policy_low": low, "policy_high": high}),
-            )
+            numbers = {"utilization": share, "policy_low": low, "policy_high": high}
+            yield placement.finding("POL001", Severity.INFO, model, words, **numbers)
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:

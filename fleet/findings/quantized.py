@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import MappingProxyType
 
 from fleet.architecture.catalogue import find as find_architecture
 from fleet.estimate.llama_cpp.cache import latent_cache_bytes
@@ -56,18 +55,16 @@ def _packed(placement: Placement, model: Model) -> Iterator[Finding]:
     since, plugin = _LEFT[method]
     if placement.accelerator_of(model).vendor == "amd":
         words = f"{method} is none of the quantisations vLLM takes on ROCm"
-        yield _finding(placement, model, "QNT002", Severity.ERROR, words)
+        yield placement.finding("QNT002", Severity.ERROR, model, words)
     elif version >= since:
         words = f"{method} left vLLM's core in {since[0]}.{since[1]}: vLLM {version} needs {plugin}"
-        yield _finding(placement, model, "QNT001", Severity.WARNING, words)
+        yield placement.finding("QNT001", Severity.WARNING, model, words)
 
 
 def _wide(placement: Placement, model: Model) -> Finding:
     weights = sum(share.weights_bytes for share in placement.estimates[model.name].shares)
     words = f"float32 takes {gib_text(weights)} for weights where 16 bit takes {gib_text(weights // 2)}"
-    return _finding(
-        placement, model, "QNT003", Severity.WARNING, words, weights_bytes=weights, saved_bytes=weights // 2
-    )
+    return placement.finding("QNT003", Severity.WARNING, model, words, weights_bytes=weights, saved_bytes=weights // 2)
 
 
 def _full_heads(placement: Placement, model: Model) -> Iterator[Finding]:
@@ -81,17 +78,4 @@ def _full_heads(placement: Placement, model: Model) -> Iterator[Finding]:
         words = (
             f"its file lacks the tensors of latent attention: the cache takes {gib_text(full)}, not {gib_text(latent)}"
         )
-        yield _finding(placement, model, "QNT004", Severity.WARNING, words, latent_bytes=latent, full_heads_bytes=full)
-
-
-def _finding(placement: Placement, model: Model, code: str, severity: Severity, words: str, **numbers: int) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        tense=placement.tense,
-        message=f"{words[0].upper()}{words[1:]}.",
-        headline=words,
-        model=model.name,
-        gpu=placement.only_gpu(model),
-        numbers=MappingProxyType(numbers),
-    )
+        yield placement.finding("QNT004", Severity.WARNING, model, words, latent_bytes=latent, full_heads_bytes=full)

@@ -20,16 +20,16 @@ def find(placement: Placement) -> Iterator[Finding]:
     for role, models in roles.items():
         if len(models) == 1:
             words = f"the only model for {role}"
-            yield _finding(placement, models[0], "RED001", Severity.INFO, words)
+            yield placement.finding("RED001", Severity.INFO, models[0], words)
             continue
         shared = _shared_gpu(models)
         names = ", ".join(model.name for model in models)
         if shared:
             words = f"every model for {role} needs {shared}: {names}"
-            yield _finding(placement, models[-1], "RED002", Severity.INFO, words)
+            yield placement.finding("RED002", Severity.INFO, models[-1], words)
         elif hosts > 1 and len({model.place.host for model in models if model.place}) == 1:
             words = f"every model for {role} is on one host: {names}"
-            yield _finding(placement, models[-1], "RED002", Severity.INFO, words)
+            yield placement.finding("RED002", Severity.INFO, models[-1], words)
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
@@ -41,15 +41,3 @@ def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]
 def _shared_gpu(models: list[Model]) -> GpuId | None:
     common = set.intersection(*(set(model.place.gpu_ids) for model in models if model.place))
     return min(common, default=None)
-
-
-def _finding(placement: Placement, model: Model, code: str, severity: Severity, words: str) -> Finding:
-    return Finding(
-        code=code,
-        severity=severity,
-        tense=placement.tense,
-        message=f"{words[0].upper()}{words[1:]}.",
-        headline=words,
-        model=model.name,
-        gpu=placement.only_gpu(model),
-    )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import MappingProxyType
 
 from fleet.architecture.catalogue import find as find_architecture
 from fleet.findings import Finding, Fix, Severity
 from fleet.findings.placement import Placement
-from fleet.model import Model
 from fleet.units import gib_text
 
 
@@ -26,31 +24,18 @@ def find(placement: Placement) -> Iterator[Finding]:
             words = (
                 f"{known.kv_heads} KV heads over {size} GPUs: each is kept {copies} times, {gib_text(lost)} of copies"
             )
-            yield _finding(placement, model, "PAR003", words, copies_bytes=lost)
+            yield placement.finding("PAR003", Severity.INFO, model, words, copies_bytes=lost)
         if known.latent is not None and size > 1:
             cached = sum(share.kv_cache_bytes for share in placement.estimates[model.name].shares)
             lost = cached - cached // size
             words = f"its latent cache is kept whole by each of {size} GPUs, {gib_text(lost)} of copies"
-            yield _finding(placement, model, "PAR003", words, copies_bytes=lost)
+            yield placement.finding("PAR003", Severity.INFO, model, words, copies_bytes=lost)
         if stages > 1 and known.layers % stages:
             words = f"{known.layers} layers over {stages} stages: the fullest stage sizes the cache of all"
-            yield _finding(placement, model, "PAR004", words)
+            yield placement.finding("PAR004", Severity.INFO, model, words)
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
     """None that keeps the model where it is."""
     del placement, finding
     return iter(())
-
-
-def _finding(placement: Placement, model: Model, code: str, words: str, **numbers: int) -> Finding:
-    return Finding(
-        code=code,
-        severity=Severity.INFO,
-        tense=placement.tense,
-        message=f"{words[0].upper()}{words[1:]}.",
-        headline=words,
-        model=model.name,
-        gpu=placement.only_gpu(model),
-        numbers=MappingProxyType(numbers),
-    )
