@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -80,17 +81,34 @@ async def post_over(
 
 
 @asynccontextmanager
-async def connected(place: SplitResult) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connected(place: SplitResult, shown: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Streams to a URL's server, over TLS by the system's trust store where it is an HTTPS one.
 
-    Raises OSError where it is not reached, ssl.SSLCertVerificationError where it is not trusted.
+    Raises EndpointError, which calls the server as ``shown``, where it is not reached, lost again or not trusted.
     """
     secure = await asyncio.to_thread(ssl.create_default_context) if place.scheme == "https" else None
-    reader, writer = await asyncio.open_connection(place.hostname, place.port or (443 if secure else 80), ssl=secure)
+    port = place.port or (443 if secure else 80)
     try:
-        yield reader, writer
-    finally:
-        writer.close()
+        reader, writer = await asyncio.open_connection(place.hostname, port, ssl=secure)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+    except ssl.SSLCertVerificationError as error:
+        raise EndpointError(
+            f"{shown} shows a certificate that is not trusted: {clean(error.verify_message)}.",
+            "Add its authority to the system's trust store, or name it by SSL_CERT_FILE.",
+        ) from None
+    except OSError as error:
+        raise EndpointError(f"{shown} is not reached: {_reason(error)}.") from None
+    except UnicodeError:
+        raise EndpointError(f"{shown} is not reached: no machine can have such a name.") from None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionError) and error.errno:  # where asyncio's own words repeat the address
+        return os.strerror(error.errno)
+    return clean(error.strerror or str(error) or type(error).__name__)
 
 
 async def _asked(

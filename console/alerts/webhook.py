@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import re
-import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,18 +19,17 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from console.alerts.alert import Alert
+from fleet.credentials import credential
 from fleet.errors import EndpointError
 from fleet.http import connected, post_over
 from fleet.inventory.alerts import Alerts
 from fleet.telemetry.backoff import backoff
-from fleet.text import clean
 
 SCHEMA = "gpudeck/alert/1"
 MOST_WAITING = 100
 GIVE_UP_SECONDS = 3600.0
 _TIMEOUT_SECONDS = 10.0
 _ANSWER_LIMIT = 1 << 20
-_URL_LIMIT = 4096
 _LONGEST_WAIT = 300.0
 _TRY_AGAIN = (408, 425, 429)
 
@@ -132,22 +130,12 @@ class Webhook:
         shown = f"The webhook at {place.hostname}"
         headers = {"Content-Type": "application/json", "User-Agent": "gpudeck"}
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS), connected(place) as (reader, writer):
+            async with asyncio.timeout(_TIMEOUT_SECONDS), connected(place, shown) as (reader, writer):
                 answer = await post_over(reader, writer, place, shown, body, limit=_ANSWER_LIMIT, headers=headers)
         except TimeoutError:
             raise NotTakenError(f"{shown} did not answer within {_TIMEOUT_SECONDS:g} s.") from None
         except EndpointError as error:
-            raise NotTakenError(error.message) from None
-        except ssl.SSLCertVerificationError as error:
-            raise NotTakenError(
-                f"{shown} shows a certificate that is not trusted: {clean(error.verify_message)}.",
-                "Add its authority to the system's trust store, or name it by SSL_CERT_FILE.",
-            ) from None
-        except OSError as error:
-            reason = os.strerror(error.errno) if isinstance(error, ConnectionError) and error.errno else error.strerror
-            raise NotTakenError(f"{shown} is not reached: {clean(reason or type(error).__name__)}.") from None
-        except UnicodeError:
-            raise NotTakenError(f"{shown} is not reached: no machine can have such a name.") from None
+            raise NotTakenError(error.message, error.way_out) from None
         if not 200 <= answer.status < 300:
             again = answer.status >= 500 or answer.status in _TRY_AGAIN
             raise NotTakenError(
@@ -156,31 +144,19 @@ class Webhook:
 
     def _place(self) -> SplitResult:
         """Where it is. Raises NotTakenError, with nothing of the URL in it."""
-        alerts = self._alerts
-        if alerts.webhook_env is not None:
-            where, url = f"the environment variable {alerts.webhook_env}", self._environment.get(alerts.webhook_env, "")
-        else:
-            assert alerts.webhook_file is not None, "a webhook has its URL somewhere"
-            where, url = clean(str(alerts.webhook_file)), _content(alerts)
-        url = url.strip()
+        kept = (self._alerts.webhook_env, self._alerts.webhook_file)
+        try:
+            url, where = credential(*kept, "The webhook's URL", self._environment)
+        except EndpointError as error:
+            raise NotTakenError(error.message) from None
         try:
             place = urlsplit(url)
             usable = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
         except ValueError:
             usable = False
         if not usable or not re.fullmatch(r"[!-~]+", url) or "@" in place.netloc:
-            raise NotTakenError(f"{where[0].upper()}{where[1:]} holds no webhook's URL.")
+            raise NotTakenError(f"{where} holds no webhook's URL.")
         return place
-
-
-def _content(alerts: Alerts) -> str:
-    assert alerts.webhook_file is not None, "asked for a URL's file"
-    try:
-        with alerts.webhook_file.open("rb") as file:
-            return file.read(_URL_LIMIT).decode("ascii", "replace")
-    except OSError as error:
-        path = clean(str(alerts.webhook_file))
-        raise NotTakenError(f"The webhook's URL cannot be read from {path}: {error.strerror}.") from None
 
 
 def _time(at: float) -> str:
