@@ -106,14 +106,14 @@ class HostWatcher:
         self._show()
         waits, wait = self._waits(), 0.0
         while True:
-            came = self._clock()
+            came, reason = self._clock(), ""
             try:
                 await self._visit()
             except* UnreachableError as lost:
-                if _cancelled():  # a group that ends with an error drops the cancellation that came meanwhile
-                    raise asyncio.CancelledError from None
-                link = Link.UNREACHABLE if self._snapshot.reading is None else Link.LOST
-                self._show(link=link, reason=str(lost.exceptions[0]))
+                reason = str(lost.exceptions[0])
+            if _cancelled():  # a group that ends with an error drops the cancellation that came meanwhile
+                raise asyncio.CancelledError
+            self._show(link=Link.UNREACHABLE if self._snapshot.reading is None else Link.LOST, reason=reason)
             if (self._snapshot.read_at or came) - came > wait:  # it was worth coming back
                 waits = self._waits()
             wait = next(waits)
