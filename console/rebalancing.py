@@ -42,7 +42,7 @@ def read_evacuated(options: argparse.Namespace, inventory: Inventory) -> frozens
         try:
             found |= set(gpus_named(inventory, name))
         except UsageError as error:
-            raise UsageError(f"--evacuate {name!r}: {error.message}", error.way_out) from None
+            raise UsageError(f"--evacuate: {error.message}", error.way_out) from None
     return frozenset(found)
 
 

@@ -43,6 +43,8 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"{flag} of {model}"
         case ("models", model, "ignore", code):
             return f"the reason {model} ignores {code}"
+        case ("models", model, "fit", key):
+            return f"{key} in fit of {model}"
         case ("models", model, key, *_):
             return f"{key} of {model}"
         case ("findings", "severity", code):

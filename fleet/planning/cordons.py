@@ -23,9 +23,9 @@ def gpus_named(inventory: Inventory, text: str) -> tuple[GpuId, ...]:
     try:
         found = Place.parse(text).gpu_ids
     except ValueError as error:
-        raise UsageError(f"{text!r}: {error}.", "Write HOST, HOST/GPU or HOST/GPUS, such as gpu01/3.") from None
+        raise UsageError(f"{error}, or HOST for all its GPUs.") from None
     if not set(found) <= set(host.gpu_ids):
-        raise UsageError(f"{text!r}: the GPUs of {name} are 0 to {host.gpus - 1}.")
+        raise UsageError(f"{text!r} is none of {name}'s GPUs, which are 0 to {host.gpus - 1}.")
     return found
 
 
