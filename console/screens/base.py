@@ -50,6 +50,18 @@ class ConsoleScreen(OfConsole, Screen[None]):
     """A whole screen of the console."""
 
 
+class DeckPart(ConsoleScreen):
+    """One of the things the deck screen does, in a module of its own."""
+
+    def show_deck(self) -> None:
+        """Show what there is again."""
+        raise NotImplementedError
+
+    def show_keys(self) -> None:
+        """Hint at the keys that now mean something."""
+        raise NotImplementedError
+
+
 class ConsoleDialog(OfConsole, ModalScreen[None]):
     """A dialog over the deck."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from console.screens.base import ConsoleScreen
+from console.screens.base import DeckPart
 from fleet.errors import GpudeckError
 from fleet.findings import Tense
 from fleet.inventory.changes import Change
@@ -42,7 +42,7 @@ class Carry:
         return self._swaps[gpu]
 
 
-class CarryingScreen(ConsoleScreen):
+class CarryingScreen(DeckPart):
     """The part of the deck screen that carries."""
 
     _carry: Carry | None = None
@@ -55,14 +55,6 @@ class CarryingScreen(ConsoleScreen):
 
     def action_unmark(self) -> None:
         """Take all marks away."""
-        raise NotImplementedError
-
-    def show_deck(self) -> None:
-        """Show what there is again."""
-        raise NotImplementedError
-
-    def show_keys(self) -> None:
-        """Hint at the keys that now mean something."""
         raise NotImplementedError
 
     def under_cursor(self) -> Verdict | None:

@@ -11,7 +11,7 @@ from console.keys import Where, keys
 from console.past.past import Past
 from console.past.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
 from console.past.times import parse_time
-from console.screens.base import ConsoleScreen
+from console.screens.base import DeckPart
 from fleet.errors import GpudeckError
 from widgets.prompt import Prompt
 from widgets.rows import Rows
@@ -21,21 +21,13 @@ _OF_NOW = frozenset({"logs", "now_after"})
 _FOR_CHANGES = frozenset({"mark", "unmark"})
 
 
-class RewindingScreen(ConsoleScreen):
+class RewindingScreen(DeckPart):
     """The part of the deck screen that shows the past."""
 
     REFUSED_ACTIONS: ClassVar[frozenset[str]] = (
         _OF_NOW | _FOR_CHANGES | {key.action for key in keys(Where.DECK) if key.changes}
     )
     """What cannot be done while the deck shows the past."""
-
-    def show_deck(self) -> None:
-        """Show what there is again."""
-        raise NotImplementedError
-
-    def show_keys(self) -> None:
-        """Hint at the keys that now mean something."""
-        raise NotImplementedError
 
     @property
     def past(self) -> Past | None:
