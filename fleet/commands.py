@@ -10,6 +10,13 @@ from typing import Self
 
 from fleet.secrets import masked, masked_words
 
+ROOT_HELPER = "/usr/local/sbin/gpudeck-root"
+"""The program on a host with ``become: helper`` that checks what it is asked before it runs it as root."""
+_BECOMES = {
+    "none": (),
+    "sudo": ("sudo", "-n", "--"),
+    "helper": ("sudo", "-n", "--", ROOT_HELPER),
+}
 _FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9][A-Za-z0-9._-]*)\}")
 
 
@@ -43,8 +50,8 @@ class Command:
         return f"{self.shown_line} <<'EOF'\n{body}\nEOF"
 
     def as_root(self, become: str) -> Self:
-        """The same command with the host's ``become`` in front: ``sudo`` or ``none``."""
-        return self if become == "none" else replace(self, words=("sudo", "-n", "--", *self.words))
+        """The same command with the host's ``become`` in front: ``sudo``, ``helper`` or ``none``."""
+        return replace(self, words=(*_BECOMES[become], *self.words))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from pathlib import Path
 from console.doctor import Check, Grade
 from console.fleets import add_fleet_options, choose_fleet, config_folder, state_folder
 from fleet.errors import Exit, GpudeckError, UsageError
-from fleet.inventory import Inventory
+from fleet.inventory import Host, Inventory
+from fleet.model import Model
 from fleet.text import clean
 
 
@@ -32,12 +33,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         help="print the narrowest lines for that host's /etc/sudoers.d, and what they allow; looks at nothing",
     )
+    parser.add_argument(
+        "--root-helper",
+        metavar="HOST",
+        help="print the program for a host with `become: helper`, which limits sudo to its units; looks at nothing",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Look, and tell."""
     if options.sudoers:
-        return _print_sudoers(choose_fleet(options), options.sudoers)
+        return _print_sudoers(*_host(choose_fleet(options), options.sudoers))
+    if options.root_helper:
+        return _print_root_helper(*_host(choose_fleet(options), options.root_helper))
     if options.hide_names and not options.bundle:
         raise UsageError("--hide-names is about the report; name its file by --bundle.")
     from console.doctor.examining import check_hosts, check_terminal
@@ -58,14 +66,27 @@ def run(options: argparse.Namespace) -> int:
     return Exit.FINDINGS if any(check.grade is Grade.FAIL for check in checks) else Exit.DONE
 
 
-def _print_sudoers(inventory: Inventory, name: str) -> int:
-    from console.doctor.sudo import sudoers
-
+def _host(inventory: Inventory, name: str) -> tuple[Host, list[Model]]:
+    """The host of that name, and the models that are or may be on it. Raises UsageError."""
     hosts = {host.name: host for host in inventory.hosts}
     if name not in hosts:
         raise UsageError(f"There is no host {clean(name)!r} in this fleet.", f"It has {', '.join(hosts)}.")
-    models = [model for model in inventory.models if model.place is None or model.place.host == name]
-    print(sudoers(hosts[name], models) or f"# {name} has become: none, so nothing is run as root there.")
+    return hosts[name], [model for model in inventory.models if model.place is None or model.place.host == name]
+
+
+def _print_sudoers(host: Host, models: Sequence[Model]) -> int:
+    from console.doctor.sudo import sudoers
+
+    print(sudoers(host, models) or f"# {host.name} has become: none, so nothing is run as root there.")
+    return Exit.DONE
+
+
+def _print_root_helper(host: Host, models: Sequence[Model]) -> int:
+    from console.doctor.root_helper import root_helper
+
+    if host.become != "helper":
+        raise UsageError(f"{host.name} has become: {host.become}.", "Write become: helper to have changes made by one.")
+    print(root_helper(host, models), end="")
     return Exit.DONE
 
 

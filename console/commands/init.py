@@ -28,7 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hosts", nargs="+", metavar="HOST", help="a host as ssh takes it: gpu01, or ops@gpu01")
     parser.add_argument("-o", "--output", metavar="FILE", default="fleet.yaml", help="where to; - prints it")
     parser.add_argument("--name", help="what the fleet is called; default the first host's name")
-    parser.add_argument("--become", choices=("sudo", "none"), default="sudo", help="how root is reached there")
+    parser.add_argument(
+        "--become", choices=("sudo", "helper", "none"), default="sudo", help="how root is reached there"
+    )
     parser.add_argument("--ssh-config", metavar="FILE", help="an OpenSSH client configuration instead of yours")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from console.doctor import Check, Grade
-from fleet.commands import Command, Read
+from fleet.commands import ROOT_HELPER, Command, Read
 from fleet.errors import GpudeckError, UsageError
 from fleet.inventory import Host
 from fleet.model import Model
@@ -29,12 +29,14 @@ TOKEN = "[0-9a-f]" * 16
 """A rollout's token, as sudoers matches it; nothing else does."""
 _SUDO = Command((":",)).as_root("sudo").words[:-1]
 _WHERE = {"docker": "/usr/bin/docker", "podman": "/usr/bin/podman"}
+_ASKS = {"sudo": ("sudo", "-n", "-l", "--"), "helper": ("sudo", "-n", "--", ROOT_HELPER, "allows")}
+"""What answers whether a command would be run, and runs nothing."""
+_WHO = {"sudo": "sudo", "helper": "The helper"}
 _ASK = """\
 while IFS= read -r line; do
-  eval "set -- $line"
-  sudo -n -l -- "$@" </dev/null >/dev/null 2>&1 || printf '%s\\n' "$line"
+  (eval "set -- \\"\\$@\\" $line"; "$@") </dev/null >/dev/null 2>&1 || printf '%s\\n' "$line"
 done"""
-"""For sh: prints those of the commands, each a quoted line, that sudo would not run."""
+"""For sh: prints those of the commands, each a quoted line, that fail where its arguments are put before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,18 @@ def grants(host: Host, models: Iterable[Model]) -> tuple[Grant, ...]:
     """All that rollouts, and reading, run as root on that host. Nothing where it has ``become: none``."""
     if host.become == "none":
         return ()
-    cordoning = write_cordons(host.become, (), Cordon("", "", 0.0))
-    found = [*(Grant(words) for words in _lock(folder(host.become))), *_as_root(cordoning)]
+    cordoning = write_cordons("sudo", (), Cordon("", "", 0.0))
+    found = [*(Grant(words) for words in _lock(folder("sudo"))), *_as_root(cordoning)]
     for model in models:
-        service = _service(model, host)
+        service = _service(model)
         if service is not None:
             found += _of(service, model)
     return tuple(dict.fromkeys(found))
 
 
-def _service(model: Model, host: Host) -> Service | None:
+def _service(model: Model) -> Service | None:
     try:
-        return service_of(model, host.become)
+        return service_of(model, "sudo")
     except UsageError:
         return None
 
@@ -126,6 +128,8 @@ def sudoers(host: Host, models: Iterable[Model]) -> str:
     if not found:
         return ""
     user = Address.parse(host.address).user or "OPERATOR"
+    if host.become == "helper":
+        return f"{user} ALL=(root) NOPASSWD: {ROOT_HELPER}\n"
     lines = ", \\\n".join(f"    {grant.line}" for grant in found)
     return (
         f"# {host.name}: what gpudeck runs as root. Put it into /etc/sudoers.d/gpudeck by `visudo -f`.\n"
@@ -146,7 +150,7 @@ async def sudo_checks(probe: ProbeOnly, host: Host, models: Sequence[Model]) -> 
     if not listed.ok:
         return [_refused(host, clean(listed.stderr, 160))]
     asked = "".join(f"{shlex.join(grant.asked)}\n" for grant in wanted)
-    answer = await probe.read(Read(("sh", "-c", _ASK), asked.encode()), timeout=30.0)
+    answer = await probe.read(Read(("sh", "-c", _ASK, "sh", *_ASKS[host.become]), asked.encode()), timeout=30.0)
     missing = [clean(line, 120) for line in answer.stdout.splitlines()]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -155,8 +159,8 @@ async def sudo_checks(probe: ProbeOnly, host: Host, models: Sequence[Model]) -> 
                 host.name,
                 "sudo",
                 Grade.FAIL,
-                f"sudo does not allow `{missing[0]}`{more}, so that changes would fail half-way.",
-                f"`gpudeck doctor --sudoers {host.name}` prints the lines that are needed.",
+                f"{_WHO[host.become]} does not allow `{missing[0]}`{more}, so that changes would fail half-way.",
+                _way_out(host),
             )
         ]
     if "NOPASSWD" not in listed.stdout and "!authenticate" not in listed.stdout and not await _is_root(probe):
@@ -170,8 +174,14 @@ def _refused(host: Host, said: str) -> Check:
         "sudo",
         Grade.FAIL,
         f"It cannot be used without a password: {said.rstrip('.')}.",
-        f"`gpudeck doctor --sudoers {host.name}` prints the lines that are needed; or write become: none.",
+        f"{_way_out(host).removesuffix('.')}; or write become: none.",
     )
+
+
+def _way_out(host: Host) -> str:
+    if host.become == "helper":
+        return f"`gpudeck doctor --root-helper {host.name}` prints the helper, and how it is installed."
+    return f"`gpudeck doctor --sudoers {host.name}` prints the lines that are needed."
 
 
 async def _is_root(probe: ProbeOnly) -> bool:

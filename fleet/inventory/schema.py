@@ -56,7 +56,9 @@ class HostEntry(_Entry):
         description="the kind of its GPUs, such as MI300X"
     )
     gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = Field(description="how many GPUs it has")
-    become: Literal["sudo", "none"] = Field(default="sudo", description="how root is reached there: sudo, or none")
+    become: Literal["sudo", "helper", "none"] = Field(
+        default="sudo", description="how root is reached there: sudo, sudo with a helper that checks, or not at all"
+    )
     production: bool = Field(default=False, description="whether it serves production: its GPUs carry the word PROD")
     notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
         default_factory=dict, description="notes for the screen, by the index of the GPU"

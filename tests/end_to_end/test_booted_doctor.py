@@ -39,14 +39,8 @@ def fleet(host: BootedHost, tmp_path: Path) -> Path:
 
 def allow(host: BootedHost, rules: str) -> None:
     """What the user ops may do as root; the host's own visudo must accept it."""
-    install = "umask 337; cat >/run/rules && visudo -cqf /run/rules && mv -f /run/rules /etc/sudoers.d/ops"
-    subprocess.run(
-        ["ssh", "-F", str(host.directory / "ssh_config"), host.name, install],
-        input=rules,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
+    host.put("/run/rules", rules)
+    host.sh("chmod 440 /run/rules && visudo -cqf /run/rules && mv -f /run/rules /etc/sudoers.d/ops")
 
 
 def gpudeck(fleet: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -109,3 +103,33 @@ def test_the_lines_it_prints_allow_nothing_beside(host: BootedHost, fleet: Path)
     ):
         asked = f"su ops -c 'sudo -n -l -- {words}' >/dev/null 2>&1 && echo allowed || echo refused"
         assert host.sh(asked) == "refused", words
+
+
+def test_a_helper_in_place_of_sudo_moves_a_model_whose_unit_has_a_user_and_refuses_one_that_is_root(
+    host: BootedHost, fleet: Path
+) -> None:
+    fleet.write_text(fleet.read_text().replace("gpus: 4}", "gpus: 4, become: helper}"))
+    assert "--root-helper" in doctor(fleet, host)["sudo"]["way_out"]
+    host.put("/usr/local/sbin/gpudeck-root", gpudeck(fleet, "doctor", str(fleet), "--root-helper", host.name).stdout)
+    host.sh("chmod 755 /usr/local/sbin/gpudeck-root; chmod -R a+rwX /srv/gpus/sys")
+    allow(host, gpudeck(fleet, "doctor", str(fleet), "--sudoers", host.name).stdout)
+    assert doctor(fleet, host)["sudo"]["grade"] == "ok"
+    refused = gpudeck(fleet, "apply", str(fleet), "--move", f"a={host.name}/2", "--yes")
+    assert refused.returncode == 1
+    assert "vllm-a.service runs as root" in refused.stderr + refused.stdout
+    host.put("/etc/systemd/system/vllm-a.service.d/10-user.conf", "[Service]\nUser=ops\n")
+    host.sh("systemctl daemon-reload; systemctl restart vllm-a")
+    moved = gpudeck(fleet, "apply", str(fleet), "--move", f"a={host.name}/2", "--yes")
+    assert moved.returncode == 0, moved.stderr
+    assert "GPU-" in host.sh("cat /etc/systemd/system/vllm-a.service.d/50-gpudeck.conf")
+
+
+def test_where_sudo_allows_nothing_a_change_is_refused_before_anything_stops(host: BootedHost, fleet: Path) -> None:
+    main_pid = host.sh("systemctl show -p MainPID vllm-a")
+    allow(host, "")
+    refused = gpudeck(fleet, "apply", str(fleet), "--move", f"a={host.name}/2", "--yes")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert "password" in refused.stderr
+    assert host.sh("systemctl show -p MainPID vllm-a") == main_pid
+    assert host.sh("ls -d /etc/systemd/system/vllm-a.service.d/*.conf 2>/dev/null || echo none") == "none"

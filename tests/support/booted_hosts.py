@@ -61,16 +61,21 @@ class BootedHost:
         path.write_text(f"fleet: booted\nssh_config: {self.directory}/ssh_config\nhosts:\n  {host}\nmodels:\n{models}")
         return path
 
-    def sh(self, script: str) -> str:
+    def sh(self, script: str, stdin: str = "") -> str:
         """What a script of root prints there; it must end well."""
         done = subprocess.run(
             ["ssh", "-F", str(self.directory / "ssh_config"), "-o", "ConnectTimeout=5", self.name, script],
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
             check=True,
         )
         return done.stdout.strip()
+
+    def put(self, path: str, text: str) -> None:
+        """A file of root's there holds that text."""
+        self.sh(f"mkdir -p $(dirname {path}) && cat >{path}", text)
 
     def fault(self, model: str, word: str) -> None:
         """The model's engine goes wrong that way from now on."""
