@@ -122,6 +122,12 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(LogsScreen(model))
 
+    def open_compare(self, left: str, right: str) -> None:
+        """Show two models side by side."""
+        from console.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(left, right))
+
     def open_findings(self) -> None:
         """Go through the findings."""
         from console.screens.findings import FindingsScreen

@@ -23,6 +23,7 @@ class Where(StrEnum):
     EDIT = "edit"
     LOGS = "logs"
     DETAIL = "detail"
+    COMPARE = "compare"
     REBALANCE = "rebalance"
     PLAN = "plan"
     ROLLOUT = "rollout"
@@ -120,6 +121,7 @@ KEYS: tuple[Key, ...] = (
     Key(D, "v", "now_after", "now/after", "show the placement now, or after the draft", hint=False),
     *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
+    Key(D, "C", "compare", "compare", "show two models side by side: the marked ones, or this and another", hint=False),
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
     Key(D, "colon", "command", "command", "type a command: go, move, set, logs, theme …", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
@@ -152,7 +154,12 @@ KEYS: tuple[Key, ...] = (
     Key(Where.EDIT, "escape", "close", "back", "back without staging what is typed"),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
     Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
+    Key(Where.DETAIL, "C", "compare", "compare", "show its models side by side, or its model and another"),
     Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),
+    Key(Where.COMPARE, "n", "next(1)", "next", "compare the left one with the next model"),
+    Key(Where.COMPARE, "N", "next(-1)", "previous", "compare the left one with the model before", hint=False),
+    Key(Where.COMPARE, "x", "swap", "swap", "let the two change sides"),
+    Key(Where.COMPARE, "escape,C", "close", "back", "back"),
     Key(Where.REBALANCE, "enter", "take", "stage", "end the search with the best so far; then stage it"),
     Key(Where.REBALANCE, "escape", "close", "back", "back to the deck; nothing is staged"),
     Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),

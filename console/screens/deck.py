@@ -213,6 +213,11 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     # staging
 
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """The marked models, in the order they were."""
+        return self._marked
+
     def chosen_model(self) -> Model | None:
         """The model under the cursor as the draft has it, if it may be changed; else a word to the operator."""
         name = self._named()

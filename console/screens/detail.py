@@ -84,6 +84,15 @@ class DetailScreen(ConsoleScreen):
         """Show what was recorded over an hour, a day or a week."""
         self.query_one(Recorded).next_window()
 
+    def action_compare(self) -> None:
+        """Show its first model beside its second, or beside another of the fleet."""
+        here = [model.name for model in self.console.state.gpu(self._gpu).models]
+        others = [model.name for model in self.console.state.models if model.name not in here]
+        if here and len(here) + len(others) > 1:
+            self.console.open_compare(*[*here, *others][:2])
+        else:
+            self.say("There are no two models to compare.", "warning")
+
     def action_close(self) -> None:
         """Back to the deck."""
         self.dismiss()
