@@ -152,6 +152,24 @@ KEYS: tuple[Key, ...] = (
     Key(Where.EDIT, "up,shift+tab", "go(-1)", "previous", "previous argument", hint=False),
     Key(Where.EDIT, "down,tab", "go(1)", "next", "next argument", hint=False),
     Key(Where.EDIT, "escape", "close", "back", "back without staging what is typed"),
+    Key(Where.LOGS, "slash", "search", "search", "look for a text; what is typed is set off at once"),
+    Key(Where.LOGS, "n", "match(1)", "next", "the next line that has it", hint=False),
+    Key(Where.LOGS, "N", "match(-1)", "previous", "the line before that has it", hint=False),
+    Key(Where.LOGS, "e", "error(-1)", "error", "the newest error, then the one before"),
+    Key(Where.LOGS, "E", "error(1)", "next error", "the next error", hint=False),
+    Key(Where.LOGS, "space", "pause", "hold", "hold the lines still, or follow again"),
+    Key(Where.LOGS, "w", "wrap", "wrap", "wrap long lines, or cut them"),
+    Key(Where.LOGS, "o", "older", "older", "read further back"),
+    *(
+        Key(Where.LOGS, way, f"scroll({rows})", way, "move through the lines; at the end they are followed", hint=False)
+        for way, rows in (("up", -1), ("down", 1))
+    ),
+    *(
+        Key(Where.LOGS, way, f"page({step})", way, "move by a page", hint=False)
+        for way, step in (("pageup", -1), ("pagedown", 1))
+    ),
+    Key(Where.LOGS, "home", "home", "oldest", "to the oldest line that was read", hint=False),
+    Key(Where.LOGS, "end", "end", "newest", "to the newest line, and follow", hint=False),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
     Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
     Key(Where.DETAIL, "C", "compare", "compare", "show its models side by side, or its model and another"),
