@@ -9,23 +9,19 @@ from textwrap import wrap
 from typing import NamedTuple
 
 from console.editing.form import value_text
-from console.history.text import clock
 from console.origins import LEGEND, MARKS
 from fleet.arguments import arguments
 from fleet.estimate import Estimate, GpuShare
-from fleet.history.values import Start
 from fleet.model import Scalar
 from fleet.readings import EngineReading
 from fleet.state import ModelState
-from fleet.units import count, duration, gib
+from fleet.units import count, gib
 from widgets.endpoint import seconds, speed
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span, fit
 
 DIFFERS = "≠"
 """Stands before what the two have differently."""
-STARTS = 5
-"""How many of the newest starts are told of each."""
 _NOTHING = "–"
 _NAMES = 24
 _PARTS = (
@@ -45,8 +41,8 @@ class Side:
     model: ModelState
     defaults: Mapping[str, Scalar]
     """What its engine does where an argument is not given, by flag; None where nobody knows."""
-    starts: Sequence[Start] | None = None
-    """Recorded starts, the newest first, each on one GPU; None before they are read."""
+    starts: Sequence[str] | None = None
+    """Its newest starts in words; None before they are read."""
 
 
 class _Line(NamedTuple):
@@ -200,12 +196,6 @@ class _Value(NamedTuple):
 
 
 def _starts(side: Side) -> list[str]:
-    """The newest, each with how it ended and how long that took; a start on several GPUs once."""
     if side.starts is None:
         return ["reading what was recorded …"]
-    found: dict[str, str] = {}
-    for start in side.starts:
-        took = f" in {duration(start.seconds)}" if start.seconds is not None else ""
-        words = f"{clock(start.at)} {start.outcome}{took}, {start.build}"
-        found.setdefault(start.run, words + (f": {start.sentence}" if start.sentence else ""))
-    return list(found.values())[:STARTS] or ["none was recorded"]
+    return list(side.starts) or ["none was recorded"]

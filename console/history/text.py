@@ -117,6 +117,22 @@ def event_words(event: Event) -> str:
             return f"{event.subject} is {event.value}{was}"
 
 
+def run_words(starts: Sequence[Start], until: float, most: int) -> list[str]:
+    """Of starts, oldest first, the newest up to a time, each run once: how it ended and how long that took."""
+    found: dict[str, str] = {}
+    newest = None
+    for start in reversed(starts):
+        if start.at > until:
+            continue
+        newest = newest or start
+        took = f" in {duration(start.seconds)}" if start.seconds is not None else ""
+        words = f"{clock(start.at)} {start.outcome}{took}, {start.build}"
+        words += ", with other arguments" if start.arguments != newest.arguments else ""
+        words += "" if start.alone else ", not alone"
+        found.setdefault(start.run, words + (f": {start.sentence}" if start.sentence else ""))
+    return list(found.values())[:most]
+
+
 def start_lines(start: Start) -> list[str]:
     """A start: how it ended, and every part as reckoned and as it came."""
     took = f" in {duration(start.seconds)}" if start.seconds is not None else ""

@@ -13,17 +13,20 @@ from textual.containers import VerticalScroll
 from console.comparing.rows import Side, comparison_rows
 from console.editing.sliders import trial_of
 from console.history.recording import path_of
+from console.history.text import run_words
 from console.keys import Where, bindings
 from console.screens.base import ConsoleScreen
 from fleet.arguments import arguments
 from fleet.errors import GpudeckError
 from fleet.estimate.untold import untold
 from fleet.history.reading import history
-from fleet.history.values import Start
 from fleet.model import Scalar
 from widgets.header import Header
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs
+
+STARTS = 5
+"""How many of the newest starts are told of each."""
 
 
 class CompareScreen(ConsoleScreen):
@@ -35,7 +38,7 @@ class CompareScreen(ConsoleScreen):
     def __init__(self, left: str, right: str) -> None:
         super().__init__()
         self._names = (left, right)
-        self._starts: dict[str, Sequence[Start]] = {}
+        self._starts: dict[str, Sequence[str]] = {}
 
     def compose(self) -> ComposeResult:
         """Header, the two columns, last line."""
@@ -78,10 +81,10 @@ class CompareScreen(ConsoleScreen):
             return
         self.show_state()
 
-    def _recorded(self, until: float) -> dict[str, Sequence[Start]]:
-        """The starts of each up to then, the newest first."""
+    def _recorded(self, until: float) -> dict[str, Sequence[str]]:
+        """The starts of each up to then."""
         with history(path_of(self.session)) as found:
-            return {name: [s for s in reversed(found.starts(name)) if s.at <= until] for name in self._names}
+            return {name: run_words(found.starts(name), until, STARTS) for name in self._names}
 
     def action_swap(self) -> None:
         """Change their sides."""

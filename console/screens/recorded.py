@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from console.history.text import FIGURES, drawn, summed_up
+from console.history.text import FIGURES, drawn, run_words, summed_up
 from fleet.errors import GpudeckError
 from fleet.history.reading import history
-from fleet.history.values import Subject
+from fleet.history.values import Kind, Subject
 from fleet.history.window import Window, window
 from fleet.units import duration
 from widgets.paragraphs import Paragraphs, paragraph, sentence
@@ -18,6 +18,8 @@ from widgets.rows import Row, Span
 
 WINDOWS = (("1h", 3600), ("1d", 86_400), ("1w", 604_800))
 EVERY_SECONDS = 5.0
+STARTS = 5
+"""How many of a model's newest starts are told."""
 _POINTS = 60
 _FEWEST_POINTS = 20
 _BESIDE = 66
@@ -67,7 +69,7 @@ class Recorded(Paragraphs):
         points = max(_FEWEST_POINTS, min(_POINTS, self._cells - _BESIDE))
         over = window(self._until or time.time(), WINDOWS[self._chosen][1], points)
         try:
-            rows = await asyncio.to_thread(recorded_rows, self._path, self._subjects, over)
+            rows = await asyncio.to_thread(recorded_rows, self._path, self._subjects, over, self._cells)
         except GpudeckError as error:
             words = str(error)
             self.show(lambda cells: [(), *paragraph(words, cells, "warning")])
@@ -76,8 +78,11 @@ class Recorded(Paragraphs):
         self.show(lambda _: [(), title, *rows])
 
 
-def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window) -> list[Row]:
-    """A row for each figure that was read. Raises GpudeckError where the file cannot be read."""
+def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window, cells: int) -> list[Row]:
+    """A row for each figure that was read, and the newest starts of models, however long ago.
+
+    Raises GpudeckError where the file cannot be read.
+    """
     rows: list[Row] = []
     with history(path) as found:
         for subject in subjects:
@@ -89,6 +94,11 @@ def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window) -> list
                     told.append(
                         (Span(f"    {figure.name:<9} ", "dim"), Span(drawn(figure, series), "live"), Span(f"  {words}"))
                     )
+            starts = run_words(found.starts(subject.name), over.until, STARTS) if subject.kind is Kind.MODEL else []
+            for number, words in enumerate(starts):
+                head = Span(f"    {'' if number else 'starts':<9} ", "dim")
+                first, *others = paragraph(words, cells - 14, indent="")
+                told += [(head, *first), *((Span(" " * 14), *row) for row in others)]
             rows += [(Span(f"  {subject.name}", "strong"),), *told] if told else []
     return rows or [(Span("  nothing yet", "dim"),)]
 
