@@ -36,9 +36,10 @@ class OfConsole(DOMNode):
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""
 
-    def hint(self, where: Where) -> None:
-        """Show the keys of that place in the last line."""
-        found = [(key.shown, key.label) for key in keys(where, changed=self.console.settings.keys) if key.hint]
+    def hint(self, where: Where, without: frozenset[str] = frozenset()) -> None:
+        """Show the keys of that place in the last line, but for those whose actions mean nothing just now."""
+        here = (key for key in keys(where, changed=self.console.settings.keys) if key.hint)
+        found = [(key.shown, key.label) for key in here if key.action not in without]
         self.query_one(Hints).show_keys(found)
 
     def say(self, message: str, style: str = "text") -> None:
