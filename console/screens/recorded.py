@@ -91,9 +91,7 @@ def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window, cells: 
                 series = found.series(subject, figure.quantity, over.since, over.until, over.points)
                 words = summed_up(figure, series)
                 if words:
-                    told.append(
-                        (Span(f"    {figure.name:<9} ", "dim"), Span(drawn(figure, series), "live"), Span(f"  {words}"))
-                    )
+                    told += _figure_rows(figure.name, drawn(figure, series), words, cells)
             starts = run_words(found.starts(subject.name), over.until, STARTS) if subject.kind is Kind.MODEL else []
             for number, words in enumerate(starts):
                 head = Span(f"    {'' if number else 'starts':<9} ", "dim")
@@ -101,6 +99,15 @@ def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window, cells: 
                 told += [(head, *first), *((Span(" " * 14), *row) for row in others)]
             rows += [(Span(f"  {subject.name}", "strong"),), *told] if told else []
     return rows or [(Span("  nothing yet", "dim"),)]
+
+
+def _figure_rows(name: str, sparks: str, words: str, cells: int) -> list[Row]:
+    """A sparkline with its words beside it; where there is no room the mean is left out, then they stand below."""
+    head: Row = (Span(f"    {name:<9} ", "dim"), Span(sparks, "live"))
+    beside, short = cells - 16 - len(sparks), words.rpartition("  mean")[0].rstrip()
+    if len(short) > beside:
+        return [head, (Span(" " * 14 + short),)]
+    return [(*head, Span(f"  {words if len(words) <= beside else short}"))]
 
 
 def _title(chosen: str, over: Window) -> Row:

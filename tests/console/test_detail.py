@@ -145,3 +145,13 @@ async def test_notes_and_arguments_are_wrapped_never_cut(
         text = svg_text(pilot.app.export_screenshot())
         assert "word39" in text
         assert max(map(len, text.splitlines())) <= size[0]
+
+
+@pytest.mark.parametrize("index", range(8))
+@pytest.mark.parametrize("cells", [56, 76, 116, 156])
+def test_no_row_is_wider_than_the_screen(session: RecordedSession, index: int, cells: int) -> None:
+    reading = recorded_snapshot().reading
+    assert reading
+    linked_reading = linked(reading, frozenset({3}))
+    for row in detail_rows(session.state().gpu(GpuId("gpu01", index)), linked_reading, cells):
+        assert sum(len(span.text) for span in row) <= cells, row
