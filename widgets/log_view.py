@@ -134,9 +134,8 @@ class LogView(Rows, can_focus=True):
     # where the window is
 
     def _here(self) -> _Top:
-        if self._top is None:
-            return self._last()
-        return max(self._top, _Top(self._lines.first))
+        last = self._last()
+        return last if self._top is None else min(max(self._top, _Top(self._lines.first)), last)
 
     def _last(self) -> _Top:
         """The window over the newest lines."""

@@ -130,3 +130,12 @@ async def test_nothing_is_cut_at_any_size(console_app: GpudeckApp, size: tuple[i
         lines = svg_text(pilot.app.export_screenshot()).splitlines()
         assert max(map(len, lines)) <= size[0]
         assert not any("…" in line for line in lines)
+
+
+async def test_in_ascii_what_differs_is_marked_too(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=TALL) as pilot:
+        await press(pilot, "colon", *"glyphs", "space", *"ascii", "enter")
+        text = await press(pilot, "1", "z", "C")
+        assert text.isascii()
+        assert "?" not in text
+        assert any(line.startswith(" ! engine") for line in text.splitlines())

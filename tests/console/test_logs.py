@@ -113,6 +113,17 @@ async def test_search_finds_the_newest_first_and_goes_through_all(
         assert "REQUEST" not in text
 
 
+async def test_at_the_end_the_window_is_full_whatever_was_searched(
+    console_app: GpudeckApp, session: RecordedSession
+) -> None:
+    session.log = requests(100)
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        lines = (await press(pilot, "slash", *"99", "enter")).splitlines()
+        assert "▸ INFO: request 99 done" in lines[-2]
+        assert "request 79 done" in lines[2]
+
+
 async def test_what_is_not_there_is_said(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
@@ -211,3 +222,14 @@ def test_a_line_is_as_bad_as_its_logger_says_else_as_its_words(text: str, level:
 )
 def test_each_engines_own_words_are_understood(engine: str, text: str, remark: str) -> None:
     assert line_of(engine, text).remark == remark
+
+
+async def test_in_ascii_nothing_is_lost(console_app: GpudeckApp, session: RecordedSession) -> None:
+    session.log = (*STARTED, REFUSED)
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await press(pilot, "colon", *"glyphs", "space", *"ascii", "enter")
+        text = await opened(pilot)
+        assert text.isascii()
+        assert "?" not in text
+        assert "< weights in memory: 15.3 GiB" in text
+        assert "E ValueError" in text
