@@ -110,11 +110,11 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(EditScreen(model))
 
-    def open_detail(self, gpu: GpuId) -> None:
-        """Show a GPU in every detail."""
+    def open_detail(self, gpu: GpuId, model: str | None = None) -> None:
+        """Show a GPU in every detail; ``model`` is the one of its models that is meant where one is."""
         from console.screens.detail import DetailScreen
 
-        self.push_screen(DetailScreen(gpu))
+        self.push_screen(DetailScreen(gpu, model))
 
     def open_logs(self, model: str) -> None:
         """Show a model's log."""

@@ -172,6 +172,7 @@ KEYS: tuple[Key, ...] = (
     Key(Where.LOGS, "end", "end", "newest", "to the newest line, and follow", hint=False),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
     Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
+    Key(Where.DETAIL, "l", "logs", "logs", "show the log of the model the cursor was on, or of the first one"),
     Key(Where.DETAIL, "C", "compare", "compare", "show its models side by side, or its model and another"),
     Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),
     Key(Where.COMPARE, "n", "next(1)", "next", "compare the left one with the next model"),

@@ -298,7 +298,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """Show the GPU under the cursor in every detail."""
         gpu = self.query_one(Deck).gpu
         if gpu is not None:
-            self.console.open_detail(gpu)
+            self.console.open_detail(gpu, self.query_one(Deck).model)
 
     def action_logs(self) -> None:
         """Show the last log lines of the model under the cursor."""

@@ -29,9 +29,11 @@ class DetailScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DETAIL)]
     DEFAULT_CSS = "DetailScreen VerticalScroll { height: 1fr; padding: 0 1; }"
 
-    def __init__(self, gpu: GpuId) -> None:
+    def __init__(self, gpu: GpuId, model: str | None = None) -> None:
+        """Of that GPU; ``model`` is the one of its models that keys are about, else its first."""
         super().__init__()
         self._gpu = gpu
+        self._model_name = model
 
     def compose(self) -> ComposeResult:
         """Header, sections, last line."""
@@ -78,9 +80,24 @@ class DetailScreen(ConsoleScreen):
         """Show what was recorded over an hour, a day or a week."""
         self.query_one(Recorded).next_window()
 
+    @property
+    def _models(self) -> list[str]:
+        """Its models, the one that is meant first."""
+        names = [model.name for model in self.console.state.gpu(self._gpu).models]
+        return sorted(names, key=lambda name: name != self._model_name)
+
+    def action_logs(self) -> None:
+        """Show the log of one of its models."""
+        if self.console.rewind.past:
+            self.say("This is the past: logs tell of now.", "warning")
+        elif self._models:
+            self.console.open_logs(self._models[0])
+        else:
+            self.say("There is no model here.", "warning")
+
     def action_compare(self) -> None:
-        """Show its first model beside its second, or beside another of the fleet."""
-        here = [model.name for model in self.console.state.gpu(self._gpu).models]
+        """Show one of its models beside another of them, or of the fleet."""
+        here = self._models
         others = [model.name for model in self.console.state.models if model.name not in here]
         if here and len(here) + len(others) > 1:
             self.console.open_compare(*[*here, *others][:2])

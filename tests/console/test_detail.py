@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -145,6 +146,18 @@ async def test_notes_and_arguments_are_wrapped_never_cut(
         text = svg_text(pilot.app.export_screenshot())
         assert "word39" in text
         assert max(map(len, text.splitlines())) <= size[0]
+
+
+async def test_keys_are_about_the_model_the_cursor_was_on(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        assert "systemd:whisper.service on gpu01" in await press(pilot, "down", "z", "l")
+        assert "Where each byte goes" in await press(pilot, "escape")
+        assert (await press(pilot, "C")).splitlines()[1].split() == ["kb-whisper-large", "llama-3.1-8b"]
+
+
+async def test_in_the_past_there_are_no_logs(console_app: GpudeckApp, past: Callable[[int], None]) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        assert "logs tell of now" in await press(pilot, "left_curly_bracket", "z", "l")
 
 
 @pytest.mark.parametrize("index", range(8))
