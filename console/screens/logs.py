@@ -29,7 +29,8 @@ FIRST_LINES = 200
 OLDER = 5
 """How many times as far each time that older lines are asked for."""
 SHOW_SECONDS = 0.25
-AGAIN_SECONDS = 5.0
+WHEEL_ROWS = 3
+AGAIN_SECONDS = 10.0
 """After which a log that ended, or could not be read, is tried again."""
 
 
@@ -145,6 +146,14 @@ class LogsScreen(ConsoleScreen):
     def action_page(self, way: int) -> None:
         """A page up or down."""
         self.action_scroll(way * max(1, self._view.size.height - 1))
+
+    def on_mouse_scroll_up(self) -> None:
+        """Some rows up."""
+        self.action_scroll(-WHEEL_ROWS)
+
+    def on_mouse_scroll_down(self) -> None:
+        """Some rows down."""
+        self.action_scroll(WHEEL_ROWS)
 
     def action_home(self) -> None:
         """To the oldest line there is."""
