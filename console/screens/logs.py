@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.timer import Timer
 
 from console.commands.logs import logged
 from console.keys import Where, bindings
@@ -30,6 +32,8 @@ OLDER = 5
 """How many times as far each time that older lines are asked for."""
 SHOW_SECONDS = 0.25
 WHEEL_ROWS = 3
+AT_ONCE = 50
+"""Lines that are taken before keys are answered again: of a flood, each takes a tenth of a millisecond."""
 AGAIN_SECONDS = 10.0
 """After which a log that ended, or could not be read, is tried again."""
 
@@ -48,6 +52,7 @@ class LogsScreen(ConsoleScreen):
         self._trouble = ""
         self._searched = ""
         self._news = True
+        self._waiting: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Whose log it is, the lines, the search, the keys."""
@@ -91,19 +96,26 @@ class LogsScreen(ConsoleScreen):
                 async for line in lines:
                     self._kept.add(line_of(model.engine.name, line))
                     self._news = True
+                    if self._kept.end % AT_ONCE == 0:
+                        await asyncio.sleep(0)
             self._trouble = "" if self._kept.end else "It has no lines."
         except GpudeckError as error:
             self._trouble = str(error)
         self._news = True
         self._show_news()
-        self.set_timer(AGAIN_SECONDS, self._begin_again)
+        self._wait_to_begin()
+
+    def _wait_to_begin(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+        self._waiting = self.set_timer(AGAIN_SECONDS, self._begin_again)
 
     def _begin_again(self) -> None:
         """Unless somebody reads what there is."""
         if self._view.follows:
             self._begin()
         else:
-            self.set_timer(AGAIN_SECONDS, self._begin_again)
+            self._wait_to_begin()
 
     def _show_news(self) -> None:
         """Show what came, unless the terminal has not taken the last frame yet."""
