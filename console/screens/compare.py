@@ -20,7 +20,7 @@ from fleet.arguments import arguments
 from fleet.errors import GpudeckError
 from fleet.estimate.untold import untold
 from fleet.history.reading import history
-from fleet.model import Scalar
+from fleet.model import Arguments, Scalar
 from widgets.header import Header
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs
@@ -84,7 +84,11 @@ class CompareScreen(ConsoleScreen):
     def _recorded(self, until: float) -> dict[str, Sequence[str]]:
         """The starts of each up to then."""
         with history(path_of(self.session)) as found:
-            return {name: run_words(found.starts(name), until, STARTS) for name in self._names}
+            return {name: run_words(found.starts(name), until, STARTS, self._given(name)) for name in self._names}
+
+    def _given(self, name: str) -> Arguments:
+        """The arguments it has in the fleet file."""
+        return self.session.inventory.model(name).args
 
     def action_swap(self) -> None:
         """Change their sides."""

@@ -63,8 +63,8 @@ class DetailScreen(ConsoleScreen):
         self.query_one("#detail", Paragraphs).show(
             lambda cells: detail_rows(gpu, reading, cells, missing, healthy) + self._finding_rows(gpu, cells)
         )
-        models = (Subject(Kind.MODEL, model.name) for model in gpu.models)
-        self.query_one(Recorded).follow((Subject(Kind.GPU, str(gpu.gpu)), *models))
+        subjects = (Subject(Kind.GPU, str(gpu.gpu)), *(Subject(Kind.MODEL, model.name) for model in gpu.models))
+        self.query_one(Recorded).follow(subjects, {model.name: model.model.args for model in gpu.models})
 
     def _finding_rows(self, gpu: GpuState, cells: int) -> list[Row]:
         names = {model.name for model in gpu.models}

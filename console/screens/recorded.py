@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from console.history.text import FIGURES, drawn, run_words, summed_up
 from fleet.errors import GpudeckError
 from fleet.history.reading import history
 from fleet.history.values import Kind, Subject
 from fleet.history.window import Window, window
+from fleet.model import Arguments
 from fleet.units import duration
 from widgets.paragraphs import Paragraphs, paragraph, sentence
 from widgets.rows import Row, Span
@@ -20,6 +22,7 @@ WINDOWS = (("1h", 3600), ("1d", 86_400), ("1w", 604_800))
 EVERY_SECONDS = 5.0
 STARTS = 5
 """How many of a model's newest starts are told."""
+Present = Mapping[str, Arguments]
 _POINTS = 60
 _FEWEST_POINTS = 20
 _BESIDE = 66
@@ -35,6 +38,7 @@ class Recorded(Paragraphs):
         self._path = path
         self._until = until
         self._subjects: tuple[Subject, ...] = ()
+        self._present: Present = {}
         self._chosen = 0
         self._cells = 0
 
@@ -42,11 +46,11 @@ class Recorded(Paragraphs):
         """Read again and again."""
         self.set_interval(EVERY_SECONDS, self._read)
 
-    def follow(self, subjects: Iterable[Subject]) -> None:
-        """Show these."""
-        subjects = tuple(subjects)
-        if subjects != self._subjects:
-            self._subjects = subjects
+    def follow(self, subjects: Iterable[Subject], present: Present = MappingProxyType({})) -> None:
+        """Show these; ``present`` are the arguments of models now, by name."""
+        wanted = tuple(subjects), dict(present)
+        if wanted != (self._subjects, self._present):
+            self._subjects, self._present = wanted
             self._read()
 
     def next_window(self) -> None:
@@ -69,7 +73,7 @@ class Recorded(Paragraphs):
         points = max(_FEWEST_POINTS, min(_POINTS, self._cells - _BESIDE))
         over = window(self._until or time.time(), WINDOWS[self._chosen][1], points)
         try:
-            rows = await asyncio.to_thread(recorded_rows, self._path, self._subjects, over, self._cells)
+            rows = await asyncio.to_thread(recorded_rows, self._path, self._subjects, over, self._cells, self._present)
         except GpudeckError as error:
             words = str(error)
             self.show(lambda cells: [(), *paragraph(words, cells, "warning")])
@@ -78,7 +82,9 @@ class Recorded(Paragraphs):
         self.show(lambda _: [(), title, *rows])
 
 
-def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window, cells: int) -> list[Row]:
+def recorded_rows(
+    path: Path, subjects: Iterable[Subject], over: Window, cells: int, present: Present = MappingProxyType({})
+) -> list[Row]:
     """A row for each figure that was read, and the newest starts of models, however long ago.
 
     Raises GpudeckError where the file cannot be read.
@@ -92,7 +98,9 @@ def recorded_rows(path: Path, subjects: Iterable[Subject], over: Window, cells: 
                 words = summed_up(figure, series)
                 if words:
                     told += _figure_rows(figure.name, drawn(figure, series), words, cells)
-            starts = run_words(found.starts(subject.name), over.until, STARTS) if subject.kind is Kind.MODEL else []
+            given = present.get(subject.name, Arguments())
+            runs = found.starts(subject.name) if subject.kind is Kind.MODEL else ()
+            starts = run_words(runs, over.until, STARTS, given)
             for number, words in enumerate(starts):
                 head = Span(f"    {'' if number else 'starts':<9} ", "dim")
                 first, *others = paragraph(words, cells - 14, indent="")

@@ -23,6 +23,7 @@ from fleet.model import Arguments, GpuId
 from fleet.readings import GpuLink, HostReading, LinkKind, ServiceReading, ServiceWord
 from fleet.startup import Ending, ModelStart, Startup
 
+LLAMA = "llama-3.1-8b"
 FIRST = GpuId("gpu01", 0)
 XGMI = GpuLink("", LinkKind.XGMI, 15, 1, 50_000_000_000)
 PCIE = GpuLink("", LinkKind.PCIE, 72)
@@ -113,14 +114,17 @@ async def test_the_starts_of_its_models_are_told_with_how_long_they_took(
 ) -> None:
     monkeypatch.setattr("console.screens.recorded.time.time", lambda: NOON)
     writer = Writer(path_of(session), clock=lambda: NOON)
-    for at, run, digest, outcome, alone, seconds in (
-        (NOON - 9000, "a", "one", "started", False, 31),
-        (NOON - 600, "b", "two", "refused", True, None),
-        (NOON - 60, "c", "two", "started", True, 42),
+    for at, run, share, outcome, alone, seconds in (
+        (NOON - 9000, "a", 0.4, "started", False, 31),
+        (NOON - 600, "b", 0.5, "refused", True, None),
+        (NOON - 60, "c", 0.5, "started", True, 42),
     ):
+        given = {"gpu-memory-utilization": share, "port": 8001}
         sentence = "no room" if outcome == "refused" else ""
         writer.add(
-            Start(at, run, "llama-3.1-8b", "gpu01/0", "vllm 0.9.0", digest, {}, {}, outcome, sentence, alone, seconds)
+            Start(
+                at, run, "llama-3.1-8b", "gpu01/0", "vllm 0.9.0", "0", {}, {}, outcome, sentence, alone, seconds, given
+            )
         )
     writer.flush()
     writer.close()
@@ -129,7 +133,9 @@ async def test_the_starts_of_its_models_are_told_with_how_long_they_took(
         first = next(number for number, line in enumerate(lines) if "starts    01-15" in line)
         assert lines[first].strip() == "starts    01-15 07:59 started in 42 s, vllm 0.9.0"
         assert lines[first + 1].strip() == "01-15 07:50 refused, vllm 0.9.0: no room"
-        assert lines[first + 2].strip() == "01-15 05:30 started in 31 s, vllm 0.9.0, with other arguments, not alone"
+        assert (
+            lines[first + 2].strip() == "01-15 05:30 started in 31 s, vllm 0.9.0, gpu-memory-utilization 0.4, not alone"
+        )
 
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 20)])
