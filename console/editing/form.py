@@ -10,8 +10,8 @@ from fleet.inventory.changes import SetArgument
 from fleet.inventory.scalars import resolved
 from fleet.model import Model, Scalar
 
-MORE = Argument("", Kind.TEXT, "any other arguments of the engine, such as: --block-size 32 --seed 7")
-"""The last row, in which an argument is added."""
+MORE = Argument("", Kind.TEXT, "any other argument of the engine, such as: block-size 32")
+"""The last row, in which arguments are added: one, or several as on a command line."""
 
 
 @dataclass(frozen=True, slots=True)

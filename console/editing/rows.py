@@ -55,8 +55,10 @@ def field_row(field: Field, default: Scalar, chosen: bool, cells: int) -> Row:
     return (*row, Span(field.argument.help, "dim")) if cells >= _WIDE else row
 
 
-def placeholder(default: Scalar) -> str:
-    """What an empty line says: what the engine does without the argument."""
+def placeholder(field: Field, default: Scalar) -> str:
+    """What an empty line says: what the engine does without the argument, or how several are added."""
+    if field.argument is MORE:
+        return "one, or several: --block-size 32 --seed 7"
     return "" if default is None else f"{_figure(default)} by default"
 
 

@@ -183,7 +183,7 @@ class EditScreen(ConsoleDialog):
         def scale(width: int) -> list[Row]:
             return [scale_row(field, defaults[chosen], line, width), *said_rows(field, width)]
 
-        self.query_one(ValueLine).placeholder = placeholder(defaults[chosen])
+        self.query_one(ValueLine).placeholder = placeholder(field, defaults[chosen])
         self.query_one("#arguments", Window).show(rows, chosen)
         self.query_one("#scale", Paragraphs).show(scale)
         self.query_one("#verdict", Paragraphs).show(verdict)
