@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fleet.hardware import Accelerator, accelerator
 from fleet.inventory.alerts import Alerts
+from fleet.inventory.autopilot import Autopilot
 from fleet.inventory.policy import Policy
 from fleet.model import GpuId, Model
 
@@ -92,6 +93,8 @@ class Inventory:
     """Where readings come from; None = from a probe on each host."""
     alerts: Alerts | None = None
     """What operators are told of; None = nothing."""
+    autopilot: Autopilot | None = None
+    """What is left to the autopilot; None = nothing."""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

@@ -11,13 +11,22 @@ from pydantic import ValidationError
 
 from fleet.inventory import Host, Inventory, Preferences, Prometheus
 from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
+from fleet.inventory.autopilot import Autopilot, Rotation, Scaling
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
 from fleet.inventory.policy import USUAL_SIZES, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
-from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry, PolicyEntry
+from fleet.inventory.schema import (
+    AlertRuleEntry,
+    AutopilotEntry,
+    FleetEntry,
+    HostEntry,
+    ModelEntry,
+    PolicyEntry,
+    WindowsEntry,
+)
 from fleet.inventory.sentences import sentence
 from fleet.model import Arguments, Handling, Least, Model
 from fleet.windows import Windows
@@ -133,6 +142,7 @@ def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
         policy=_policy(entry.policy),
         prometheus=_prometheus(entry, path),
         alerts=_alerts(entry, path),
+        autopilot=_autopilot(entry.autopilot),
     )
 
 
@@ -193,7 +203,25 @@ def _policy(said: PolicyEntry | None) -> Policy:
         redundancy=MappingProxyType(said.redundancy),
         energy_price=said.energy_price,
         currency=said.currency or "",
-        windows=Windows(tuple(said.windows.open), said.windows.zone) if said.windows else None,
+        windows=_windows(said.windows),
+    )
+
+
+def _windows(said: WindowsEntry | None) -> Windows | None:
+    return Windows(tuple(said.open), said.zone) if said else None
+
+
+def _autopilot(said: AutopilotEntry | None) -> Autopilot | None:
+    if said is None:
+        return None
+    return Autopilot(
+        said.acts_per_hour,
+        said.settle,
+        tuple(Rotation(name, _windows(each.hours), each.idle_for) for name, each in said.rotation.items()),
+        tuple(
+            Scaling(role, each.least, each.most, each.waiting, each.kv_usage, each.seconds, each.idle_for)
+            for role, each in said.roles.items()
+        ),
     )
 
 

@@ -291,6 +291,49 @@ class AlertsEntry(_Entry):
     )
 
 
+class RotationEntry(_Entry):
+    """When one model is loaded."""
+
+    hours: WindowsEntry | None = Field(
+        default=None, description="in which it is loaded; outside them it is unloaded once nothing runs or waits there"
+    )
+    idle_for: Span | None = Field(default=None, description="how long without a request until it is unloaded")
+
+
+class ScalingEntry(_Entry):
+    """How many models serve a role."""
+
+    least: Annotated[int, Field(ge=0)] = Field(default=1, description="as many at any time")
+    most: Annotated[int, Field(ge=1)] = Field(default=1, description="no more than these; disabled models are enabled")
+    waiting: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=4.0, description="requests waiting for each of them that are too many"
+    )
+    kv_usage: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.9, description="share of their KV caches in use that is too much"
+    )
+    seconds: Span = Field(
+        default=120.0, alias="for", description="how long it must be too much until one more is loaded"
+    )
+    idle_for: Span = Field(
+        default=1200.0, description="how long one less must have stayed below half of both until one is unloaded"
+    )
+
+
+class AutopilotEntry(_Entry):
+    """What is left to `gpudeck autopilot`, which proposes it, and does it with --act."""
+
+    acts_per_hour: Annotated[int, Field(ge=1)] = Field(default=4, description="starts and stops at most in any hour")
+    settle: Span = Field(
+        default=600.0, description="after an act, how long nothing is done about the same model or role"
+    )
+    rotation: Annotated[dict[Name, RotationEntry], MayBeEmpty] = Field(
+        default_factory=dict, description="models that are loaded by the clock, or unloaded when idle"
+    )
+    roles: Annotated[dict[Line, ScalingEntry], MayBeEmpty] = Field(
+        default_factory=dict, description="roles that more or fewer models serve, as they are asked for"
+    )
+
+
 class FleetEntry(_Entry):
     """A fleet file."""
 
@@ -307,6 +350,7 @@ class FleetEntry(_Entry):
     findings: FindingsEntry | None = Field(default=None, description="what the operators say about findings")
     alerts: AlertsEntry | None = Field(default=None, description="what operators are told of, when and how")
     policy: PolicyEntry | None = Field(default=None, description="what the operators agreed on")
+    autopilot: AutopilotEntry | None = Field(default=None, description="what is left to gpudeck autopilot")
     models: Annotated[dict[Name, ModelEntry], MayBeEmpty] = Field(
         default_factory=dict, description="what is, or can be, served, by name"
     )

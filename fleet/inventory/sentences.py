@@ -10,11 +10,14 @@ from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, d
 from fleet.inventory.schema import (
     AlertRuleEntry,
     AlertsEntry,
+    AutopilotEntry,
     FindingsEntry,
     FleetEntry,
     HostEntry,
     ModelEntry,
     PolicyEntry,
+    RotationEntry,
+    ScalingEntry,
     SizeClassEntry,
     TelemetryEntry,
     WindowsEntry,
@@ -68,7 +71,15 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"rule {rule}"
         case ("alerts", "rules", rule, key):
             return f"{key} of rule {rule}"
-        case ("alerts" | "findings" | "policy" | "telemetry" as part, key, *_):
+        case ("autopilot", "rotation", model):
+            return f"rotation of {model}"
+        case ("autopilot", "rotation", model, *_, key):
+            return f"{key} in rotation of {model}"
+        case ("autopilot", "roles", role):
+            return f"role {role} of autopilot"
+        case ("autopilot", "roles", role, key):
+            return f"{key} of role {role}"
+        case ("alerts" | "autopilot" | "findings" | "policy" | "telemetry" as part, key, *_):
             return f"{key} of {part}"
         case (key,):
             return key
@@ -123,6 +134,14 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return AlertRuleEntry, key
         case ("alerts", key, *_):
             return AlertsEntry, key
+        case ("autopilot", "rotation", _, "hours", key, *_):
+            return WindowsEntry, key
+        case ("autopilot", "rotation", _, key, *_):
+            return RotationEntry, key
+        case ("autopilot", "roles", _, key, *_):
+            return ScalingEntry, key
+        case ("autopilot", key, *_):
+            return AutopilotEntry, key
     return FleetEntry, keys[0]
 
 
