@@ -55,12 +55,8 @@ def serving_models(state: FleetState, role: str) -> list[ModelState]:
 def is_idle(model: ModelState) -> bool:
     """Whether it serves, and nothing runs or waits there, as far as its own figures say."""
     engine = model.engine
-    return (
-        model.word is ModelWord.SERVING
-        and engine.running == 0
-        and not engine.waiting
-        and not engine.requests_per_second
-    )
+    asked = engine.running != 0 or engine.waiting or engine.requests_per_second
+    return model.word is ModelWord.SERVING and not asked
 
 
 def waiting_each(serving: list[ModelState]) -> float:

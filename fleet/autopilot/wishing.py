@@ -44,8 +44,8 @@ def _growing(now: Situation) -> Iterator[Wish]:
         if scaling.least <= now.count(scaling.role) < scaling.most and lasted >= scaling.seconds:
             serving = serving_models(now.state, scaling.role)
             words = (
-                f"for {duration(lasted)} too much was asked of {scaling.role}: now {waiting_each(serving):.1f} requests "
-                f"wait for each of {len(serving)}, and {100 * kv_usage_each(serving):.0f} % of their caches is in use"
+                f"for {duration(lasted)} too much was asked of {scaling.role}; now {waiting_each(serving):.1f} "
+                f"requests wait for each of {len(serving)}, with {100 * kv_usage_each(serving):.0f} % of caches in use"
             )
             yield Wish(scaling.role, True, _to_load(now, scaling), words)
 
@@ -55,7 +55,7 @@ def _shrinking(now: Situation) -> Iterator[Wish]:
         lasted = now.watch.calm(scaling.role, now.at)
         if lasted >= scaling.idle_seconds:
             serving = [model for model in serving_models(now.state, scaling.role) if now.may_go(model.model)]
-            quiet = sorted(reversed(serving), key=lambda model: (model.engine.running or 0, model.engine.waiting or 0))
+            quiet = sorted(serving[::-1], key=lambda model: (model.engine.running or 0, model.engine.waiting or 0))
             words = f"for {duration(lasted)} one model less would have served {scaling.role} at half its limits"
             yield Wish(scaling.role, False, tuple(model.name for model in quiet[:1]), words)
 
