@@ -55,9 +55,9 @@ def _shrinking(now: Situation) -> Iterator[Wish]:
         lasted = now.watch.calm(scaling.role, now.at)
         if lasted >= scaling.idle_seconds:
             serving = [model for model in serving_models(now.state, scaling.role) if now.may_go(model.model)]
-            quiet = sorted(serving[::-1], key=lambda model: (model.engine.running or 0, model.engine.waiting or 0))
+            quietest = min(reversed(serving), key=lambda model: model.engine.running or 0, default=None)
             words = f"for {duration(lasted)} one model less would have served {scaling.role} at half its limits"
-            yield Wish(scaling.role, False, tuple(model.name for model in quiet[:1]), words)
+            yield Wish(scaling.role, False, (quietest.name,) if quietest else (), words)
 
 
 def _by_the_clock(now: Situation) -> Iterator[Wish]:
