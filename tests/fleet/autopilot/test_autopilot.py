@@ -126,7 +126,7 @@ def test_it_gives_up_a_model_only_long_after_one_less_would_have_done() -> None:
     assert fleet.passes(60).act is None, "between the limits nothing happens"
     assert fleet.passes(19, one=LITTLE, two=LITTLE).act is None
     fleet.passes(0)
-    assert fleet.passes(20, one=LITTLE, two=LITTLE).act is None, "work in between begins the time anew"
+    assert fleet.passes(19, one=LITTLE, two=LITTLE).act is None, "work in between begins the time anew"
     calm = fleet.passes(1, one=LITTLE, two=replace(LITTLE, running=0))
     assert calm.act is not None
     assert calm.act.changes == (Disable("two"),)
