@@ -26,6 +26,7 @@ from fleet.planning.prechecks import precheck
 from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
+    from fleet.history.values import Start
     from fleet.rollout.events import Event, Result
     from fleet.rollout.executor import Rollout
     from fleet.rollout.journal import Journal
@@ -34,10 +35,22 @@ if TYPE_CHECKING:
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
-    plan = make_plan(session.inventory, changes, await _world(session, changes))
+    plan = make_plan(session.inventory, changes, await _world(session, changes), starts=_starts(session))
     probes = {host: session.probe(host) for host in plan.hosts}
     found = await precheck(plan, session.inventory, apply(session.inventory, changes), probes)
     return replace(plan, findings=worst_first((*plan.findings, *found)))
+
+
+def _starts(session: Session) -> tuple[Start, ...]:
+    """What the session's history has of starts; nothing where it cannot be read: then loads are reckoned."""
+    from console.history.recording import path_of
+    from fleet.history.reading import history
+
+    try:
+        with history(path_of(session)) as past:
+            return past.starts()
+    except GpudeckError:
+        return ()
 
 
 async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:

@@ -77,7 +77,7 @@ def task_of(job: Job, inventory: Inventory, world: World, estimates: Mapping[str
         second_copy=job.changes_host,  # a unit runs once on a host
         weight=LAST_OF_ROLE if _is_last_of_role(job, inventory, world) else 1.0,
         stop_seconds=timing.stop(job.name),
-        load_seconds=timing.load(job.name, estimate),
+        load_seconds=timing.load(job.name, place.host, estimate).seconds,
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from types import MappingProxyType
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import assess
+from fleet.history.values import Start
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, SetArgument, apply
 from fleet.model import GpuId, Model
 from fleet.planning.cordons import check_not_cordoned
 from fleet.planning.handling import checking, joining, leaving, unrouted
 from fleet.planning.jobs import Job, task_of
+from fleet.planning.load_times import LoadTimes, load_times
 from fleet.planning.memory import expected, start_needs
 from fleet.planning.order import order
 from fleet.planning.plan import Action, Former, Hold, Plan, Step
@@ -22,11 +23,9 @@ from fleet.planning.replay import breaches
 from fleet.planning.secrecy import check_keeps_no_secret
 from fleet.planning.steps import service, steps_of
 from fleet.planning.tasks import Task
-from fleet.planning.timing import READ_BYTES_PER_SECOND, Timing
+from fleet.planning.timing import Timing
 from fleet.planning.world import World
 from fleet.services.arguments import read_arguments, same_value
-
-_NOT_MEASURED: Mapping[str, float] = MappingProxyType({})
 
 
 def make_plan(
@@ -34,8 +33,7 @@ def make_plan(
     changes: Iterable[Change],
     world: World,
     *,
-    loads: Mapping[str, float] = _NOT_MEASURED,
-    bytes_per_second: float = READ_BYTES_PER_SECOND,
+    starts: Iterable[Start] = (),
 ) -> Plan:
     """The steps that turn the fleet as it runs into the fleet after the changes.
 
@@ -43,8 +41,7 @@ def make_plan(
         inventory: The fleet as it runs.
         changes: What is to change, each in effect.
         world: What was read of the hosts for these changes.
-        loads: Seconds that starts of a model took before, by its name; the rest is reckoned.
-        bytes_per_second: How fast weights are read, for what is reckoned.
+        starts: What is recorded of earlier starts, oldest first: how long the next ones should take.
 
     Returns:
         A plan in which every start finds the memory it needs, where such an order was found; the starts for which
@@ -54,20 +51,13 @@ def make_plan(
         UsageError: A change makes no sense, or places a model on a cordoned GPU.
         GpudeckError: A service's command line is not ours to rewrite.
     """
-    return _Planner(inventory, tuple(changes), world, loads, bytes_per_second).plan()
+    return _Planner(inventory, tuple(changes), world, load_times(starts, world)).plan()
 
 
 class _Planner:
     """Holds what every part of planning looks at."""
 
-    def __init__(
-        self,
-        inventory: Inventory,
-        changes: tuple[Change, ...],
-        world: World,
-        loads: Mapping[str, float],
-        bytes_per_second: float,
-    ) -> None:
+    def __init__(self, inventory: Inventory, changes: tuple[Change, ...], world: World, loads: LoadTimes) -> None:
         self.inventory = inventory
         self.changes = changes
         self.world = world
@@ -79,7 +69,7 @@ class _Planner:
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]
         self.bystanders = {name: self._job(name) for name in others if world.runs_on(name)}
-        self.timing = Timing(loads, bytes_per_second, self._requests(), self._drains())
+        self.timing = Timing(loads, self._requests(), self._drains())
 
     def _stands(self, name: str) -> bool:
         """Whether a model runs as it is asked to already, and would start so again: then the file alone is behind."""
@@ -183,7 +173,7 @@ class _Planner:
             running=standing.running,
             overlay=standing.definition.overlay if standing.definition else None,
             needs_bytes=max((*needs.values(), *standing.held.values()), default=0),
-            seconds=self.timing.load(job.name, estimate) if estimate else 0.0,
+            seconds=self.timing.load(job.name, host, estimate).seconds if estimate else 0.0,
             holds=tuple(Hold(gpu, max(needs.get(gpu, 0), size), size) for gpu, size in sorted(standing.held.items())),
             expects=expected(job.before, estimate, self.world) if known and estimate else (),
             asks_health=job.before.url is not None,

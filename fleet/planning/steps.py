@@ -95,6 +95,7 @@ class _Writer:
         place = Place(gpus[0].host, tuple(gpu.index for gpu in gpus))
         model = replace(job.after, place=place)
         estimate = self._estimates[job.name]
+        load = self._timing.load(job.name, place.host, estimate)
         unit = service(self._inventory, model, place.host)
         yield from self._overlay(job, model, place, unit)
         tightest = min(turn.spot.needs, key=lambda gpu: turn.free[gpu] - turn.spot.needs[gpu])
@@ -119,7 +120,8 @@ class _Writer:
             unit.name,
             place.gpu_ids,
             joining(model),
-            seconds=self._timing.load(job.name, estimate),
+            seconds=load.seconds,
+            basis=load.basis,
             expects=expected(model, estimate, self._world),
             asks_health=job.after.url is not None,
             check=checking(model),
