@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
     changes = tuple(changes)
-    plan = make_plan(session.inventory, changes, await _world(session, changes), starts=_starts(session))
+    world = await _world(session, changes)
+    plan = make_plan(session.inventory, changes, world, starts=_starts(session))
     probes = {host: session.probe(host) for host in plan.hosts}
-    found = await precheck(plan, session.inventory, apply(session.inventory, changes), probes)
+    found = await precheck(plan, session.inventory, apply(session.inventory, changes), world, probes)
     return replace(plan, findings=worst_first((*plan.findings, *found)))
 
 
