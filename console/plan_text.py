@@ -15,6 +15,7 @@ def losses(plan: Plan) -> list[str]:
         f"{', '.join(map(str, step.gpus))}, {gib(step.free_bytes or 0)} will be."
         for step in plan.unproven
     ]
+    sentences += [f"{f.model} will have another address: {f.message}" for f in plan.findings if f.code == "RTE001"]
     sentences += [
         f"{model} will not answer for about {duration(seconds)}."
         for model, seconds in sorted(plan.downtime_seconds.items(), key=lambda item: -item[1])
