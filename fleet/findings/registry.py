@@ -382,8 +382,8 @@ _ALL = (
         "RTE001",
         Severity.ERROR,
         "clients will not find it",
-        "The model has an endpoint, changes its host or its port, and nothing tells a router where it is now. What asks "
-        "it under its old address gets no answer.",
+        "The model has an endpoint, changes its host or its port, and nothing tells a router where it is now. What "
+        "asks it under its old address gets no answer.",
         "Write router: with add and remove into the fleet file; or move it, its name typed, and tell its clients.",
         "url: and router: of the fleet file",
     ),
