@@ -18,6 +18,7 @@ def losses(plan: Plan) -> list[str]:
         f"{', '.join(map(str, step.gpus))}, {gib(step.free_bytes or 0)} will be."
         for step in plan.unproven
     ]
+    sentences += [f"{f.model} will have another address: {f.message}" for f in plan.findings if f.code == "RTE001"]
     sentences += [
         f"{model} will not answer for about {duration(seconds)}."
         for model, seconds in sorted(plan.downtime_seconds.items(), key=lambda item: -item[1])
@@ -69,12 +70,17 @@ def step_words(step: Step) -> str:
     return words
 
 
+def step_time(step: Step) -> str:
+    """How long a step should take, and where that is known from: ``~2 min (3 starts on gpu01)``."""
+    return f"~{duration(step.seconds)}" + (f" ({step.basis})" if step.basis else "")
+
+
 def plan_lines(plan: Plan) -> list[str]:
     """The whole plan as plain text."""
     lines = losses(plan)
     lines += [f"{f.severity} {f.code} {f.subject}: {f.message}" for f in plan.findings]
     for step in plan.steps:
-        lines.append(f"{step_words(step)}   ~{duration(step.seconds)}")
+        lines.append(f"{step_words(step)}   {step_time(step)}")
         for command in step.commands:
             lines += [f"      {line}" for line in command.shown.splitlines()]
     return lines

@@ -14,7 +14,7 @@ from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Disable, Enable, Move, apply
 from fleet.model import GpuId, Model
 from fleet.planning.carry import Hand, best_fit
-from fleet.planning.timing import Timing
+from fleet.planning.load_times import LoadTimes
 from fleet.startup import ModelStart
 
 _MOST_TRIED = 24
@@ -33,7 +33,7 @@ class Circumstances:
     starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
     """What starts of models measured, by name."""
     cordoned: Collection[GpuId] = ()
-    timing: Timing = field(default_factory=Timing)
+    loads: LoadTimes = field(default_factory=LoadTimes)
     """How long models take to load."""
 
 
@@ -106,8 +106,9 @@ def _cheapest(model: Model, now: Situation, circumstances: Circumstances) -> lis
     """Who may leave for that model, the least loss first: load time times what its role loses."""
 
     def cost(other: Model) -> float:
-        reckoned = estimate(other, now.inventory.host(other.place.host).accelerator) if other.place else None
-        seconds = circumstances.timing.load(other.name, reckoned) if reckoned else 0.0
+        assert other.place is not None, "what is enabled has a place"
+        reckoned = estimate(other, now.inventory.host(other.place.host).accelerator)
+        seconds = circumstances.loads.of(other.name, other.place.host, reckoned).seconds
         return seconds * (_LAST_OF_ROLE if other.role and now.count(other.role) == 1 else 1.0)
 
     return sorted((other for other in now.evictable if other.name != model.name), key=cost)

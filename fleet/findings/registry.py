@@ -380,11 +380,48 @@ _ALL = (
         "mode of the files in EnvironmentFile=, and the names of the variables in them",
     ),
     Rule(
+        "PRE007",
+        Severity.ERROR,
+        "its user may not open the GPUs",
+        "An AMD GPU is opened through /dev/kfd and a node in /dev/dri, which belong to the groups render and video. A "
+        "unit whose user is in neither sees no GPU, and its engine ends when it starts.",
+        "Add SupplementaryGroups= to the unit, or the user to the group.",
+        "systemctl show: User, Group, SupplementaryGroups; id; the modes of the nodes",
+    ),
+    Rule(
+        "PRE008",
+        Severity.ERROR,
+        "its user may not read a file it needs",
+        "Weights, a token, a key or a template that the unit's variables or arguments name is closed to the user it "
+        "runs as, by its own mode or by that of a folder above it.",
+        "Let a group read it that the user is in, or give it to the user.",
+        "the modes of the file and of every folder above it; rules of its own (ACL) count as open",
+    ),
+    Rule(
+        "PRE009",
+        Severity.ERROR,
+        "the image is not there",
+        "The container is made from an image its host does not have. It would be pulled after the model was stopped, "
+        "which takes longer than most loads, or not be found at all.",
+        "Pull it before.",
+        "docker or podman image inspect",
+    ),
+    Rule(
+        "PRE010",
+        Severity.ERROR,
+        "its weights are not whole",
+        "Parts of the weights that their index or their numbers name are not in the folder, or the cache of the host "
+        "does not have the model. Without a way to fetch them, or the room, its start fails; else it takes as long as "
+        "the download, while the model is down. That is a warning.",
+        "Fetch them before: hf download MODEL, as the user the unit runs as.",
+        "the folder, or models--ORG--NAME in HF_HUB_CACHE, HF_HOME or ~/.cache/huggingface/hub; index.json; df",
+    ),
+    Rule(
         "RTE001",
         Severity.ERROR,
         "clients will not find it",
-        "The model has an endpoint, changes its host, and nothing tells a router where it is now. What asks it under "
-        "its old address gets no answer.",
+        "The model has an endpoint, changes its host or its port, and nothing tells a router where it is now. What "
+        "asks it under its old address gets no answer.",
         "Write router: with add and remove into the fleet file; or move it, its name typed, and tell its clients.",
         "url: and router: of the fleet file",
     ),

@@ -16,7 +16,7 @@ from fleet.inventory import Inventory
 from fleet.inventory.changes import Disable, Enable, Move, apply
 from fleet.inventory.loading import load_text
 from fleet.model import GpuId, Place
-from fleet.planning.timing import Timing
+from fleet.planning.load_times import LoadTimes
 from fleet.readings import EngineReading
 from fleet.state import FleetState, ModelWord, join
 
@@ -182,9 +182,10 @@ def test_of_two_idle_models_the_one_that_loads_faster_makes_room() -> None:
         "  other: {source: Qwen/Qwen3-32B, engine: vllm 0.9.2, place: gpu01/2, service: 'systemd:other.service',\n"
         "          args: {gpu-memory-utilization: 0.5}}\n"
     )
-    for loads, gone in (({"seldom": 30.0, "other": 200.0}, "seldom"), ({"seldom": 300.0, "other": 200.0}, "other")):
+    for seconds, gone in ((30.0, "seldom"), (300.0, "other")):
         fleet = Fleet(text)
-        fleet.circumstances = Circumstances(timing=Timing(loads=loads))
+        measured = {("seldom", "gpu01"): (seconds,), ("other", "gpu01"): (200.0,)}
+        fleet.circumstances = Circumstances(loads=LoadTimes(measured))
         act = fleet.passes(2, one=BUSY, seldom=IDLE, other=IDLE).act
         assert act is not None
         assert act.changes[0] == Disable(gone)
