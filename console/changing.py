@@ -101,11 +101,9 @@ def rollout_of(
     plan: Plan,
     journal: Journal,
     on_event: Callable[[Event], None],
-    *,
-    take_over: str = "",
     **options: Any,
 ) -> Rollout:
-    """A rollout of the plan over the session's own connections, not yet begun; it may take that operator's locks.
+    """A rollout of the plan over the session's own connections, not yet begun.
 
     ``options`` are those of `fleet.rollout.executor.Rollout`.
     """
@@ -113,8 +111,8 @@ def rollout_of(
     from fleet.ssh.operator import Operator
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
-    who = operator_name()
-    return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over, **options)
+    options.setdefault("operator", operator_name())
+    return Rollout(plan, operators, session.board, journal, on_event, **options)
 
 
 def operator_name() -> str:

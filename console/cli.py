@@ -31,6 +31,7 @@ COMMANDS = {
     "config": "your settings: theme, glyphs, mouse, keys",
     "history": "what was recorded: readings with their peaks, events, starts",
     "doctor": "what is wrong with this set-up, and what to do about it",
+    "autopilot": "load and unload models as the fleet file says: proposed, and with --act done",
     "completion": "print what completes gpudeck's words in bash, zsh or fish",
 }
 """Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with

@@ -18,8 +18,8 @@ class Done:
     at: float
     """Unix seconds."""
     subject: str
-    count: int
-    """Models started or stopped."""
+    models: tuple[str, ...]
+    """Those started or stopped."""
     well: bool
     sentence: str
 
@@ -42,11 +42,11 @@ class Acts:
 
     def in_last_hour(self, at: float) -> int:
         """Starts and stops in the hour before that time."""
-        return sum(each.count for each in self._done if at - each.at < _HOUR)
+        return sum(len(each.models) for each in self._done if at - each.at < _HOUR)
 
     def rests_until(self, subject: str, settle_seconds: float) -> float:
         """When something may be done again about that role or model: twice as late for each failure in a row."""
-        of_it = [each for each in self._done if each.subject == subject]
+        of_it = [each for each in self._done if subject == each.subject or subject in each.models]
         if not of_it:
             return 0.0
         failures = next((n for n, each in enumerate(reversed(of_it)) if each.well), len(of_it))
@@ -67,7 +67,7 @@ class Acts:
                     Done(
                         float(entry["at"]),
                         str(entry["subject"]),
-                        int(entry["count"]),
+                        tuple(map(str, entry["models"])),
                         entry["well"] is True,
                         str(entry["sentence"]),
                     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from fleet.autopilot.limits import Acts
@@ -47,9 +47,9 @@ class Act:
     """What and why."""
 
     @property
-    def count(self) -> int:
-        """Models that are started or stopped for it."""
-        return len({change.model for change in self.changes})
+    def models(self) -> tuple[str, ...]:
+        """Those that are started or stopped for it."""
+        return tuple(dict.fromkeys(change.model for change in self.changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +57,29 @@ class Proposal:
     """What the autopilot would do now, and what it would do if it could."""
 
     act: Act | None
-    declined: tuple[str, ...] = ()
-    """Sentences, one for each wish that stays open."""
+    declined: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Why not, as a sentence, by the subject of each wish that stays open."""
 
 
 def propose(now: Situation, circumstances: Circumstances, acts: Acts) -> Proposal:
     """The first wish that can be fulfilled: acts change what all others rest on."""
-    declined: list[str] = []
-    for wish in wishes(now):
-        rest = acts.rests_until(wish.subject, now.autopilot.settle_seconds)
-        if now.at < rest:
+    declined: dict[str, str] = {}
+    settle = now.autopilot.settle_seconds
+    for asked in wishes(now):
+        rested = tuple(name for name in asked.models if now.at >= acts.rests_until(name, settle))
+        if now.at < acts.rests_until(asked.subject, settle) or not rested:
             continue
+        wish = replace(asked, models=rested)
         act = _unloading(wish) if not wish.loads else _loading(wish, now, circumstances)
         if act is None:
-            declined.append(f"{' or '.join(wish.models)} would be loaded, and fits nowhere: {wish.reason}.")
+            declined[wish.subject] = f"{' or '.join(wish.models)} would be loaded, and fits nowhere: {wish.reason}."
             continue
-        if acts.in_last_hour(now.at) + act.count > now.autopilot.acts_per_hour:
+        if acts.in_last_hour(now.at) + len(act.models) > now.autopilot.acts_per_hour:
             limit = f"acts_per_hour: {now.autopilot.acts_per_hour} is reached"
-            declined.append(f"{limit}, so this waits: {act.sentence}")
+            declined[wish.subject] = f"{limit}, so this waits: {act.sentence}"
             continue
-        return Proposal(act, tuple(declined))
-    return Proposal(None, tuple(declined))
+        return Proposal(act, declined)
+    return Proposal(None, declined)
 
 
 def _unloading(wish: Wish) -> Act:

@@ -86,7 +86,7 @@ class Fleet:
     def does(self, proposal: Proposal, *, well: bool = True) -> None:
         assert proposal.act is not None
         act = proposal.act
-        self.acts.add(Done(self.at, act.subject, act.count, well, act.sentence))
+        self.acts.add(Done(self.at, act.subject, act.models, well, act.sentence))
         if well:
             self.inventory = apply(self.inventory, act.changes)
 
@@ -165,15 +165,15 @@ def test_requests_that_come_and_go_between_two_looks_keep_a_model() -> None:
 
 def test_the_cheapest_idle_model_makes_room() -> None:
     tight = FLEET.replace("gpu-memory-utilization: 0.3", "gpu-memory-utilization: 0.5")
-    assert Fleet(tight).passes(2, one=BUSY).declined == (
-        "two would be loaded, and fits nowhere: for 2 min too much was asked of chat; now 9.0 requests wait for each "
-        "of 1, with 50 % of caches in use.",
-    )
+    assert Fleet(tight).passes(2, one=BUSY).declined == {
+        "chat": "two would be loaded, and fits nowhere: for 2 min too much was asked of chat; now 9.0 requests wait "
+        "for each of 1, with 50 % of caches in use."
+    }
     act = Fleet(tight).passes(2, one=BUSY, seldom=IDLE).act
     assert act is not None
     assert act.changes == (Disable("seldom"), Move("two", Place("gpu01", (1,))), Enable("two"))
     assert act.sentence.startswith("Load two on gpu01/1, in place of seldom: ")
-    assert act.count == 2
+    assert act.models == ("seldom", "two")
 
 
 def test_of_two_idle_models_the_one_that_loads_faster_makes_room() -> None:
@@ -201,9 +201,9 @@ def test_what_operators_pinned_or_cordoned_is_left_alone() -> None:
 
 def test_no_more_is_done_in_an_hour_than_the_operators_said() -> None:
     fleet = Fleet()
-    fleet.acts.add(Done(NOON - 60, "other", 3, True, ""))
-    (declined,) = fleet.passes(2, one=BUSY).declined
-    assert declined.startswith("acts_per_hour: 3 is reached, so this waits: Load two")
+    fleet.acts.add(Done(NOON - 60, "other", ("x", "y", "z"), True, ""))
+    declined = fleet.passes(2, one=BUSY).declined
+    assert declined["chat"].startswith("acts_per_hour: 3 is reached, so this waits: Load two")
     assert fleet.passes(60, one=BUSY).act is not None
 
 
@@ -218,6 +218,12 @@ def test_what_was_just_done_settles_and_what_failed_rests_longer_each_time() -> 
         waits.append(minutes)
         fleet.does(proposal, well=False)
     assert waits == [19, 39, 79]
+
+
+def test_a_model_that_failed_for_its_role_rests_for_its_hours_too() -> None:
+    fleet = Fleet(FLEET.replace("    seldom: {idle", "    two: {hours: {open: [mon-sun]}}\n    seldom: {idle"))
+    fleet.does(fleet.passes(0), well=False)
+    assert fleet.passes(3, one=BUSY).act is None
 
 
 @pytest.mark.parametrize(
@@ -242,6 +248,6 @@ def test_what_is_wrong_with_the_block_is_said_at_its_place(before: str, after: s
 
 
 def test_what_was_done_is_remembered_over_a_restart_and_nonsense_is_not() -> None:
-    acts = Acts([Done(1.0, "chat", 2, True, "Load two.")])
+    acts = Acts([Done(1.0, "chat", ("two",), True, "Load two.")])
     assert Acts.of(acts.document()).done == acts.done
     assert Acts.of([{"at": "x"}, 3, None]).done == Acts.of("nonsense").done == ()
