@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.estimate import Estimate
+from fleet.findings.json import finding_json
 from fleet.hardware import SERVER_GPUS
 from fleet.inventory.changes import Move, SetArgument
 from fleet.planning.capacity.answer import Addition, Capacity
@@ -43,11 +44,7 @@ def _addition(added: Addition) -> dict[str, Any]:
             "copies": added.copies_now,
             "best": str(added.best.place) if added.best else None,
             "places": [_spot(spot) for spot in added.spots],
-            "findings": [
-                {"code": f.code, "severity": str(f.severity), "tense": str(f.tense), "model": f.model,
-                 "gpu": str(f.gpu) if f.gpu else None, "message": f.message}
-                for f in added.findings
-            ],
+            "findings": [finding_json(finding) for finding in added.findings],
         },
         "first": _proposal(added.proposal) if added.proposal else None,
         "rebalanced": {
