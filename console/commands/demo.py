@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--scenario",
         choices=tuple(SCENARIOS),
         default="usual",
-        help="rush-hour: four times as many requests for the chat models, half a minute in and every five minutes",
+        help="rush-hour: for two minutes of every five, four times as many ask the chat models",
     )
     add_plain_option(parser)
     parser.add_argument("--print-fleet", action="store_true", help="print the fleet file and start nothing")

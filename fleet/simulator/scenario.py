@@ -11,7 +11,7 @@ Demand = Callable[[str | None, float], float]
 _RUSHED = "chat"
 _PERIOD = 300.0
 """Seconds from one rush hour to the next."""
-_BEGINS, _FULL, _FALLS, _OVER = 20.0, 50.0, 150.0, 180.0
+_BEGINS, _FULL, _FALLS, _OVER = 10.0, 30.0, 120.0, 150.0
 _HIGHEST = 4.0
 
 
@@ -22,7 +22,7 @@ def usual(role: str | None, seconds: float) -> float:
 
 
 def rush_hour(role: str | None, seconds: float) -> float:
-    """Four times as many ask the chat models, from half a minute on and for two minutes, every five minutes."""
+    """Four times as many ask the chat models, from ten seconds on and for two minutes, every five minutes."""
     at = seconds % _PERIOD
     if role != _RUSHED or not _BEGINS < at < _OVER:
         return 1.0

@@ -34,7 +34,7 @@ def waiting(machine: Machine) -> dict[str, int]:
 
 def test_in_a_rush_hour_requests_queue_for_every_chat_model_and_for_no_other(demo: Inventory, tmp_path: Path) -> None:
     chat = {f"vllm-{name}.service" for name in ("llama-3.1-8b", "llama-3.3-70b")}
-    before = machine_at(demo, tmp_path / "before", "rush-hour", 15)
+    before = machine_at(demo, tmp_path / "before", "rush-hour", 8)
     assert not any(number > 4 for number in waiting(before).values())
     queued = waiting(machine_at(demo, tmp_path / "during", "rush-hour", 90))
     assert all(queued[unit] > 4 for unit in chat)
@@ -49,7 +49,7 @@ def test_without_a_scenario_nothing_queues(demo: Inventory, tmp_path: Path) -> N
 
 
 def test_a_rush_hour_rises_holds_and_falls_and_comes_again() -> None:
-    assert [rush_hour("chat", at) for at in (0, 35, 100, 200)] == [1.0, 2.5, 4.0, 1.0]
+    assert [rush_hour("chat", at) for at in (0, 20, 100, 200)] == [1.0, 2.5, 4.0, 1.0]
     assert rush_hour("chat", 400) == 4.0
     assert rush_hour("code", 100) == 1.0
 
