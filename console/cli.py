@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "what a finding means and how to fix it",
     "plan": "what a change would do, in order, with its commands; touches nothing",
     "apply": "carry a change out",
+    "capacity": "what fits where, how many copies, with what losses, and which server to buy",
     "restart": "restart models, or all of a GPU, a host or a role",
     "cordon": "place nothing new on a GPU or a host",
     "uncordon": "bring a cordoned GPU or host back",

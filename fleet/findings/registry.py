@@ -326,6 +326,16 @@ _ALL = (
         "the ssh configuration as it applies to the host, its boot id, its service manager's answer",
     ),
     Rule(
+        "LIVE009",
+        Severity.WARNING,
+        "requests queue",
+        "More requests come than the model takes at once: its KV cache is full, or as many are at work as max-num-seqs "
+        "says. Those that wait get their first token the later, and clients give up.",
+        "Give it a larger share of its GPU or a GPU of its own, a cache in fp8, or another copy: `:try MODEL` on the "
+        "deck and `gpudeck capacity --add MODEL` say where one fits.",
+        "running and waiting requests of the engine's own metrics, its KV cache in use",
+    ),
+    Rule(
         "PRE001",
         Severity.ERROR,
         "the port is taken",
