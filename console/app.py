@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from console.fleets import draft_path, state_folder
 from console.past.past import past_words
@@ -77,10 +77,12 @@ class GpudeckApp(SessionApp):
         return offer.words
 
     def show_state(self) -> None:
-        """Show the session's newest state on the screens that show it."""
-        for screen in self.screen_stack:
+        """Show the session's newest state on the screens that are seen: the last one, and those below its dialogs."""
+        for screen in reversed(self.screen_stack):
             if isinstance(screen, OfConsole) and screen.is_attached:
                 screen.show_state()
+            if not isinstance(screen, ModalScreen):
+                break
 
     def tell(self, message: str, style: str = "text") -> None:
         """Tell the operator something."""
@@ -115,6 +117,18 @@ class GpudeckApp(SessionApp):
         from console.screens.detail import DetailScreen
 
         self.push_screen(DetailScreen(gpu, model))
+
+    def open_overview(self, gpu: GpuId | None) -> None:
+        """Show every GPU of the fleet in a cell, with the cursor on one of them."""
+        from console.screens.overview import OverviewScreen
+
+        self.push_screen(OverviewScreen(self.state, gpu))
+
+    def show_on_deck(self, gpu: GpuId) -> None:
+        """Put the deck's cursor on that GPU."""
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.go_to(gpu)
 
     def open_logs(self, model: str) -> None:
         """Show a model's log."""

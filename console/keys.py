@@ -18,6 +18,7 @@ class Where(StrEnum):
     DECK = "deck"
     CARRYING = "carrying"
     PAST = "past"
+    OVERVIEW = "overview"
     DIFFERENCE = "difference"
     FINDINGS = "findings"
     EDIT = "edit"
@@ -79,7 +80,7 @@ _SHOWN = {
     "pagedown": "pgdn",
 }
 
-D, C, P, R = Where.DECK, Where.CARRYING, Where.PLAN, Where.ROLLOUT
+D, C, P, R, V = Where.DECK, Where.CARRYING, Where.PLAN, Where.ROLLOUT, Where.OVERVIEW
 
 _REWINDING = (
     ("left_square_bracket", "rewind(-1)", "back", "a step back in what was recorded"),
@@ -122,9 +123,33 @@ KEYS: tuple[Key, ...] = (
     *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
     Key(D, "C", "compare", "compare", "show two models side by side: the marked ones, or this and another", hint=False),
+    Key(D, "o", "overview", "overview", "the whole fleet at once, a cell for each GPU", hint=False),
+    *(
+        Key(where, key, f"host({step})", f"{which} host", f"go to the {which} host", hint=False)
+        for where in (D, C)
+        for key, step, which in (("pageup", -1, "previous"), ("pagedown", 1, "next"))
+    ),
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
     Key(D, "colon", "command", "command", "type a command: go, move, set, logs, theme …", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
+    *(
+        Key(V, way, f"go('{way}')", way, "move the cursor over the GPUs", hint=False)
+        for way in ("left", "right", "up", "down")
+    ),
+    *(
+        Key(V, key, f"page({step})", "page", "move the cursor by a screen", hint=False)
+        for key, step in (("pageup", -1), ("pagedown", 1))
+    ),
+    Key(V, "enter", "open", "deck", "go to this GPU on the deck of its host"),
+    Key(V, "v", "value(1)", "figure", "next figure: memory, estimate, headroom, temperature, power, KV cache"),
+    Key(V, "V", "value(-1)", "figure before", "the figure before", hint=False),
+    Key(V, "w", "worst", "worst", "go to the worst GPU by this figure; again, to the next worst"),
+    Key(V, "s", "order", "sort", "hosts with the worst GPUs first, as they are now; again, the fleet file's order"),
+    Key(V, "z", "zoom(1)", "zoom", "larger: cells, names, figures, the deck"),
+    Key(V, "Z", "zoom(-1)", "smaller", "smaller", hint=False),
+    Key(V, "slash", "filter", "filter", "leave out what a filter does not match, as on the deck"),
+    Key(V, "question_mark", "help", "help", "this help", hint=False),
+    Key(V, "escape,o", "close", "back", "take the filter away; then back to the deck"),
     Key(Where.PAST, "escape", "present", "now", "back to now"),
     *(Key(where, *row, hint=where is not D) for where in (D, Where.PAST) for row in _REWINDING),
     Key(Where.DIFFERENCE, "w", "window", "1h/1d/1w", "what changed in the last hour, day or week"),

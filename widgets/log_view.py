@@ -182,6 +182,6 @@ class LogView(Rows, can_focus=True):
             if match.start() > at:
                 yield Span(text[at : match.start()], style)
             if match.end() > match.start():
-                yield Span(match[0], "match")
+                yield Span(match[0], "chosen")
             at = match.end()
         yield Span(text[at:], style)

@@ -48,7 +48,19 @@ class OfConsole(DOMNode):
 
 
 class ConsoleScreen(OfConsole, Screen[None]):
-    """A whole screen of the console."""
+    """A whole screen of the console. While another covers it, it is shown nothing, and all that is new after that."""
+
+    _covered = False
+
+    def on_screen_suspend(self) -> None:
+        """Another screen is seen instead."""
+        self._covered = True
+
+    def on_screen_resume(self) -> None:
+        """It is seen again."""
+        if self._covered:
+            self._covered = False
+            self.show_state()
 
 
 class DeckPart(ConsoleScreen):

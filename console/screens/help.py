@@ -22,6 +22,7 @@ _TITLES = {
     Where.DECK: "On the deck",
     Where.CARRYING: "Carrying a model",
     Where.PAST: "In the past",
+    Where.OVERVIEW: "Overview",
     Where.DIFFERENCE: "What changed",
     Where.FINDINGS: "Findings",
     Where.EDIT: "Editing",

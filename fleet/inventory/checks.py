@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet.commands import Template
-from fleet.inventory import alerting, fields, preferences, telemetry
+from fleet.inventory import alerting, fields, piloting, preferences, telemetry
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.nodes import Plain
 from fleet.inventory.problems import Complaint
@@ -65,6 +65,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     yield from preferences.complaints(file)
     yield from telemetry.complaints(file)
     yield from alerting.complaints(file)
+    yield from piloting.complaints(file)
 
 
 def _mapping(value: Plain | None) -> Mapping[str, Plain]:

@@ -10,13 +10,17 @@ from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, d
 from fleet.inventory.schema import (
     AlertRuleEntry,
     AlertsEntry,
+    AutopilotEntry,
     FindingsEntry,
     FleetEntry,
     HostEntry,
     ModelEntry,
     PolicyEntry,
+    RotationEntry,
+    ScalingEntry,
     SizeClassEntry,
     TelemetryEntry,
+    WindowsEntry,
 )
 from fleet.text import clean
 
@@ -53,6 +57,12 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"size class {int(number) + 1}"
         case ("policy", "utilization", number, key):
             return f"{key} of size class {int(number) + 1}"
+        case ("policy", "redundancy", role):
+            return f"redundancy of {role}"
+        case ("policy", "windows", "open", number):
+            return f"window {int(number) + 1}"
+        case ("policy", "windows", key):
+            return f"{key} of windows"
         case ("telemetry", "hosts", host):
             return f"host {host} of telemetry"
         case ("telemetry", "match", label):
@@ -61,7 +71,15 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"rule {rule}"
         case ("alerts", "rules", rule, key):
             return f"{key} of rule {rule}"
-        case ("alerts" | "findings" | "policy" | "telemetry" as part, key, *_):
+        case ("autopilot", "rotation", model):
+            return f"rotation of {model}"
+        case ("autopilot", "rotation", model, *_, key):
+            return f"{key} in rotation of {model}"
+        case ("autopilot", "roles", role):
+            return f"role {role} of autopilot"
+        case ("autopilot", "roles", role, key):
+            return f"{key} of role {role}"
+        case ("alerts" | "autopilot" | "findings" | "policy" | "telemetry" as part, key, *_):
             return f"{key} of {part}"
         case (key,):
             return key
@@ -104,6 +122,8 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return ModelEntry, key
         case ("policy", "utilization", _, key, *_):
             return SizeClassEntry, key
+        case ("policy", "windows", key, *_):
+            return WindowsEntry, key
         case ("policy", key, *_):
             return PolicyEntry, key
         case ("findings", key, *_):
@@ -114,6 +134,14 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return AlertRuleEntry, key
         case ("alerts", key, *_):
             return AlertsEntry, key
+        case ("autopilot", "rotation", _, "hours", key, *_):
+            return WindowsEntry, key
+        case ("autopilot", "rotation", _, key, *_):
+            return RotationEntry, key
+        case ("autopilot", "roles", _, key, *_):
+            return ScalingEntry, key
+        case ("autopilot", key, *_):
+            return AutopilotEntry, key
     return FleetEntry, keys[0]
 
 

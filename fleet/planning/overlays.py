@@ -10,7 +10,7 @@ from fleet.model import Model, Place, Scalar
 from fleet.readings import GpuIdentity
 from fleet.services import Definition, Service
 from fleet.services.arguments import SHORT
-from fleet.services.indirect import named_arguments, with_changes
+from fleet.services.indirect import gives_all_arguments, named_arguments, with_changes
 from fleet.services.template import check_told
 
 _RENDER = "/dev/dri/renderD"
@@ -61,12 +61,17 @@ def is_pinned(definition: Definition) -> bool:
 
 
 def _wanted(definition: Definition, before: Model, after: Model) -> dict[str, Scalar]:
-    """The fleet's values of the arguments that the operator's own definition, we or the draft touch; None = none."""
+    """The fleet's values of the arguments that the operator's own definition, we or the draft touch; None = none.
+
+    All of them, where the definition would have them if they were given: the fleet file may have been edited by hand.
+    """
     changed = {flag for flag, value in after.args.items() if before.args.get(flag) != value}
-    named = named_arguments(definition)
+    named, whole = named_arguments(definition), gives_all_arguments(definition)
     wanted: dict[str, Scalar] = {flag: None for flag in before.args if flag not in after.args}
     wanted.update(
-        (flag, value) for flag, value in after.args.items() if flag in changed or SHORT.get(flag, flag) in named
+        (flag, value)
+        for flag, value in after.args.items()
+        if flag in changed or SHORT.get(flag, flag) in named or (whole and value not in (None, False))
     )
     return wanted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -126,14 +126,38 @@ async def read_world(
         for (_, host), model in {**here, **wanted}.items()
         if host in readings
     }
+    spares = {(model.name, model.place.host): model for model in spares_of(after, names) if model.place}
+    spares = {key: model for key, model in spares.items() if key[1] in readings and key not in wanted}
+    standings |= {(name, host): _standing(model, host, *readings[host]) for (name, host), model in spares.items()}
     found = await asyncio.gather(
-        *(_definition(inventory, model, host, connections) for (_, host), model in wanted.items())
+        *(_definition(inventory, model, host, connections) for (_, host), model in wanted.items()),
+        *(_spare_definition(inventory, model, host, connections) for (_, host), model in spares.items()),
     )
-    for key, definition in zip(wanted, found, strict=True):
+    for key, definition in zip((*wanted, *spares), found, strict=True):
         old = standings[key]
         standings[key] = Standing(old.running, old.held, old.requests, definition)
     seen = {host: snapshot for host, (snapshot, _) in readings.items()}
     return World(gpus, standings, await _cordons(inventory, gpus, connections), known_starts(inventory, seen))
+
+
+def spares_of(inventory: Inventory, names: Collection[str]) -> tuple[Model, ...]:
+    """The copies that are not to run themselves and may serve meanwhile what these serve, where a router sends it."""
+    entries = {m.replica_of for m in inventory.models if m.name in names and m.handling.router_add} - {None}
+    copies = (m for m in inventory.models if m.replica_of in entries)
+    return tuple(m for m in copies if m.place and m.service and not m.enabled)
+
+
+async def _spare_definition(
+    inventory: Inventory, model: Model, host: str, connections: Mapping[str, Reader]
+) -> Definition | None:
+    """How a spare copy's service is defined; None where it cannot be used as it is."""
+    try:
+        found = await _definition(inventory, model, host, connections)
+    except UnreachableError:
+        raise
+    except GpudeckError:
+        return None
+    return None if found.missing else found
 
 
 async def _cordons(

@@ -115,3 +115,18 @@ def test_a_script_can_be_moved_but_its_arguments_not_changed() -> None:
     assert overlay(MOVED, script)
     with pytest.raises(GpudeckError, match="llama: its command line is a script"):
         overlay(with_args({"max-model-len": 4096}), script)
+
+
+def test_what_was_written_into_the_fleet_file_by_hand_is_passed_at_the_next_start() -> None:
+    by_hand = with_args({"max-model-len": 8192, "gpu-memory-utilization": 0.4, "enforce-eager": False})
+    (reset, line) = overlay(by_hand, definition(), by_hand)
+    assert (reset, line) == (
+        "ExecStart=",
+        "ExecStart=/bin/vllm serve m --max-model-len 8192 --gpu-memory-utilization 0.4",
+    )
+
+
+@pytest.mark.parametrize("command", ["/opt/serve.sh", "/bin/vllm serve m $VLLM_ARGS", "/bin/sh -c 'vllm serve m'"])
+def test_what_a_script_or_a_variable_may_give_anyway_is_left_to_it(command: str) -> None:
+    by_hand = with_args({"gpu-memory-utilization": 0.4})
+    assert overlay(by_hand, definition(command=command), by_hand) == []

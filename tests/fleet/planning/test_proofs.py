@@ -17,7 +17,7 @@ from fleet.inventory.changes import Change, Disable, Move, Restart, SetArgument,
 from fleet.model import Arguments, Engine, Model, Place, Version
 from fleet.planning.memory import rests, start_needs
 from fleet.planning.order import order
-from fleet.planning.plan import Action, Plan
+from fleet.planning.plan import Action
 from fleet.planning.planner import make_plan
 from fleet.planning.replay import Replay
 from fleet.planning.world import Standing, World
@@ -182,22 +182,6 @@ def test_a_plan_that_fails_its_replay_is_not_offered(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(by_name, lambda *given: sorted(order(*given), key=lambda turn: turn.task.model))
     with pytest.raises(GpudeckError, match=r"Step \d+: .* GiB free on gpu01/1"):
         make_plan(inventory, swap, world_of(inventory))
-
-
-def test_times_are_as_measured_where_they_were_and_else_by_the_rate_weights_are_read_at() -> None:
-    inventory = Inventory("test", tuple(HOSTS), (vllm("a", PLACES[0], 0.5), vllm("b", PLACES[1], 0.5)))
-    restarts = [Restart("a"), Restart("b")]
-
-    def waits(plan: Plan) -> dict[str, float]:
-        return {step.model: step.seconds for step in plan.steps if step.action is Action.WAIT}
-
-    world = world_of(inventory)
-    slow, fast = (make_plan(inventory, restarts, world, bytes_per_second=rate * GiB) for rate in (1.0, 4.0))
-    read = waits(slow)["b"] - waits(fast)["b"]
-    assert 10 < read < 15
-    known = make_plan(inventory, restarts, world, loads={"a": 321.0}, bytes_per_second=GiB)
-    assert waits(known) == {"a": 321.0, "b": waits(slow)["b"]}
-    assert known.downtime_seconds["a"] == pytest.approx(332)
 
 
 @settings(deadline=None, max_examples=30)
