@@ -225,7 +225,7 @@ def _taken_twice(models: list[_Facts]) -> Iterator[Complaint]:
     running = [
         (model.name, claims(model.place, model.url, model.service))
         for model in models
-        if model.place and (model.enabled or "replicas" in model.keys)
+        if model.place and (model.enabled or model.keys[2:])
     ]
     for clash in clashes(running):
         message = f"{clash.claim.key} of {clash.model}: {clash.claim.what} is {clash.other}'s already."
