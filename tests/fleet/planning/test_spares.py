@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fake_host import Bench
+from fake_host import Bench, Unit
 
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
 from fleet.model import Handling, Place
 from fleet.planning.plan import Action, Plan
 from fleet.planning.replay import Replay, breaches
@@ -128,6 +128,15 @@ async def test_a_spare_whose_unit_is_not_there_or_runs_already_is_none(
     monkeypatch.setattr(Systemd, "parse_definition", missing)
     spared.host.tick()
     assert "start spare" not in " ".join(words(await spared.plan(Restart("a"))))
+
+
+async def test_an_argument_of_a_model_that_does_not_run_needs_no_unit(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 100)
+    (model,) = bench.inventory.models
+    off = replace(model, name="off", service="systemd:no.service", enabled=False)
+    bench.inventory = replace(bench.inventory, models=(model, off))
+    bench.host.units["no.service"] = Unit("off", 1, "")
+    assert (await bench.plan(SetArgument("off", "max-model-len", 4096))).steps == ()
 
 
 async def test_a_spare_that_is_to_serve_itself_is_none(spared: Bench) -> None:
