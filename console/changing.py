@@ -17,7 +17,7 @@ from console.session import Session
 from fleet.errors import GpudeckError
 from fleet.findings import worst_first
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Restart, apply
+from fleet.inventory.changes import Change, Restart, apply, touched, with_copies
 from fleet.planning.giving_back import asked, giving_back
 from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
-    changes = tuple(changes)
+    changes = with_copies(session.inventory, changes)
     world = await _world(session, changes)
     plan = make_plan(session.inventory, changes, world, starts=recorded_starts(session))
     probes = {host: session.probe(host) for host in plan.hosts}
@@ -66,7 +66,7 @@ async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[st
         except (OSError, UnicodeDecodeError) as error:
             raise GpudeckError(f"{path}, which managed: names, cannot be read: {error}.") from None
 
-    changes = tuple(changes)
+    changes = with_copies(session.inventory, changes)
     return patch_of(session.inventory, changes, await _world(session, changes), read)
 
 
@@ -140,9 +140,9 @@ def follow(session: Session, plan: Plan, result: Result) -> str:
         return ""
     stand = {change.model for change in plan.changes} - {step.model for step in plan.steps}
     as_asked = {*result.done, *(stand if result.outcome is Outcome.DONE else ())}
-    done = [change for change in plan.changes if change.model in as_asked]
-    left = [change for change in plan.changes if change.model not in as_asked]
     before = session.inventory
+    done = [change for change in plan.changes if as_asked.issuperset(touched(before, change))]
+    left = [change for change in plan.changes if change not in done]
     session.adopt(apply(before, done))
     if left:
         session.stage(*left)

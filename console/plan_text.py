@@ -70,17 +70,14 @@ def step_words(step: Step) -> str:
     return words
 
 
-def step_time(step: Step) -> str:
-    """How long a step should take, and where that is known from: ``~2 min (3 starts on gpu01)``."""
-    return f"~{duration(step.seconds)}" + (f" ({step.basis})" if step.basis else "")
-
-
 def plan_lines(plan: Plan) -> list[str]:
     """The whole plan as plain text."""
     lines = losses(plan)
     lines += [f"{f.severity} {f.code} {f.subject}: {f.message}" for f in plan.findings]
     for step in plan.steps:
-        lines.append(f"{step_words(step)}   {step_time(step)}")
+        lines.append(f"{step_words(step)}   ~{duration(step.seconds)}")
+        if step.basis:
+            lines.append(f"      reckoned by {step.basis}")
         for command in step.commands:
             lines += [f"      {line}" for line in command.shown.splitlines()]
     return lines

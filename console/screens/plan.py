@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from console.changing import follow_what_stands, plan_changes
 from console.keys import Where, bindings
-from console.plan_text import Confirmation, confirmations, losses, step_time, step_words
+from console.plan_text import Confirmation, confirmations, losses, step_words
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
@@ -140,7 +140,9 @@ def plan_rows(plan: Plan, width: int) -> list[Row]:
 def step_rows(step: Step, width: int) -> list[Row]:
     """One step with its commands, never cut: long lines go on in the next row."""
     head = (Span(step_words(step), "strong" if step.fits else "error"),)
-    rows: list[Row] = [ends(head, (Span(step_time(step), "dim"),), width)]
+    rows: list[Row] = [ends(head, (Span(f"~{duration(step.seconds)}", "dim"),), width)]
+    if step.basis:
+        rows += paragraph(f"      reckoned by {step.basis}", width, "dim", indent="        ")
     for command in step.commands:
         for line in command.shown.splitlines():
             rows += paragraph("      " + line, width, "dim", indent="        ")

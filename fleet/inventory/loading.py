@@ -14,10 +14,11 @@ from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
 from fleet.inventory.autopilot import Autopilot, Rotation, Scaling
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
-from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
+from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, SequenceNode, dereferenced, plain, trail
 from fleet.inventory.policy import USUAL_SIZES, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
+from fleet.inventory.replicas import copies, copy_name
 from fleet.inventory.schema import (
     AlertRuleEntry,
     AutopilotEntry,
@@ -82,7 +83,14 @@ def load_text(text: str, path: Path) -> Inventory:
 def model_places(path: Path) -> dict[str, tuple[int, int]]:
     """Line and column, from 1, at which the fleet file names each model. Raises FleetFileError if it is none."""
     root = _root(read_text(path), path)
-    return {name: (entry.key.span.line, entry.key.span.column) for name, entry in _models(root).items()}
+    found = {}
+    for name, entry in _models(root).items():
+        found[name] = entry.key.span.line, entry.key.span.column
+        replicas = trail(entry.value, ("replicas",))
+        listed = dereferenced(replicas[0].value) if replicas else None
+        for position, item in enumerate(listed.items if isinstance(listed, SequenceNode) else ()):
+            found[copy_name(name, position)] = item.span.line, item.span.column
+    return found
 
 
 def _root(text: str, path: Path) -> Node | None:
@@ -135,7 +143,11 @@ def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
     return Inventory(
         fleet=entry.fleet,
         hosts=tuple(_host(name, host) for name, host in entry.hosts.items()),
-        models=tuple(_model(name, model, spoken.get(name, ()), path.parent) for name, model in entry.models.items()),
+        models=tuple(
+            copy
+            for name, model in entry.models.items()
+            for copy in copies(_model(name, model, spoken.get(name, ()), path.parent), model.replicas)
+        ),
         ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
         path=path,
         preferences=_preferences(entry),

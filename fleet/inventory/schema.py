@@ -100,6 +100,21 @@ class FitEntry(_Entry):
     )
 
 
+class ReplicaEntry(_Entry):
+    """One more copy of a model: served by the same engine with the same arguments, in another place."""
+
+    place: Annotated[Place, _read(Place.parse)] = Field(description="the GPUs it runs on, such as gpu01/3")
+    service: Annotated[str | None, _read(fields.checked_service, fields.SERVICE)] = Field(
+        default=None, description="how its process is managed; without it, as the model's, which needs another host"
+    )
+    url: Annotated[str | None, _read(fields.checked_url)] = Field(
+        default=None, description="its own endpoint as seen from its host; without it, as the model's"
+    )
+    enabled: bool = Field(
+        default=True, description="whether it is to run; one that is not serves while another copy is started anew"
+    )
+
+
 class ModelEntry(_Entry):
     """A model that is, or can be, served."""
 
@@ -163,6 +178,9 @@ class ModelEntry(_Entry):
     )
     role: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None, description="what it is for, such as chat"
+    )
+    replicas: list[ReplicaEntry] = Field(
+        default_factory=list, description="more copies of it, behind one router; the second is NAME_2 everywhere"
     )
     args: Annotated[dict[Flag, Argument], MayBeEmpty] = Field(
         default_factory=dict,

@@ -16,6 +16,7 @@ from fleet.inventory.schema import (
     HostEntry,
     ModelEntry,
     PolicyEntry,
+    ReplicaEntry,
     RotationEntry,
     ScalingEntry,
     SizeClassEntry,
@@ -49,6 +50,10 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"the reason {model} ignores {code}"
         case ("models", model, "fit", key):
             return f"{key} in fit of {model}"
+        case ("models", model, "replicas", number):
+            return f"copy {int(number) + 2} of {model}"
+        case ("models", model, "replicas", number, key, *_):
+            return f"{key} of copy {int(number) + 2} of {model}"
         case ("models", model, key, *_):
             return f"{key} of {model}"
         case ("findings", "severity", code):
@@ -118,6 +123,8 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
     match keys:
         case ("hosts", _, key, *_):
             return HostEntry, key
+        case ("models", _, "replicas", _, key, *_):
+            return ReplicaEntry, key
         case ("models", _, key, *_):
             return ModelEntry, key
         case ("policy", "utilization", _, key, *_):

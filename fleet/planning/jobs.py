@@ -101,7 +101,8 @@ def task_of(job: Job, inventory: Inventory, world: World, estimates: Mapping[str
 def _temporary(job: Job, host: Host, held: Sizes, world: World) -> Iterator[Place]:
     """Other GPUs of its host that a model could serve from in between, as many and as large as its own.
 
-    By its own unit only where it moves; a spare one may serve any model meanwhile, and beside it where there is room.
+    By its own unit only where it moves; a spare one may serve any model meanwhile, at best in its own place, and beside
+    it where there is room.
     """
     place = job.after.place
     if place is None or job.runs_on is None or job.changes_host:
@@ -111,8 +112,9 @@ def _temporary(job: Job, host: Host, held: Sizes, world: World) -> Iterator[Plac
     taken = () if job.spare else (place, job.before.place)
     count = len(place.gpus)
     sizes = {world.gpus[gpu].identity.total_bytes for gpu in place.gpu_ids if gpu in world.gpus}
-    for first in range(0, host.gpus - count + 1, count):
-        there = Place(host.name, tuple(range(first, first + count)))
+    places = [Place(host.name, tuple(range(first, first + count))) for first in range(0, host.gpus - count + 1, count)]
+    own = job.spare.before.place if job.spare else None
+    for there in sorted(places, key=lambda there: there != own):
         alike = {world.gpus[gpu].identity.total_bytes if gpu in world.gpus else 0 for gpu in there.gpu_ids} <= sizes
         if set(there.gpu_ids) & world.cordons.keys():
             continue

@@ -123,7 +123,7 @@ class _Planner:
             steps=steps,
             formers=formers,
             downtime_seconds=self._downtime(steps, formers),
-            stays_stopped=tuple(job.name for job in stopped if not job.starts),
+            stays_stopped=tuple(job.name for job in stopped if job.runs_on and not job.starts),
             roles_lost=self._roles_lost(),
             requests=sum(self.timing.requests.get(job.name, 0) for job in stopped),
             free_bytes=free,

@@ -119,21 +119,20 @@ async def read_world(
     hosts = dict.fromkeys(model.place.host for model in touched if model.place)
     readings = {host: _live(snapshots.get(host), host) for host in hosts}
     gpus = {GpuId(host, gpu.identity.hip_index): gpu for host, (_, reading) in readings.items() for gpu in reading.gpus}
-    wanted = {(model.name, model.place.host): model for model in touched if model.place}
+    spares = [model for model in spares_of(after, names) if model.place and model.place.host in hosts]
+    wanted = {(model.name, model.place.host): model for model in (*touched, *spares) if model.place}
     here = {(model.name, model.place.host): model for model in inventory.placed if model.place}
     standings = {
         (model.name, host): _standing(model, host, *readings[host])
         for (_, host), model in {**here, **wanted}.items()
         if host in readings
     }
-    spares = {(model.name, model.place.host): model for model in spares_of(after, names) if model.place}
-    spares = {key: model for key, model in spares.items() if key[1] in readings and key not in wanted}
-    standings |= {(name, host): _standing(model, host, *readings[host]) for (name, host), model in spares.items()}
+    runs = {model.name for model in (*inventory.placed, *after.placed)}
+    readers = {name: _definition if name in runs else _idle_definition for name, _ in wanted}
     found = await asyncio.gather(
-        *(_definition(inventory, model, host, connections) for (_, host), model in wanted.items()),
-        *(_spare_definition(inventory, model, host, connections) for (_, host), model in spares.items()),
+        *(readers[name](inventory, model, host, connections) for (name, host), model in wanted.items())
     )
-    for key, definition in zip((*wanted, *spares), found, strict=True):
+    for key, definition in zip(wanted, found, strict=True):
         old = standings[key]
         standings[key] = Standing(old.running, old.held, old.requests, definition)
     seen = {host: snapshot for host, (snapshot, _) in readings.items()}
@@ -147,10 +146,10 @@ def spares_of(inventory: Inventory, names: Collection[str]) -> tuple[Model, ...]
     return tuple(m for m in copies if m.place and m.service and not m.enabled)
 
 
-async def _spare_definition(
+async def _idle_definition(
     inventory: Inventory, model: Model, host: str, connections: Mapping[str, Reader]
 ) -> Definition | None:
-    """How a spare copy's service is defined; None where it cannot be used as it is."""
+    """How the service of a model is defined that is not to run; None where it could not."""
     try:
         found = await _definition(inventory, model, host, connections)
     except UnreachableError:

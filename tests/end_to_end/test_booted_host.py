@@ -213,6 +213,26 @@ def test_what_its_user_may_not_open_and_weights_that_are_not_whole_are_found_too
     assert "forbids fetching" in found["PRE010"]
 
 
+def test_a_spare_copy_behind_the_router_serves_while_a_model_is_started_anew(host: BootedHost, fleet: Path) -> None:
+    text = fleet.read_text()
+    first, rest = text.index("  a:\n"), text.index("  b:\n")
+    router = '    router: {add: "logger -t router add {url}", remove: "logger -t router rm {url}"}\n'
+    spare = f"{{place: {host.name}/3, service: systemd:vllm-c.service, url: http://127.0.0.1:8003, enabled: false}}"
+    fleet.write_text(f"{text[:rest]}{router}    replicas:\n      - {spare}\n")
+    assert first < rest
+    host.sh("systemctl stop vllm-b vllm-c")
+    plan = json.loads(gpudeck(fleet, "plan", str(fleet), "--set", "a.max-model-len=4096", "--json").stdout)
+    assert plan["downtime_seconds"] == {}
+    done = apply(fleet, "--set", "a.max-model-len=4096")
+    assert done.returncode == 0, done.stderr
+    told = host.sh("journalctl -t router -o cat").splitlines()
+    a, c = "http://127.0.0.1:8001", "http://127.0.0.1:8003"
+    assert told == [f"add {c}", f"rm {a}", f"add {a}", f"rm {c}"]
+    assert host.sh("systemctl is-active vllm-a vllm-c || true") == "active\ninactive"
+    assert "max-model-len: 4096" in fleet.read_text()
+    assert {model["name"]: model["state"] for model in status(fleet)["models"]} == {"a": "serving", "a_2": "disabled"}
+
+
 def test_a_cordoned_gpu_takes_nothing_new_and_an_evacuated_one_is_left_empty(host: BootedHost, fleet: Path) -> None:
     done = gpudeck(fleet, "cordon", f"{host.name}/2", "--why", "fan", "--fleet", str(fleet))
     assert (done.returncode, done.stdout) == (0, f"{host.name}/2 is cordoned.\n"), done.stderr

@@ -77,14 +77,19 @@ class Stored:
     """What its index says all shards come to."""
     free_bytes: int | None = None
 
+    def parts(self, source: str) -> tuple[str, ...]:
+        """The files its weights are in, by its index, or else by a numbered name among them; none where in one."""
+        named = (_parts(name) for name in (source.rpartition("/")[2], *sorted(self.files)))
+        return self.shards or next((parts for parts in named if parts), ())
+
     def missing(self, source: str) -> tuple[str, ...]:
-        """The shards that are not there."""
-        return tuple(name for name in (self.shards or _parts(source)) if name not in self.files)
+        """The parts that are not there."""
+        return tuple(name for name in self.parts(source) if name not in self.files)
 
     def is_whole(self, source: str) -> bool:
         """Whether nothing is known to be missing of what it is loaded from."""
         has_weights = any(not name.endswith(_NO_WEIGHTS) for name in self.files)
-        return has_weights and not self.missing(source) and (bool(self.shards) or not self.unfinished)
+        return has_weights and not self.missing(source)
 
 
 def weights_command(where: str, own: str = "", revision: str = "main", user: str = "") -> Read:
@@ -178,17 +183,16 @@ def _to_fetch(start: Beginning, stored: Stored) -> int:
 def _said(start: Beginning, stored: Stored) -> str:
     lacking, host = stored.missing(start.source), start.step.host
     if lacking:
-        shards = stored.shards or _parts(start.source)
-        some = f"{len(lacking)} of {len(shards)} parts of its weights are not in {stored.where} on {host}"
-        message = f"{some}, {lacking[0]} first."
+        some = f"{len(lacking)} of {len(stored.parts(start.source))} parts of its weights"
+        message = f"{some} are not in {stored.where} on {host}, {lacking[0]} first."
     else:
         message = f"its weights are not in {stored.where} on {host}."
     return message + (" A download there has not ended." if stored.unfinished else "")
 
 
-def _parts(source: str) -> tuple[str, ...]:
-    """Every file of weights in numbered parts, from the name of one of them; none where it is in one."""
-    match = _PART.fullmatch(source.rpartition("/")[2])
+def _parts(name: str) -> tuple[str, ...]:
+    """Every file of weights in numbered parts, from the name of one of them; none where it has no number."""
+    match = _PART.fullmatch(name)
     if not match or int(match[3]) > _MOST_FILES:
         return ()
     return tuple(f"{match[1]}-{n:05}-of-{match[3]}{match[4]}" for n in range(1, int(match[3]) + 1))

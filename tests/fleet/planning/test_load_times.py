@@ -90,5 +90,8 @@ async def test_where_a_model_loaded_on_another_host_that_is_said(bench: Bench) -
 async def test_the_plan_says_it_in_words_and_keeps_it_when_handed_on(bench: Bench) -> None:
     move = Move("a", Place.parse("gpu01/2"))
     plan = make_plan(bench.inventory, [move], await world_of(bench, move), starts=[start("a", 77, run="one")])
-    assert any(line.endswith("~1 min 17 s (1 start on gpu01)") for line in plan_lines(plan))
+    lines = plan_lines(plan)
+    (at,) = (number for number, line in enumerate(lines) if " wait " in line)
+    assert lines[at].endswith("~1 min 17 s")
+    assert lines[at + 1] == "      reckoned by 1 start on gpu01"
     assert plan_from_json(json.dumps(plan_json(plan))) == plan

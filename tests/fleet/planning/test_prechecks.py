@@ -120,6 +120,17 @@ async def test_a_download_of_one_file_that_has_not_ended_is_not_whole(tmp_path: 
     assert f"its weights are not in {hub} on gpu01. A download there has not ended." in one
 
 
+async def test_what_an_old_download_left_says_nothing_of_weights_that_are_there(tmp_path: Path) -> None:
+    hub = cache(tmp_path / "hub", there=["model.safetensors"], unfinished=1)
+    assert await weights.check(beginning(HF_HUB_CACHE=str(hub), runs_there=True), Shell()) == []
+
+
+async def test_without_an_index_the_numbers_in_the_names_say_how_many_parts_there_are(tmp_path: Path) -> None:
+    hub = cache(tmp_path / "hub", there=SHARDS[:2], unfinished=1)
+    (one,) = said(await weights.check(beginning(HF_HUB_CACHE=str(hub)), Shell()))
+    assert f"1 of 3 parts of its weights are not in {hub} on gpu01, {SHARDS[2]} first. A download there" in one
+
+
 async def test_where_nothing_may_be_fetched_what_is_missing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "hub").mkdir()
     start = beginning(HF_HUB_CACHE=f"{tmp_path}/hub", HF_HUB_OFFLINE="1")
@@ -149,11 +160,12 @@ async def test_a_cache_that_may_be_elsewhere_is_only_warned_of(tmp_path: Path) -
 async def test_a_local_folder_must_hold_every_shard_of_its_index(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / SHARDS[0]).write_text("x")
-    assert await weights.check(beginning(str(tmp_path)), Shell()) == []
     index = json.dumps({"weight_map": dict.fromkeys("ab", SHARDS[1])})
     (tmp_path / "model.safetensors.index.json").write_text(index)
     (one,) = said(await weights.check(beginning(str(tmp_path)), Shell()))
     assert one == f"error PRE010 1 of 1 parts of its weights are not in {tmp_path} on gpu01, {SHARDS[1]} first."
+    (tmp_path / SHARDS[1]).write_text("x")
+    assert await weights.check(beginning(str(tmp_path)), Shell()) == []
     (tmp_path / SHARDS[1]).write_text("")
     assert await weights.check(beginning(str(tmp_path)), Shell()), "an empty file is no shard"
 
