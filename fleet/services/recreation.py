@@ -47,10 +47,12 @@ _USUAL = {
 """Values beside nothing at all that say no more than the engine would by itself; not every engine takes them."""
 _USUAL_RUNTIMES = ("", "runc", "crun", "oci")
 _TOLD_ELSEWHERE = {
-    "AutoRemove", "ConsoleSize", "ContainerIDFile", "DeviceRequests", "Devices", "Isolation", "LogConfig",
-    "MaskedPaths", "Mounts", "NanoCpus", "NetworkMode", "PortBindings", "ReadonlyPaths", "RestartPolicy", "Runtime",
-    "Tmpfs", "Ulimits", "VolumeDriver", "VolumesFrom", "CgroupManager", "CgroupMode", "Cgroups",
+    "Annotations", "AutoRemove", "ConsoleSize", "ContainerIDFile", "DeviceRequests", "Devices", "Isolation",
+    "LogConfig", "MaskedPaths", "Mounts", "NanoCpus", "NetworkMode", "PortBindings", "ReadonlyPaths", "RestartPolicy",
+    "Runtime", "Tmpfs", "Ulimits", "VolumeDriver", "VolumesFrom", "CgroupManager", "CgroupMode", "Cgroups",
 }  # fmt: skip
+_PODMANS_OWN = ("io.container.manager", "io.podman.", "org.opencontainers.image.", "org.systemd.property.")
+"""What annotations begin with that podman gives each container by itself."""
 _UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 _COMPOSE_LABEL = "com.docker.compose.service"
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -159,6 +161,9 @@ def _running(host: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--log-driver", str(log["Type"]))
     for name, value in (log.get("Config") or {}).items():
         yield from ("--log-opt", f"{name}={value}")
+    for name, value in (host.get("Annotations") or {}).items():
+        if not name.startswith(_PODMANS_OWN):
+            yield from ("--annotation", f"{name}={value}")
     if host.get("MaskedPaths") == [] and not host.get("Privileged"):
         yield from ("--security-opt", "systempaths=unconfined")
 
