@@ -18,7 +18,7 @@ from fleet.errors import GpudeckError, UsageError
 from fleet.readings import ServiceReading, ServiceWord
 from fleet.services import Definition
 from fleet.services.arguments import check_no_secret
-from fleet.services.containers import STATE, ContainerEngine
+from fleet.services.container_engine import STATE, ContainerEngine
 from fleet.services.variables import checked_variables
 from fleet.text import clean
 

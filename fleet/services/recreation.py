@@ -39,7 +39,7 @@ _VALUES = {
     "MemorySwap": "--memory-swap", "MemorySwappiness": "--memory-swappiness", "CpuShares": "--cpu-shares",
     "CpuPeriod": "--cpu-period", "CpuQuota": "--cpu-quota", "CpusetCpus": "--cpuset-cpus",
     "CpusetMems": "--cpuset-mems", "PidsLimit": "--pids-limit", "ShmSize": "--shm-size",
-    "OomScoreAdj": "--oom-score-adj",
+    "OomScoreAdj": "--oom-score-adj", "HostsFile": "--hosts-file",
 }  # fmt: skip
 _USUAL = {
     "IpcMode": ("shareable",), "PidMode": ("private",), "UTSMode": ("private",), "MemorySwappiness": (-1,),
@@ -55,6 +55,7 @@ _PODMANS_OWN = ("io.container.manager", "io.podman.", "org.opencontainers.image.
 """What annotations begin with that podman gives each container by itself."""
 _UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 _COMPOSE_LABEL = "com.docker.compose.service"
+_COMPOSE_FILES = "com.docker.compose.project.config_files"
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -75,7 +76,8 @@ def _check_ours_to_make(facts: Mapping[str, Any]) -> None:
         raise _refusal(facts, f"the unit {unit} makes it", f"Write service: systemd:{unit}.")
     if _COMPOSE_LABEL in labels:
         service = clean(str(labels[_COMPOSE_LABEL]), 80)
-        raise _refusal(facts, "docker compose makes it", f"Write service: compose:/PATH/compose.yaml:{service}.")
+        file = clean(str(labels.get(_COMPOSE_FILES) or "/PATH/compose.yaml").partition(",")[0], 240)
+        raise _refusal(facts, "docker compose makes it", f"Write service: compose:{file}:{service}.")
     if facts["HostConfig"].get("AutoRemove"):
         raise _refusal(
             facts, "it is removed when it stops (--rm), so nothing could be put back", "Run it without --rm."

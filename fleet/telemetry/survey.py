@@ -12,7 +12,7 @@ from fleet.hardware import recognise
 from fleet.inventory import Host
 from fleet.model import Arguments, Engine, Model, Place, Version
 from fleet.readings import GpuIdentity, HostReading, ProcessReading
-from fleet.services.containers import ContainerEngine
+from fleet.services.container_engine import ContainerEngine
 from fleet.services.registry import service_named
 from fleet.services.serve_line import Served, read
 from fleet.ssh.probe_only import ProbeOnly

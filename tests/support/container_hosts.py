@@ -13,6 +13,8 @@ from typing import ClassVar
 
 from booted_hosts import BootedHost, free_number, running, write_gpu_host
 
+from fleet.commands import Answer, Command
+
 _FILES = Path(__file__).parent / "booted/containers"
 SERVICES = {
     "podman": "podman:llm-podman",
@@ -68,6 +70,15 @@ class ContainerHost(BootedHost):
             {variable: value for variable, _, value in pairs},
             tuple(self.sh(f"podman exec {name} ls /dev/dri").split()),
         )
+
+    def run(self, *commands: Command) -> Answer:
+        """Run commands as root, which have to succeed; the last one's answer."""
+        answer = Answer(0, "", "")
+        for command in commands:
+            done = self.ssh(command.line, command.stdin.decode())
+            answer = Answer(done.returncode, done.stdout, done.stderr)
+            assert answer.ok, f"{command.line}: {answer.stderr}"
+        return answer
 
     def reset(self) -> None:
         """All its models serve as their operator made them, and nothing is wrong."""
