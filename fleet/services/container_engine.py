@@ -12,6 +12,13 @@ from fleet.text import clean
 
 STATE = "{{.Name}} {{.State.Status}} {{.State.Pid}} {{.RestartCount}} {{.State.ExitCode}} {{.Id}}"
 """What is asked of each container: the words of a row that `ContainerEngine.reading` reads."""
+COMPOSE_FILES = "com.docker.compose.project.config_files"
+"""The label by which compose says what files a container was made from, with commas between."""
+COMPOSE_SERVICE = "com.docker.compose.service"
+_NAMES = (
+    f'{{{{.Name}}}}{{{{println}}}}{{{{index .Config.Labels "{COMPOSE_FILES}"}}}}'
+    f'{{{{println}}}}{{{{index .Config.Labels "{COMPOSE_SERVICE}"}}}}'
+)
 _WORDS = {
     "running": ServiceWord.ACTIVE,
     "paused": ServiceWord.ACTIVE,
@@ -45,8 +52,15 @@ class ContainerEngine:
         return Read((*self.words, "container", "inspect", "--format", STATE, *names))
 
     def name_of(self, identity: str) -> Read:
-        """The command that prints the name of the container with that id."""
-        return Read((*self.words, "container", "inspect", "--format", "{{.Name}}", identity))
+        """The command that prints what the container with that id is called, and what compose calls it."""
+        return Read((*self.words, "container", "inspect", "--format", _NAMES, identity))
+
+    def parse_name(self, printed: str) -> str:
+        """What `name_of` printed, as a fleet file names the service: compose's where compose made it."""
+        name, file, service = (*printed.splitlines(), "", "", "")[:3]
+        if service:
+            return f"compose:{file.partition(',')[0]}:{service}"
+        return f"{self.program}:{name.strip().lstrip('/')}"
 
     def parse_states(self, services: Sequence[Any], printed: str) -> dict[str, ServiceReading]:
         """What `states` printed, by the services' names."""

@@ -29,6 +29,7 @@ from fleet.services.variables import checked_variables
 from fleet.text import clean
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.-]{0,200}")
+_MADE_OF = re.compile(r"^SourcePath=/\S*/containers/systemd/(?:\S*/)?([^\s/]+)\.container$", re.MULTILINE)
 _RENDER = "/dev/dri"
 _READ = """\
 podman --version
@@ -190,6 +191,12 @@ class Quadlet:
     @property
     def _systemd(self) -> Systemd:
         return Systemd(self.unit, self.become, self.user)
+
+
+def made_of(definition: Definition) -> str | None:
+    """The name of the Quadlet that a unit is made of, by the unit's own text; None for any other unit."""
+    match = _MADE_OF.search(definition.text)
+    return match[1] if match and _NAME.fullmatch(match[1]) else None
 
 
 def _devices(settings: Sequence[Assignment]) -> tuple[str, ...]:

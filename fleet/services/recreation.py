@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fleet.errors import GpudeckError
+from fleet.services.container_engine import COMPOSE_FILES, COMPOSE_SERVICE
 from fleet.services.docker_run import taken_apart
 from fleet.text import clean
 
@@ -54,8 +55,6 @@ _TOLD_ELSEWHERE = {
 _PODMANS_OWN = ("io.container.manager", "io.podman.", "org.opencontainers.image.", "org.systemd.property.")
 """What annotations begin with that podman gives each container by itself."""
 _UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
-_COMPOSE_LABEL = "com.docker.compose.service"
-_COMPOSE_FILES = "com.docker.compose.project.config_files"
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -74,9 +73,9 @@ def _check_ours_to_make(facts: Mapping[str, Any]) -> None:
     if _UNIT_LABEL in labels:
         unit = clean(str(labels[_UNIT_LABEL]), 80)
         raise _refusal(facts, f"the unit {unit} makes it", f"Write service: systemd:{unit}.")
-    if _COMPOSE_LABEL in labels:
-        service = clean(str(labels[_COMPOSE_LABEL]), 80)
-        file = clean(str(labels.get(_COMPOSE_FILES) or "/PATH/compose.yaml").partition(",")[0], 240)
+    if COMPOSE_SERVICE in labels:
+        service = clean(str(labels[COMPOSE_SERVICE]), 80)
+        file = clean(str(labels.get(COMPOSE_FILES) or "/PATH/compose.yaml").partition(",")[0], 240)
         raise _refusal(facts, "docker compose makes it", f"Write service: compose:{file}:{service}.")
     if facts["HostConfig"].get("AutoRemove"):
         raise _refusal(

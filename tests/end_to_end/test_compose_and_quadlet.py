@@ -65,6 +65,17 @@ def test_one_file_changes_the_service_and_without_it_all_is_as_before(host: Cont
     assert host.sh(OTHER) == other
 
 
+def test_init_names_containers_by_what_makes_them(host: ContainerHost, fleet: Path, tmp_path: Path) -> None:
+    done = gpudeck(fleet, "init", f"ops@{host.name}", "--ssh-config", f"{host.directory}/ssh_config", "-o", "-")
+    found = tmp_path / "found.yaml"
+    found.write_text(done.stdout)
+    told, meant = ({model.name: model for model in load(path).models} for path in (found, fleet))
+    assert {name: model.service for name, model in told.items()} == {**SERVICES, "docker": "podman:llm-docker"}
+    assert {n: (m.source, m.place, m.url, m.args) for n, m in told.items()} == {
+        n: (m.source, m.place, m.url, m.args) for n, m in meant.items()
+    }
+
+
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_a_refused_start_leaves_no_file_of_ours(host: ContainerHost, fleet: Path, kind: str) -> None:
     before, text = host.container(CONTAINERS[kind]), fleet.read_text()
