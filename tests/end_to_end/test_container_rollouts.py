@@ -9,14 +9,9 @@ import pytest
 from booted_hosts import gpudeck, states
 from container_hosts import SECRET, SERVICES, ContainerHost, container_host
 
-from fleet.commands import Answer
 from fleet.inventory.loading import load
-from fleet.services.arguments import with_arguments
-from fleet.services.container_engine import ContainerEngine
-from fleet.services.containers import Container
 
 KINDS = ("podman", "docker")
-POLICY = "podman container inspect --format '{{.HostConfig.RestartPolicy.Name}}'"
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +21,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerHost]:
 
 
 @pytest.fixture
-def fleet(host: ContainerHost, tmp_path: Path) -> Iterator[Path]:
-    yield host.fleet(tmp_path / "fleet.yaml")
-    host.reset()
+def fleet(host: ContainerHost, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Every test leaves the host as it was, unless it failed."""
+    if request.session.testsfailed:
+        host.reset()
+    return host.fleet(tmp_path / "fleet.yaml")
 
 
 def names(host: ContainerHost) -> set[str]:
@@ -71,17 +68,3 @@ def test_a_refused_start_is_rolled_back_to_the_very_container_that_was_there(hos
     assert names(host) == {"llm-podman", "llm-docker"}
     assert states(fleet)["podman"] == "serving"
     assert fleet.read_text() == text
-
-
-def test_podman_makes_anew_what_it_made_for_docker_and_always_starts(host: ContainerHost, fleet: Path) -> None:
-    host.sh("docker update --restart=always llm-docker")
-    own = host.container("llm-docker")
-    service = Container("llm-docker", ContainerEngine("podman"), "podman")
-    definition = service.parse_definition(Answer(0, host.ssh(service.definition().line).stdout, ""))
-    overlay = service.overlay(definition, with_arguments(definition.argv, {"max-model-len": 4096}), {})
-    host.run(service.stop(), *service.write_overlay(overlay), service.start())
-    assert host.container("llm-docker").arguments == (*own.arguments[:-1], "4096")
-    assert host.sh(f"{POLICY} llm-docker llm-docker.gpudeck-own").split() == ["always", "no"]
-    host.run(service.stop(), *service.remove_overlay(), service.start())
-    assert host.container("llm-docker") == own
-    assert host.sh(f"{POLICY} llm-docker") == "always"
