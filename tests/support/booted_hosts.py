@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -177,8 +178,10 @@ def booted(directory: Path) -> Iterator[BootedHost]:
 
 
 def free_number() -> int:
-    """A host's number is its address, and so the machine's: by our process, another run of the tests has another."""
-    return os.getpid() % 200 + 1
+    """A number no host of this machine has; hosts of other runs of the tests, too, have theirs from their process."""
+    taken = {record.name for record in Path("/run/gpudeck-hosts").glob("*")}
+    wanted = (number % 200 + 1 for number in itertools.count(os.getpid()))
+    return next(number for number in wanted if str(number) not in taken)
 
 
 @contextmanager
