@@ -76,6 +76,25 @@ def test_a_units_own_place_is_read_where_it_says_one(environment: dict[str, str]
     assert own_place(Definition((), environment), GPUS) == place
 
 
+@pytest.mark.parametrize(
+    ("nodes", "environment", "place"),
+    [
+        ((1, 3), {}, (1, 3)),
+        ((3, 1), {"HIP_VISIBLE_DEVICES": "1"}, (3,)),
+        ((2,), {"ROCR_VISIBLE_DEVICES": "GPU-000000000000000c"}, (2,)),
+        ((2,), {"ROCR_VISIBLE_DEVICES": "GPU-000000000000000a"}, None),
+        ((2,), {"HIP_VISIBLE_DEVICES": "2"}, None),
+        ((7,), {"HIP_VISIBLE_DEVICES": "0"}, None),
+    ],
+)
+def test_a_container_counts_the_gpus_it_is_given_alone(
+    nodes: tuple[int, ...], environment: dict[str, str], place: tuple[int, ...] | None
+) -> None:
+    gpus = [replace(gpu, render_minor=128 + gpu.hip_index) for gpu in GPUS]
+    devices = tuple(f"/dev/dri/renderD{128 + node}:/dev/dri/renderD128" for node in nodes)
+    assert own_place(Definition((), environment, devices=devices), gpus) == place
+
+
 def test_no_overlay_is_needed_where_the_unit_says_the_same_itself() -> None:
     pinned = "[Service]\nEnvironment=ROCR_VISIBLE_DEVICES=GPU-000000000000000c\n"
     assert overlay(MODEL, definition(overlay=pinned), before=MOVED) == []
