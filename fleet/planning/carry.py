@@ -45,7 +45,7 @@ class Verdict:
     changes: tuple[Change, ...] = ()
     """What putting them down stages."""
     after: Assessment | None = None
-    """What would then be on the hosts it concerns, and nothing of others."""
+    """What would then be on the hosts it concerns, and nothing of others; its findings have no fixes."""
 
     @property
     def possible(self) -> bool:
@@ -140,7 +140,7 @@ class Hand:
 
     def judged(self, changes: tuple[Change, ...]) -> Verdict:
         """What these changes would lead to for the models they move, and for their neighbours there."""
-        after = self._assessed(_concerned(self.inventory, changes), changes)
+        after = self._assessed(_concerned(self.inventory, changes), changes, with_fixes=False)
         moved = {change.model for change in changes}
         places = [model.place for model in after.inventory.placed if model.place and model.name in moved]
         gpus = {gpu for place in places for gpu in place.gpu_ids}
@@ -160,12 +160,13 @@ class Hand:
 
     def after(self, changes: tuple[Change, ...]) -> Assessment:
         """The whole fleet with these changes."""
-        return self._assessed(self.inventory, changes)
+        return self._assessed(self.inventory, changes, with_fixes=True)
 
-    def _assessed(self, inventory: Inventory, changes: tuple[Change, ...]) -> Assessment:
+    def _assessed(self, inventory: Inventory, changes: tuple[Change, ...], *, with_fixes: bool) -> Assessment:
         from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
 
-        return assess(apply(inventory, changes), tense=self.tense, totals=self.totals, starts=self.starts)
+        drafted = apply(inventory, changes)
+        return assess(drafted, tense=self.tense, totals=self.totals, starts=self.starts, with_fixes=with_fixes)
 
 
 class _Verdicts(Mapping[GpuId, Verdict]):
