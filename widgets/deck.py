@@ -244,6 +244,11 @@ class Deck(Widget, can_focus=True):
         return names + [name for name, _ in coming if name not in names]
 
     @property
+    def drawn(self) -> tuple[GpuId, ...]:
+        """The GPUs that have panes."""
+        return tuple(self._views[index].gpu.gpu for index in self._page)
+
+    @property
     def shows_all(self) -> bool:
         """Whether every GPU has its pane; else those of one host have."""
         return len(self._page) == len(self._views)

@@ -96,11 +96,11 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         self.hint(Where.CARRYING if self._carry else Where.PAST if self.past else Where.DECK)
 
     def _views(self) -> list[PaneView]:
-        here = self.under_cursor() if self._carry else None
+        drawn = self.query_one(Deck).drawn if self._carry else ()
         doing = Doing(
-            after=here.after if here and here.after else None if self.past else self.session.after(),
+            after=self.after_under_cursor() or (None if self.past else self.session.after()),
             show_after=self._show_after,
-            verdicts=self._carry.verdicts if self._carry else {},
+            verdicts={gpu: self._carry.verdicts[gpu] for gpu in drawn} if self._carry else {},
             wanted=self._filter,
             labels=self._labels,
             marked=frozenset(self._marked),
@@ -116,8 +116,8 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         ]
 
     def _findings(self) -> tuple[Finding, ...]:
-        here = self.under_cursor() if self._carry else None
-        return self.session.findings_with(self._state, here.after) if here and here.after else self._state.findings
+        after = self.after_under_cursor()
+        return self.session.findings_with(self._state, after) if after else self._state.findings
 
     def _last_words(self) -> tuple[str, str]:
         """What the last line says at the left, and its style: the most pressing thing there is."""

@@ -66,11 +66,14 @@ def around(inventory: Inventory, place: Place, without: Collection[str] = ()) ->
 
     In a fleet of a thousand GPUs the rest would be most of the work.
     """
-    wanted = set(place.gpu_ids)
+    wanted = set(place.gpus)
     models = (
         model
         for model in inventory.placed
-        if model.place and not wanted.isdisjoint(model.place.gpu_ids) and model.name not in without
+        if model.place
+        and model.place.host == place.host
+        and not wanted.isdisjoint(model.place.gpus)
+        and model.name not in without
     )
     return replace(inventory, hosts=(inventory.host(place.host),), models=tuple(models))
 
