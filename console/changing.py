@@ -23,6 +23,7 @@ from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
 from fleet.planning.prechecks import precheck
+from fleet.planning.window import outside
 from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     plan = make_plan(session.inventory, changes, await _world(session, changes))
     probes = {host: session.probe(host) for host in plan.hosts}
     found = await precheck(plan, session.inventory, apply(session.inventory, changes), probes)
-    return replace(plan, findings=worst_first((*plan.findings, *found)))
+    late = outside(session.inventory.policy.windows, time.time(), plan.seconds) if plan.steps else None
+    return replace(plan, findings=worst_first((*plan.findings, *found, *([late] if late else ()))))
 
 
 async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:

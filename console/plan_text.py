@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from fleet.planning.plan import Plan, Step
+from fleet.planning.window import OUTSIDE_WINDOW
 from fleet.units import duration, gib
 
 
@@ -26,6 +29,22 @@ def losses(plan: Plan) -> list[str]:
         if step.requests
     ]
     return sentences or ["Nothing that serves now is interrupted."]
+
+
+class Confirmation(NamedTuple):
+    """What an operator types before a plan may run, because a yes comes too easily."""
+
+    word: str
+    question: str
+
+
+def confirmations(plan: Plan) -> tuple[Confirmation, ...]:
+    """What is to be typed: the names of `wants_name`, and that it runs outside the maintenance windows."""
+    late = [finding for finding in plan.findings if finding.code == OUTSIDE_WINDOW]
+    return (
+        *(Confirmation("outside", f"{finding.message} Type outside to go on all the same") for finding in late),
+        *(Confirmation(name, f"{name} may not serve after this. Type its name to go on") for name in wants_name(plan)),
+    )
 
 
 def wants_name(plan: Plan) -> tuple[str, ...]:

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from fleet.inventory import USUAL_POLICY, Host, Inventory, Preferences, Prometheus, SizeClass
+from fleet.inventory import Host, Inventory, Preferences, Prometheus
 from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
+from fleet.inventory.policy import USUAL_SIZES, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
-from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry
+from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry, PolicyEntry
 from fleet.inventory.sentences import sentence
 from fleet.model import Arguments, Handling, Least, Model
+from fleet.windows import Windows
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -128,7 +130,7 @@ def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
         ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
         path=path,
         preferences=_preferences(entry),
-        utilization_policy=_policy(entry),
+        policy=_policy(entry.policy),
         prometheus=_prometheus(entry, path),
         alerts=_alerts(entry, path),
     )
@@ -182,9 +184,17 @@ def _preferences(entry: FleetEntry) -> Preferences:
     return Preferences(tuple(said.ignore), tuple(said.severity.items())) if said else Preferences()
 
 
-def _policy(entry: FleetEntry) -> tuple[SizeClass, ...]:
-    said = entry.policy.utilization if entry.policy else []
-    return tuple(SizeClass(each.below, each.low, each.high) for each in said) or USUAL_POLICY
+def _policy(said: PolicyEntry | None) -> Policy:
+    if said is None:
+        return Policy()
+    return Policy(
+        sizes=tuple(SizeClass(each.below, each.low, each.high) for each in said.utilization) or USUAL_SIZES,
+        headroom_bytes=said.headroom,
+        redundancy=MappingProxyType(said.redundancy),
+        energy_price=said.energy_price,
+        currency=said.currency or "",
+        windows=Windows(tuple(said.windows.open), said.windows.zone) if said.windows else None,
+    )
 
 
 def _host(name: str, entry: HostEntry) -> Host:
@@ -196,6 +206,8 @@ def _host(name: str, entry: HostEntry) -> Host:
         become=entry.become,
         notes=MappingProxyType(entry.notes),
         production=entry.production,
+        power_cap_watts=entry.power_cap,
+        price_per_hour=entry.price_per_hour,
     )
 
 

@@ -14,6 +14,7 @@ from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
 from fleet.units import DayHours, parse_day_hours, parse_duration
+from fleet.windows import WINDOW, Window
 
 MOST_GPUS = 256
 
@@ -34,10 +35,13 @@ Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
 Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
 Label = Annotated[str, _read(fields.checked_label, fields.LABEL)]
 Note = Annotated[str, _read(clean)]
+Line = Annotated[str, _read(fields.checked_line)]
 Code = Annotated[str, _read(fields.checked_line, "|".join(CODES))]
 """Of a finding; that there is one is for `fleet.inventory.preferences` to say."""
 Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
 Argument = Annotated[Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)]
+Watts = Annotated[float, _read(fields.checked_power)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
 """A mapping whose lines are all taken out or commented out."""
 
@@ -60,6 +64,12 @@ class HostEntry(_Entry):
         default="sudo", description="how root is reached there: sudo, sudo with a helper that checks, or not at all"
     )
     production: bool = Field(default=False, description="whether it serves production: its GPUs carry the word PROD")
+    power_cap: Watts | None = Field(
+        default=None, description="what its GPUs may draw together, such as 5.5 kW; more is found wrong"
+    )
+    price_per_hour: Price | None = Field(
+        default=None, description="what it costs whether it is used or not, in policy's currency"
+    )
     notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
         default_factory=dict, description="notes for the screen, by the index of the GPU"
     )
@@ -188,10 +198,32 @@ class SizeClassEntry(_Entry):
     high: Annotated[float, Field(gt=0, le=1)] = Field(description="the largest share agreed on")
 
 
+class WindowsEntry(_Entry):
+    """When what runs may be changed: maintenance windows. Outside them, apply asks for --outside-window."""
+
+    open: Annotated[list[Annotated[Window, _read(Window.parse, WINDOW)]], Field(min_length=1)] = Field(
+        description="days and hours, such as mon-thu 22:00-06:00 or sat,sun; hours may go on past midnight"
+    )
+    zone: Annotated[str, _read(fields.checked_zone)] = Field(
+        default="UTC", description="the time zone of those hours, such as Europe/Stockholm"
+    )
+
+
 class PolicyEntry(_Entry):
     """What the operators agreed on."""
 
     utilization: list[SizeClassEntry] = Field(default_factory=list, description="by size, ascending")
+    headroom: Annotated[int | None, PlainValidator(fields.checked_memory, json_schema_input_type=str)] = Field(
+        default=None, description="what every GPU in use keeps free at the high end of the estimates, such as 4 GiB"
+    )
+    redundancy: Annotated[dict[Line, Annotated[int, Field(ge=1)]], MayBeEmpty] = Field(
+        default_factory=dict, description="how many models serve a role, such as chat: 2, on GPUs of their own"
+    )
+    currency: Line | None = Field(default=None, description="of all prices, such as EUR")
+    energy_price: Price | None = Field(
+        default=None, description="of a kilowatt hour, beside each host's price_per_hour"
+    )
+    windows: WindowsEntry | None = Field(default=None, description="when what runs may be changed; else at any time")
 
 
 class TelemetryEntry(_Entry):

@@ -17,6 +17,7 @@ from fleet.inventory.schema import (
     PolicyEntry,
     SizeClassEntry,
     TelemetryEntry,
+    WindowsEntry,
 )
 from fleet.text import clean
 
@@ -53,6 +54,12 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"size class {int(number) + 1}"
         case ("policy", "utilization", number, key):
             return f"{key} of size class {int(number) + 1}"
+        case ("policy", "redundancy", role):
+            return f"redundancy of {role}"
+        case ("policy", "windows", "open", number):
+            return f"window {int(number) + 1}"
+        case ("policy", "windows", key):
+            return f"{key} of windows"
         case ("telemetry", "hosts", host):
             return f"host {host} of telemetry"
         case ("telemetry", "match", label):
@@ -104,6 +111,8 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return ModelEntry, key
         case ("policy", "utilization", _, key, *_):
             return SizeClassEntry, key
+        case ("policy", "windows", key, *_):
+            return WindowsEntry, key
         case ("policy", key, *_):
             return PolicyEntry, key
         case ("findings", key, *_):
