@@ -8,6 +8,7 @@ unlike, as can be.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -44,14 +45,21 @@ def best(problem: Problem, assignment: Assignment, seconds: float, goes_on: Goes
     """The fewest left out, tight GPUs and restarts there can be; None where the time is too short.
 
     Most problems are easy and answered at once. Of one where everything just fits, or just does not, the proof takes
-    knowing what each GPU can hold.
+    knowing what each GPU can hold: first as if nothing were left out, where a GPU can leave little unused, and only
+    where that is impossible with something left out.
     """
+    until = time.monotonic() + seconds
     hosts = range(len(problem.hosts))
     quick = _Part(problem, assignment, hosts).solve(min(_QUICK_SECONDS, seconds), goes_on)
     if quick and quick.proved:
         return quick
-    part = _Part(problem, quick.assignment if quick else assignment, hosts, knows_sets=True)
-    return part.solve(seconds - _QUICK_SECONDS, goes_on) or quick
+    found = quick.assignment if quick else assignment
+    whole = _Part(problem, found, hosts, knows_sets=True, leaves_out=0)
+    answer = whole.solve(until - time.monotonic(), goes_on)
+    if answer or not whole.is_impossible:
+        return answer or quick
+    part = _Part(problem, found, hosts, knows_sets=True, leaves_out=1)
+    return part.solve(until - time.monotonic(), goes_on) or quick
 
 
 def improve(
@@ -94,12 +102,25 @@ class _Part:
         *,
         evens: bool = False,
         knows_sets: bool = False,
+        leaves_out: int | None = None,
     ) -> None:
+        """The programme.
+
+        Args:
+            problem: The whole problem.
+            assignment: An answer to begin with; what is on other hosts stays there.
+            hosts: Those whose items get new slots.
+            evens: Whether it is for `weigh_evenness`.
+            knows_sets: Whether it says what each GPU can hold.
+            leaves_out: 0 where nothing is left out; else the least that is known to be.
+        """
         self._problem = problem
         self._assignment = assignment
         self._hosts = tuple(hosts)
         self._evens = evens
         self._knows_sets = knows_sets
+        self._leaves_out = leaves_out
+        self._unused_bytes: int | None = None
         self._loads = Loads(problem, assignment)
         self._programme = Programme()
         self._priced: list[tuple[int, float]] = []
@@ -116,8 +137,10 @@ class _Part:
         items = [i for i, slot in enumerate(self._assignment) if self._is_involved(i, slot)]
         tight = 1.0 + sum(self._problem.items[i].restart + FITTING for i in items)
         left_out = tight * (1.0 + len(self._on) * self._problem.spreads)
-        for item in items:
-            self._add_item(item, left_out)
+        nowhere = [self._add_item(item, left_out) for item in items]
+        if self._leaves_out:
+            self._programme.row([(column, 1.0) for column in nowhere if column is not None], least=self._leaves_out)
+        self._unused_bytes = self._unused()
         for (host, gpu), uses in self._on.items():
             if uses:
                 self._add_gpu(host, gpu, uses, tight)
@@ -135,7 +158,18 @@ class _Part:
             self._paid += cost * guess
         return column
 
-    def _add_item(self, item: int, left_out: float) -> None:
+    def _unused(self) -> int | None:
+        """What the GPUs together leave unused where nothing is left out; None where something may be."""
+        if self._leaves_out != 0:
+            return None
+        smallest: dict[int, float] = {}
+        for use in (use for uses in self._on.values() for use in uses):
+            smallest[use.item] = min(use.peak, smallest.get(use.item, use.peak))
+        taken = sum(self._problem.items[item].gpus * size for item, size in smallest.items())
+        return sum(max(0, self._problem.hosts[host].limit(gpu)) for host, gpu in self._on) - round(taken * GiB)
+
+    def _add_item(self, item: int, left_out: float) -> int | None:
+        """Its choices; the column that says it has none, where that may be."""
         now = self._assignment[item]
         slots = [slot for host in self._hosts for slot in self._problem.slots(item, host)]
         if now is not None and now not in slots:
@@ -151,8 +185,10 @@ class _Part:
                         use = _Use(item, column, peak / GiB, high / GiB, need.start / GiB)
                         self._on[slot.host, gpu].append(use)
         self._chosen[item] = columns
-        none = self._choice(left_out, now is None)
-        self._programme.row([(none, 1.0), *((column, 1.0) for _, column in columns)], least=1, most=1)
+        none = None if self._leaves_out == 0 else self._choice(left_out, now is None)
+        nothing = [] if none is None else [(none, 1.0)]
+        self._programme.row([*nothing, *((column, 1.0) for _, column in columns)], least=1, most=1)
+        return none
 
     def _fits_alone(self, slot: Slot, peak: tuple[int, ...]) -> bool:
         host = self._problem.hosts[slot.host]
@@ -187,7 +223,8 @@ class _Part:
         for use in uses:
             by_item[use.item].append(use)
         same = list(by_item.values())
-        sets = fullest_sets([min(round(use.peak * GiB) for use in each) for each in same], limit, _MOST_SETS)
+        smallest = [min(round(use.peak * GiB) for use in each) for each in same]
+        sets = fullest_sets(smallest, limit, _MOST_SETS, self._unused_bytes)
         if sets is None:
             return
         now = {position for position, each in enumerate(same) if each[0].item in there}
@@ -250,10 +287,15 @@ class _Part:
                 groups["generates"].append(use.column)
         return [columns for columns in groups.values() if len(columns) > 1]
 
+    @property
+    def is_impossible(self) -> bool:
+        """Whether `solve` proved that there is no answer."""
+        return self._programme.is_impossible
+
     def solve(self, seconds: float, goes_on: GoesOn) -> Answer | None:
         """Solve it; None where no answer was found in the time."""
         gap = _PERCENT if self._evens else _ROUNDING
-        solution = self._programme.solve(seconds, goes_on, gap)
+        solution = self._programme.solve(seconds, goes_on, gap, presolves=not self._knows_sets)
         if solution is None:
             return None
         slots = list(self._assignment)
