@@ -14,10 +14,10 @@ from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
-from fleet.inventory.policy import USUAL_SIZES, Policy, SizeClass
+from fleet.inventory.policy import USUAL_SIZES, Goals, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
-from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry, PolicyEntry
+from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry, PolicyEntry, RebalanceEntry
 from fleet.inventory.sentences import sentence
 from fleet.model import Arguments, Handling, Least, Model
 from fleet.windows import Windows
@@ -194,6 +194,19 @@ def _policy(said: PolicyEntry | None) -> Policy:
         energy_price=said.energy_price,
         currency=said.currency or "",
         windows=Windows(tuple(said.windows.open), said.windows.zone) if said.windows else None,
+        goals=_goals(said.rebalance) if said.rebalance else Goals(),
+    )
+
+
+def _goals(said: RebalanceEntry) -> Goals:
+    return Goals(
+        restart_of=MappingProxyType(said.restart_of),
+        busy=said.busy,
+        even=said.even,
+        free_gpu=said.free_gpu,
+        reserve=said.reserve,
+        role_apart=said.role_apart,
+        decode_apart=said.decode_apart,
     )
 
 

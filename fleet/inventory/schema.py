@@ -42,6 +42,7 @@ Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
 Argument = Annotated[Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)]
 Watts = Annotated[float, _read(fields.checked_power)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Worth = Annotated[float, Field(ge=0, le=100)]
 MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
 """A mapping whose lines are all taken out or commented out."""
 
@@ -209,6 +210,22 @@ class WindowsEntry(_Entry):
     )
 
 
+class RebalanceEntry(_Entry):
+    """What a better placement is worth, in restarts of a usual model. Nothing left without a place comes first."""
+
+    restart_of: Annotated[dict[Line, Worth], MayBeEmpty] = Field(
+        default_factory=dict, description="what restarting a model of a role costs, such as chat: 3; else 1"
+    )
+    busy: Worth = Field(default=0.5, description="what restarting one costs more that serves ten requests or more")
+    even: Worth = Field(default=0.0, description="that the fullest GPU is a tenth less full")
+    free_gpu: Worth = Field(default=0.0, description="that a GPU is left empty: above 0, models are packed")
+    reserve: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="GPUs to keep empty for trials; each counts as much as five restarts"
+    )
+    role_apart: Worth = Field(default=0.0, description="that two models of one role do not share a GPU")
+    decode_apart: Worth = Field(default=0.0, description="that two models that write text do not share a GPU")
+
+
 class PolicyEntry(_Entry):
     """What the operators agreed on."""
 
@@ -224,6 +241,7 @@ class PolicyEntry(_Entry):
         default=None, description="of a kilowatt hour, beside each host's price_per_hour"
     )
     windows: WindowsEntry | None = Field(default=None, description="when what runs may be changed; else at any time")
+    rebalance: RebalanceEntry | None = Field(default=None, description="what a better placement is worth")
 
 
 class TelemetryEntry(_Entry):

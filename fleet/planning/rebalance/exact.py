@@ -135,7 +135,8 @@ class _Part:
 
     def _build(self) -> None:
         items = [i for i, slot in enumerate(self._assignment) if self._is_involved(i, slot)]
-        tight = 1.0 + sum(self._problem.items[i].restart + FITTING for i in items)
+        most = self._problem.goals.most(len(items), sum(len(host.room) for host in self._problem.hosts))
+        tight = 1.0 + most + sum(self._problem.items[i].restart + FITTING for i in items)
         left_out = tight * (1.0 + len(self._on) * self._problem.spreads)
         nowhere = [self._add_item(item, left_out) for item in items]
         if self._leaves_out:
@@ -146,6 +147,8 @@ class _Part:
                 self._add_gpu(host, gpu, uses, tight)
         for host in self._hosts:
             self._keep_apart(host)
+        if most:
+            self._weigh_goals()
 
     def _is_involved(self, item: int, slot: Slot | None) -> bool:
         home = self._problem.items[item].home
@@ -167,6 +170,13 @@ class _Part:
             smallest[use.item] = min(use.peak, smallest.get(use.item, use.peak))
         taken = sum(self._problem.items[item].gpus * size for item, size in smallest.items())
         return sum(max(0, self._problem.hosts[host].limit(gpu)) for host, gpu in self._on) - round(taken * GiB)
+
+    def _amount(self, cost: float, guess: float) -> int:
+        """A column of 0 or more that costs something."""
+        column = self._programme.amount(0.0 if self._evens else cost, guess)
+        self._priced.append((column, cost))
+        self._paid += cost * guess
+        return column
 
     def _add_item(self, item: int, left_out: float) -> int | None:
         """Its choices; the column that says it has none, where that may be."""
@@ -260,6 +270,46 @@ class _Part:
             if len(columns_there) > 1:
                 self._programme.row(columns_there, most=max(1, already[label]))
 
+    def _weigh_goals(self) -> None:
+        goals, elsewhere = self._problem.goals, self._elsewhere()
+        used = []
+        for (host, gpu), uses in self._on.items():
+            there = self._loads.on[host][gpu]
+            for columns, worth, among in self._alike(uses):
+                if worth:
+                    self._at_most_one(columns, self._amount(worth, max(0, len(there & among) - 1)))
+            if uses and (goals.free_gpu or goals.reserve):
+                used.append(self._amount(goals.free_gpu, float(bool(there))))
+                for use in uses:
+                    self._programme.row([(used[-1], 1.0), (use.column, -1.0)], least=0)
+        if goals.reserve:
+            usable = sum(room > 0 for host in self._problem.hosts for room in host.room)
+            taken = [gpu for gpu in elsewhere if self._loads.on[gpu[0]][gpu[1]]]
+            left = usable - goals.reserve - len(taken)
+            now = sum(bool(self._loads.on[host][gpu]) for host, gpu in self._on)
+            lacking = self._amount(goals.RESERVED, max(0, now - left))
+            self._programme.row([*((column, 1.0) for column in used), (lacking, -1.0)], most=left)
+        if goals.even:
+            fills = {gpu: min(1.0, self._loads.fill(*gpu)) for gpu in (*self._on, *elsewhere)}
+            fullest = self._amount(10 * goals.even, max(fills.values()))
+            self._programme.row([(fullest, 1.0)], least=max((fills[gpu] for gpu in elsewhere), default=0.0))
+            self._hold_below(fullest)
+
+    def _elsewhere(self) -> list[tuple[int, int]]:
+        """The GPUs that are not this part's."""
+        hosts = enumerate(self._problem.hosts)
+        return [(n, gpu) for n, host in hosts if n not in self._hosts for gpu in range(len(host.room))]
+
+    def _at_most_one(self, columns: Iterable[int], beyond: int) -> None:
+        self._programme.row([*((column, 1.0) for column in columns), (beyond, -1.0)], most=1)
+
+    def _hold_below(self, fullest: int) -> None:
+        """No GPU is filled to a larger share than this column says."""
+        for (host, gpu), uses in self._on.items():
+            room = self._problem.hosts[host].room[gpu] / GiB
+            if uses and room > 0:
+                self._programme.row([*((use.column, use.high) for use in uses), (fullest, -room)], most=0)
+
     def cost_less(self) -> None:
         """Allow only what is better, so that the solver does not look for more of the same."""
         self._programme.row(self._priced, most=self._paid - _GAIN)
@@ -267,25 +317,27 @@ class _Part:
     def weigh_evenness(self) -> None:
         """Cost no more than the assignment does; of those, the fullest GPU and like neighbours cost."""
         self._programme.row(self._priced, most=self._paid + _ROUNDING)
-        fullest = self._programme.amount(100.0, 1.0)
+        self._hold_below(self._programme.amount(100.0, 1.0))
         for (host, gpu), uses in self._on.items():
-            room = self._problem.hosts[host].room[gpu] / GiB
-            if uses and room > 0:
-                self._programme.row([*((use.column, use.high) for use in uses), (fullest, -room)], most=0)
-                for alike in self._alike(uses):
-                    beyond = self._programme.amount(1.0, max(0, len(self._loads.on[host][gpu]) - 1))
-                    self._programme.row([*((column, 1.0) for column in alike), (beyond, -1.0)], most=1)
+            if uses and self._problem.hosts[host].room[gpu] > 0:
+                for columns, _, among in self._alike(uses):
+                    together = len(self._loads.on[host][gpu] & among)
+                    self._at_most_one(columns, self._programme.amount(1.0, max(0, together - 1)))
 
-    def _alike(self, uses: Iterable[_Use]) -> list[list[int]]:
-        """Columns whose items are better kept apart: of one role, and all that write text."""
-        groups: defaultdict[str, list[int]] = defaultdict(list)
+    def _alike(self, uses: Iterable[_Use]) -> list[tuple[list[int], float, set[int]]]:
+        """(columns, what each beyond the first counts for, items) of those better kept apart: by role, and writing."""
+        goals = self._problem.goals
+        groups: defaultdict[tuple[str, float], list[_Use]] = defaultdict(list)
         for use in uses:
             this = self._problem.items[use.item]
             if this.role:
-                groups[f"role {this.role}"].append(use.column)
+                groups[f"role {this.role}", goals.role_apart].append(use)
             if this.generates:
-                groups["generates"].append(use.column)
-        return [columns for columns in groups.values() if len(columns) > 1]
+                groups["generates", goals.decode_apart].append(use)
+        found = (
+            ([use.column for use in group], worth, {use.item for use in group}) for (_, worth), group in groups.items()
+        )
+        return [group for group in found if len(group[2]) > 1]
 
     @property
     def is_impossible(self) -> bool:

@@ -9,6 +9,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+from fleet.inventory.policy import Goals
+
 FITTING = 0.1
 """What making an item smaller costs, in restarts."""
 
@@ -97,7 +99,7 @@ class Score(NamedTuple):
     tight: int
     """GPUs that may run out at the high end of the estimates."""
     restarts: float
-    """Weighted."""
+    """Weighted, and with them what the goals that are missed count for."""
     unevenness: float
     """The fullest GPU's fill in percent, and one for each pair of neighbours better kept apart."""
 
@@ -109,6 +111,7 @@ class Problem:
     hosts: tuple[Host, ...]
     items: tuple[Item, ...]
     cuts: tuple[Together, ...] = ()
+    goals: Goals = field(default_factory=Goals)
     _slots: dict[tuple[int, int], tuple[Slot, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def slots(self, item: int, host: int) -> tuple[Slot, ...]:

@@ -15,7 +15,7 @@ from random import Random
 from fleet.planning.rebalance import exact
 from fleet.planning.rebalance.bounds import fewest_restarts
 from fleet.planning.rebalance.greedy import repair
-from fleet.planning.rebalance.loads import Loads, score
+from fleet.planning.rebalance.loads import Loads, missed, score
 from fleet.planning.rebalance.problem import Assignment, Problem, Score
 
 _WHOLE = 40
@@ -175,6 +175,8 @@ class _Search:
             moved = self._problem.moved(self._best)
             leaving = Counter(self._home(i) for i in moved)
             items = [i for i in moved if leaving[self._home(i)] > self._bounds[self._home(i)]] or moved
+        if not items and missed(loads):
+            items = [i for i, slot in enumerate(self._best) if slot]
         if not items:
             return set()
         chosen = self._chance.choice(items)
