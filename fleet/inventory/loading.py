@@ -17,7 +17,15 @@ from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, d
 from fleet.inventory.policy import USUAL_SIZES, Goals, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
-from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry, PolicyEntry, RebalanceEntry
+from fleet.inventory.schema import (
+    AlertRuleEntry,
+    FitEntry,
+    FleetEntry,
+    HostEntry,
+    ModelEntry,
+    PolicyEntry,
+    RebalanceEntry,
+)
 from fleet.inventory.sentences import sentence
 from fleet.model import Arguments, Handling, Least, Model
 from fleet.windows import Windows
@@ -242,11 +250,16 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], fo
         memory_bytes=entry.memory,
         enabled=entry.enabled,
         pinned=entry.pin,
-        least=Least(entry.fit.min_max_model_len, entry.fit.min_concurrency) if entry.fit else None,
+        least=_least(entry.fit) if entry.fit else None,
+        checkpoints=tuple(entry.checkpoints),
         note=entry.note,
         handling=_handling(entry),
         ignored=(*entry.ignore.items(), *spoken),
     )
+
+
+def _least(said: FitEntry) -> Least:
+    return Least(said.min_max_model_len, said.min_concurrency, said.min_max_num_seqs, tuple(said.kv_cache_dtypes))
 
 
 def _handling(entry: ModelEntry) -> Handling:

@@ -99,6 +99,16 @@ class FitEntry(_Entry):
     min_concurrency: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         default=1.0, alias="min-concurrency", description="sequences of that length its cache holds"
     )
+    min_max_num_seqs: Annotated[int | None, Field(ge=1)] = Field(
+        default=None,
+        alias="min-max-num-seqs",
+        description="sequences it serves at once; without it, as many as it does",
+    )
+    kv_cache_dtypes: list[Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"]] = Field(
+        default_factory=list,
+        alias="kv-cache-dtypes",
+        description="what its KV cache may be kept in too, such as [fp8], the most welcome first",
+    )
 
 
 class ModelEntry(_Entry):
@@ -172,6 +182,10 @@ class ModelEntry(_Entry):
     enabled: bool = Field(default=True, description="whether it is to run")
     fit: FitEntry | None = Field(
         default=None, description="how small its share and length may be made when the fleet is rebalanced"
+    )
+    checkpoints: list[Line] = Field(
+        default_factory=list,
+        description="smaller checkpoints of the same model, offered only where nothing else lets everything fit",
     )
     pin: bool = Field(default=False, description="whether it stays where it is when the fleet is rebalanced")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")

@@ -136,7 +136,8 @@ class _Part:
     def _build(self) -> None:
         items = [i for i, slot in enumerate(self._assignment) if self._is_involved(i, slot)]
         most = self._problem.goals.most(len(items), sum(len(host.room) for host in self._problem.hosts))
-        tight = 1.0 + most + sum(self._problem.items[i].restart + FITTING for i in items)
+        involved = [self._problem.items[i] for i in items]
+        tight = 1.0 + most + sum(this.restart + FITTING * len(this.smaller) for this in involved)
         left_out = tight * (1.0 + len(self._on) * self._problem.spreads)
         nowhere = [self._add_item(item, left_out) for item in items]
         if self._leaves_out:

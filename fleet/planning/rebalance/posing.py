@@ -17,7 +17,7 @@ from fleet.findings.placement import Placement
 from fleet.hardware import Accelerator
 from fleet.inventory.claims import claims
 from fleet.model import GpuId, Model, Place
-from fleet.planning.rebalance.fitting import smallest_arguments
+from fleet.planning.rebalance.fitting import rungs
 from fleet.planning.rebalance.loads import Loads
 from fleet.planning.rebalance.problem import Host, Item, Need, Problem, Slot
 from fleet.planning.timing import Timing
@@ -117,7 +117,7 @@ def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Quest
         name=model.name,
         gpus=_width(model),
         needs=needs,
-        fitted=_fitted(now, model, needs),
+        smaller=_smaller(now, model, needs),
         home=home,
         need_at_home=_need(present, now.accelerator_of(model)) if present else None,
         restart=_RESTARTS_ANYWAY if model.name in question.restarting else restart,
@@ -167,17 +167,22 @@ def _needs(now: Placement, model: Model, present: Estimate | None) -> Mapping[st
     return found
 
 
-def _fitted(now: Placement, model: Model, needs: Collection[str]) -> Mapping[str, Need]:
-    """What it takes on each of these kinds of host once it is made as small as it may be."""
-    found: dict[str, Need] = {}
-    for host in now.inventory.hosts:
+def _smaller(now: Placement, model: Model, needs: Collection[str]) -> tuple[Mapping[str, Need], ...]:
+    """What it takes on each of these kinds of host on each rung down."""
+    found: list[dict[str, Need]] = []
+    seen: set[str] = set()
+    for host in now.inventory.hosts if model.least else ():
         total = min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
         kind = _kind(host.accelerator, total)
-        if kind in needs and kind not in found:
-            alone = trial_on(model, host.accelerator, total, now.starts.get(model.name))
-            if arguments := smallest_arguments(alone):
-                found[kind] = _need(alone.given(arguments).estimate(), host.accelerator)
-    return found
+        if kind not in needs or kind in seen:
+            continue
+        seen.add(kind)
+        alone = trial_on(model, host.accelerator, total, now.starts.get(model.name))
+        for rung, arguments in enumerate(rungs(alone)):
+            if rung == len(found):
+                found.append({})
+            found[rung][kind] = _need(alone.given(arguments).estimate(), host.accelerator)
+    return tuple(found)
 
 
 def trial_on(model: Model, accelerator: Accelerator, total: int, recorded: ModelStart | None) -> Trial:

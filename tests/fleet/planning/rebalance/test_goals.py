@@ -14,6 +14,7 @@ from fleet.inventory import Inventory
 from fleet.inventory.changes import Move, apply
 from fleet.inventory.loading import load_text
 from fleet.inventory.policy import Goals
+from fleet.model import Place
 from fleet.planning.rebalance import exact
 from fleet.planning.rebalance.greedy import repair
 from fleet.planning.rebalance.loads import score
@@ -148,3 +149,13 @@ def test_the_headroom_agreed_on_is_kept_free() -> None:
     proposal = rebalance(before)
     assert len([change for change in proposal.changes if isinstance(change, Move)]) == 1
     assert not [f for f in assess(apply(before, proposal.changes)).findings if f.code == "POL002"]
+
+
+def test_what_a_packed_fleet_costs_is_told_beside_what_it_cost() -> None:
+    inventory = fleet("free_gpu: 2")
+    priced = replace(inventory, policy=replace(inventory.policy, energy_price=1.0, currency="EUR"))
+    apart = apply(priced, (Move("b", Place("gpu01", (2,))),))
+    proposal = rebalance(apart)
+    assert proposal.costs.startswith("About ") and "EUR a month instead of" in proposal.costs
+    assert all("left empty" in reason for reason in proposal.reasons.values())
+    assert rebalance(inventory).costs == ""
