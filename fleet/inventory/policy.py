@@ -45,6 +45,11 @@ class Goals:
 
     RESERVED: ClassVar[float] = 5.0
 
+    @property
+    def beyond_restarts(self) -> bool:
+        """Whether anything but restarts counts."""
+        return self.most(1, 1) > 0
+
     def most(self, items: int, gpus: int) -> float:
         """What all of them together can count for at most."""
         neighbours = (self.role_apart + self.decode_apart) * items

@@ -57,7 +57,7 @@ class _Repair:
         self._until = 0
         """What is left of the patience when that with one item ends."""
         self._loads = Loads(problem, [item.home for item in problem.items])
-        self._weighs = problem.goals.most(1, 1) > 0
+        self._weighs = problem.goals.beyond_restarts
 
     def answer(self) -> Assignment:
         pending = [i for i, slot in enumerate(self._loads.slots) if slot is None]

@@ -163,7 +163,7 @@ def score(problem: Problem, assignment: Assignment) -> Score:
 def missed(loads: Loads) -> float:
     """What the goals that an assignment misses count for, in restarts."""
     problem, goals = loads.problem, loads.problem.goals
-    if not goals.most(1, 1):
+    if not goals.beyond_restarts:
         return 0.0
     gpus = [(host, gpu) for host, each in enumerate(loads.on) for gpu in range(len(each))]
     used = sum(bool(loads.on[host][gpu]) for host, gpu in gpus)

@@ -16,6 +16,7 @@ from fleet.planning.rebalance import exact
 from fleet.planning.rebalance.bounds import fewest_restarts
 from fleet.planning.rebalance.greedy import repair
 from fleet.planning.rebalance.loads import Loads, missed, score
+from fleet.planning.rebalance.part import GoesOn
 from fleet.planning.rebalance.problem import Assignment, Problem, Score
 
 _WHOLE = 40
@@ -59,7 +60,7 @@ OnProgress = Callable[[Progress], None]
 def search(
     problem: Problem,
     seconds: float,
-    goes_on: exact.GoesOn = lambda: True,
+    goes_on: GoesOn = lambda: True,
     on_progress: OnProgress = lambda _: None,
     seed: int = 0,
 ) -> Found:
@@ -70,9 +71,7 @@ def search(
 class _Search:
     """One search under way."""
 
-    def __init__(
-        self, problem: Problem, seconds: float, goes_on: exact.GoesOn, on_progress: OnProgress, seed: int
-    ) -> None:
+    def __init__(self, problem: Problem, seconds: float, goes_on: GoesOn, on_progress: OnProgress, seed: int) -> None:
         self._problem = problem
         self._began = time.monotonic()
         self._seconds = seconds
