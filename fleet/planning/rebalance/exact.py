@@ -27,15 +27,15 @@ def best(problem: Problem, assignment: Assignment, seconds: float, goes_on: Goes
     """
     until = time.monotonic() + seconds
     hosts = range(len(problem.hosts))
-    quick = _part(problem, assignment, hosts).solve(min(_QUICK_SECONDS, seconds), goes_on)
+    quick = _weighed(Part(problem, assignment, hosts)).solve(min(_QUICK_SECONDS, seconds), goes_on)
     if quick and quick.proved:
         return quick
     found = quick.assignment if quick else assignment
-    whole = _part(problem, found, hosts, knows_sets=True, leaves_out=0)
+    whole = _weighed(Part(problem, found, hosts, knows_sets=True, leaves_out=0))
     answer = whole.solve(until - time.monotonic(), goes_on)
     if answer or not whole.is_impossible:
         return answer or quick
-    part = _part(problem, found, hosts, knows_sets=True, leaves_out=1)
+    part = _weighed(Part(problem, found, hosts, knows_sets=True, leaves_out=1))
     return part.solve(until - time.monotonic(), goes_on) or quick
 
 
@@ -46,27 +46,18 @@ def improve(
 
     What found no place, and what came from these hosts to others, may come to them.
     """
-    part = _part(problem, assignment, hosts)
+    part = _weighed(Part(problem, assignment, hosts))
     part.cost_less()
     return part.solve(seconds, goes_on)
 
 
 def even_out(problem: Problem, assignment: Assignment, seconds: float, goes_on: GoesOn) -> Answer | None:
     """The most even answer that costs no more than this assignment; None where the time is too short."""
-    part = _part(problem, assignment, range(len(problem.hosts)), evens=True)
+    part = _weighed(Part(problem, assignment, range(len(problem.hosts)), evens=True))
     weigh_evenness(part)
     return part.solve(seconds, goes_on)
 
 
-def _part(
-    problem: Problem,
-    assignment: Assignment,
-    hosts: Sequence[int],
-    *,
-    evens: bool = False,
-    knows_sets: bool = False,
-    leaves_out: int | None = None,
-) -> Part:
-    part = Part(problem, assignment, hosts, evens=evens, knows_sets=knows_sets, leaves_out=leaves_out)
+def _weighed(part: Part) -> Part:
     weigh_goals(part)
     return part
