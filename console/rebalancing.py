@@ -108,7 +108,8 @@ def progress_words(progress: Progress) -> str:
 
 def proposal_lines(proposal: Proposal) -> list[str]:
     """What a proposal comes to, and why each model moves, as plain text."""
-    return [proposal.summary, *(f"  {reason}" for reason in proposal.reasons.values())]
+    more = filter(None, (proposal.offer, proposal.costs))
+    return [proposal.summary, *more, *(f"  {reason}" for reason in proposal.reasons.values())]
 
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:
@@ -120,4 +121,6 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "proved": proposal.proved,
         "unplaced": list(proposal.unplaced),
         "reasons": dict(proposal.reasons),
+        "offer": proposal.offer or None,
+        "costs": proposal.costs or None,
     }

@@ -222,6 +222,10 @@ class Least:
     """Tokens of a sequence; None = as many as it has."""
     concurrency: float = 1.0
     """Sequences of that length its cache holds."""
+    sequences: int | None = None
+    """Sequences it serves at once; None = as many as it does."""
+    kv_dtypes: tuple[str, ...] = ()
+    """What its KV cache may be kept in beside what it is in, the most welcome first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +257,8 @@ class Model:
     """Whether it stays where it is when the fleet is rebalanced."""
     least: Least | None = None
     """What it keeps when the fleet is rebalanced; None where its arguments stay as they are."""
+    checkpoints: tuple[str, ...] = ()
+    """Other sources of the same model that take less, the most welcome first; offered where nothing else fits."""
     note: str | None = None
     handling: Handling = Handling()
     replica_of: str | None = None

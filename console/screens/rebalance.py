@@ -126,7 +126,7 @@ class RebalanceScreen(ConsoleDialog):
 def proposal_rows(proposal: Proposal, width: int) -> list[Row]:
     """What the proposal comes to, then why each model moves."""
     rows = paragraph(proposal.summary, width, "warning" if proposal.unplaced else "good")
-    for reason in proposal.reasons.values():
+    for reason in filter(None, (proposal.offer, proposal.costs, *proposal.reasons.values())):
         rows += [(Span(""),), *paragraph(reason, width)]
     return rows
 

@@ -34,7 +34,8 @@ def find_short(placement: Placement) -> Iterator[Finding]:
         left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
         if agreed and outlook.shares and 0 <= left < agreed:
             words = f"{gib_text(left)} left at the high end of the estimates, and {gib_text(agreed)} are to stay free"
-            yield placement.finding("POL002", Severity.WARNING, gpu, words, left_bytes=left, headroom_bytes=agreed)
+            numbers = {"left_bytes": left, "headroom_bytes": agreed}
+            yield placement.finding("POL002", Severity.WARNING, gpu, words, **numbers)
 
 
 def find(placement: Placement) -> Iterator[Finding]:

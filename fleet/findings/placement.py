@@ -72,18 +72,19 @@ class Placement:
         return sorted(self.inventory.hosts, key=lambda host: -rooms[host.name])
 
     def finding(
-        self, code: str, severity: Severity, about: Model | GpuId, words: str, **numbers: int | float
+        self, code: str, severity: Severity, about: Model | GpuId | Host | None, words: str, **numbers: int | float
     ) -> Finding:
-        """What these words say of a model or a GPU: they are the headline and, as a sentence, the message."""
-        model, gpu = (about, self.only_gpu(about)) if isinstance(about, Model) else (None, about)
+        """What these words say of a model, a GPU, a host or the fleet: the headline and, as a sentence, the message."""
+        gpu = self.only_gpu(about) if isinstance(about, Model) else about if isinstance(about, GpuId) else None
         return Finding(
             code=code,
             severity=severity,
             tense=self.tense,
             message=f"{words[0].upper()}{words[1:]}.",
             headline=words,
-            model=model.name if model else None,
+            model=about.name if isinstance(about, Model) else None,
             gpu=gpu,
+            host=about.name if isinstance(about, Host) else None,
             numbers=MappingProxyType(numbers),
         )
 

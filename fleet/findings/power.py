@@ -89,15 +89,8 @@ def find(placement: Placement) -> Iterator[Finding]:
             words = (
                 f"its GPUs draw about {watts_text(watts)} under load, {how}, and may {watts_text(host.power_cap_watts)}"
             )
-            yield Finding(
-                code="POL004",
-                severity=Severity.WARNING,
-                tense=placement.tense,
-                message=f"{words[0].upper()}{words[1:]}.",
-                headline=words,
-                host=host.name,
-                numbers=MappingProxyType({"watts": round(watts), "power_cap_watts": round(host.power_cap_watts)}),
-            )
+            numbers = {"watts": round(watts), "power_cap_watts": round(host.power_cap_watts)}
+            yield placement.finding("POL004", Severity.WARNING, host, words, **numbers)
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:

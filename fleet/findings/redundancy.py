@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from types import MappingProxyType
 
 from fleet.findings import Finding, Fix, Severity
 from fleet.findings.placement import Placement
@@ -43,15 +42,8 @@ def find_few(placement: Placement) -> Iterator[Finding]:
             served = f"{len(models)} model{'' if len(models) == 1 else 's'}"
             shared = f", of which one GPU takes {len(models) - spare}" if len(models) > apart else ""
             words = f"{role} is served by {served}{shared}, and {wanted} {'was' if wanted == 1 else 'were'} agreed on"
-            yield Finding(
-                code="POL003",
-                severity=Severity.WARNING,
-                tense=placement.tense,
-                message=f"{words[0].upper()}{words[1:]}.",
-                headline=words,
-                model=models[-1].name if models else None,
-                numbers=MappingProxyType({"models": len(models), "apart": apart, "wanted": wanted}),
-            )
+            about = models[-1] if models else None
+            yield placement.finding("POL003", Severity.WARNING, about, words, models=len(models), wanted=wanted)
 
 
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:

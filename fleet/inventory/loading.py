@@ -15,17 +15,19 @@ from fleet.inventory.autopilot import Autopilot, Rotation, Scaling
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, SequenceNode, dereferenced, plain, trail
-from fleet.inventory.policy import USUAL_SIZES, Policy, SizeClass
+from fleet.inventory.policy import USUAL_SIZES, Goals, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
 from fleet.inventory.replicas import copies, copy_name
 from fleet.inventory.schema import (
     AlertRuleEntry,
     AutopilotEntry,
+    FitEntry,
     FleetEntry,
     HostEntry,
     ModelEntry,
     PolicyEntry,
+    RebalanceEntry,
     WindowsEntry,
 )
 from fleet.inventory.sentences import sentence
@@ -216,6 +218,7 @@ def _policy(said: PolicyEntry | None) -> Policy:
         energy_price=said.energy_price,
         currency=said.currency or "",
         windows=_windows(said.windows),
+        goals=_goals(said.rebalance) if said.rebalance else Goals(),
     )
 
 
@@ -234,6 +237,18 @@ def _autopilot(said: AutopilotEntry | None) -> Autopilot | None:
             Scaling(role, each.least, each.most, each.waiting, each.kv_usage, each.seconds, each.idle_for)
             for role, each in said.roles.items()
         ),
+    )
+
+
+def _goals(said: RebalanceEntry) -> Goals:
+    return Goals(
+        restart_of=MappingProxyType(said.restart_of),
+        busy=said.busy,
+        even=said.even,
+        free_gpu=said.free_gpu,
+        reserve=said.reserve,
+        role_apart=said.role_apart,
+        decode_apart=said.decode_apart,
     )
 
 
@@ -269,11 +284,16 @@ def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], fo
         memory_bytes=entry.memory,
         enabled=entry.enabled,
         pinned=entry.pin,
-        least=Least(entry.fit.min_max_model_len, entry.fit.min_concurrency) if entry.fit else None,
+        least=_least(entry.fit) if entry.fit else None,
+        checkpoints=tuple(entry.checkpoints),
         note=entry.note,
         handling=_handling(entry),
         ignored=(*entry.ignore.items(), *spoken),
     )
+
+
+def _least(said: FitEntry) -> Least:
+    return Least(said.min_max_model_len, said.min_concurrency, said.min_max_num_seqs, tuple(said.kv_cache_dtypes))
 
 
 def _handling(entry: ModelEntry) -> Handling:

@@ -36,14 +36,18 @@ def _unknown(keys: tuple[str, ...], code: Plain) -> Iterator[Complaint]:
 
 
 def _roles(file: Mapping[str, Plain]) -> Iterator[Complaint]:
-    """Roles no model has, under ``redundancy:``: a slip of the pen would never be found."""
+    """Roles no model has, under ``redundancy:`` and ``restart_of:``: a slip of the pen would never be found."""
     roles = [
         role for model in _mapping(file.get("models")).values() if isinstance(role := _mapping(model).get("role"), str)
     ]
-    for role in _mapping(_mapping(file.get("policy")).get("redundancy")):
-        if role not in roles:
-            known = did_you_mean(role, dict.fromkeys(roles)) if roles else "no model has one."
-            yield Complaint(("policy", "redundancy", role), f"no model has the role {role!r}; {known}", of_key=True)
+    for keys in (("policy", "redundancy"), ("policy", "rebalance", "restart_of")):
+        said: Plain | None = file.get(keys[0])
+        for key in keys[1:]:
+            said = _mapping(said).get(key)
+        for role in _mapping(said):
+            if role not in roles:
+                known = did_you_mean(role, dict.fromkeys(roles)) if roles else "no model has one."
+                yield Complaint((*keys, role), f"no model has the role {role!r}; {known}", of_key=True)
 
 
 def _size_classes(classes: Plain) -> Iterator[Complaint]:

@@ -42,6 +42,7 @@ Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
 Argument = Annotated[Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)]
 Watts = Annotated[float, _read(fields.checked_power)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Worth = Annotated[float, Field(ge=0, le=100)]
 MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
 """A mapping whose lines are all taken out or commented out."""
 
@@ -97,6 +98,16 @@ class FitEntry(_Entry):
     )
     min_concurrency: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         default=1.0, alias="min-concurrency", description="sequences of that length its cache holds"
+    )
+    min_max_num_seqs: Annotated[int | None, Field(ge=1)] = Field(
+        default=None,
+        alias="min-max-num-seqs",
+        description="sequences it serves at once; without it, as many as it does",
+    )
+    kv_cache_dtypes: list[Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"]] = Field(
+        default_factory=list,
+        alias="kv-cache-dtypes",
+        description="what its KV cache may be kept in too, such as [fp8], the most welcome first",
     )
 
 
@@ -190,6 +201,10 @@ class ModelEntry(_Entry):
     fit: FitEntry | None = Field(
         default=None, description="how small its share and length may be made when the fleet is rebalanced"
     )
+    checkpoints: list[Line] = Field(
+        default_factory=list,
+        description="smaller checkpoints of the same model, offered only where nothing else lets everything fit",
+    )
     pin: bool = Field(default=False, description="whether it stays where it is when the fleet is rebalanced")
     note: Annotated[str | None, _read(clean)] = Field(default=None, description="a note for the screen")
     ignore: Annotated[dict[Code, Annotated[str, _read(fields.checked_reason)]], MayBeEmpty] = Field(
@@ -227,6 +242,22 @@ class WindowsEntry(_Entry):
     )
 
 
+class RebalanceEntry(_Entry):
+    """What a better placement is worth, in restarts of a usual model. Nothing left without a place comes first."""
+
+    restart_of: Annotated[dict[Line, Worth], MayBeEmpty] = Field(
+        default_factory=dict, description="what restarting a model of a role costs, such as chat: 3; else 1"
+    )
+    busy: Worth = Field(default=0.5, description="what restarting one costs more that serves ten requests or more")
+    even: Worth = Field(default=0.0, description="that the fullest GPU is a tenth less full")
+    free_gpu: Worth = Field(default=0.0, description="that a GPU is left empty: above 0, models are packed")
+    reserve: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="GPUs to keep empty for trials; each counts as much as five restarts"
+    )
+    role_apart: Worth = Field(default=0.0, description="that two models of one role do not share a GPU")
+    decode_apart: Worth = Field(default=0.0, description="that two models that write text do not share a GPU")
+
+
 class PolicyEntry(_Entry):
     """What the operators agreed on."""
 
@@ -242,6 +273,7 @@ class PolicyEntry(_Entry):
         default=None, description="of a kilowatt hour, beside each host's price_per_hour"
     )
     windows: WindowsEntry | None = Field(default=None, description="when what runs may be changed; else at any time")
+    rebalance: RebalanceEntry | None = Field(default=None, description="what a better placement is worth")
 
 
 class TelemetryEntry(_Entry):

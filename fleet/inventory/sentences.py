@@ -16,6 +16,7 @@ from fleet.inventory.schema import (
     HostEntry,
     ModelEntry,
     PolicyEntry,
+    RebalanceEntry,
     ReplicaEntry,
     RotationEntry,
     ScalingEntry,
@@ -64,6 +65,10 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"{key} of size class {int(number) + 1}"
         case ("policy", "redundancy", role):
             return f"redundancy of {role}"
+        case ("policy", "rebalance", "restart_of", role):
+            return f"restart_of {role}"
+        case ("policy", "rebalance", key):
+            return f"{key} of rebalance"
         case ("policy", "windows", "open", number):
             return f"window {int(number) + 1}"
         case ("policy", "windows", key):
@@ -129,6 +134,8 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return ModelEntry, key
         case ("policy", "utilization", _, key, *_):
             return SizeClassEntry, key
+        case ("policy", "rebalance", key, *_):
+            return RebalanceEntry, key
         case ("policy", "windows", key, *_):
             return WindowsEntry, key
         case ("policy", key, *_):

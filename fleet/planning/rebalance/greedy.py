@@ -57,6 +57,7 @@ class _Repair:
         self._until = 0
         """What is left of the patience when that with one item ends."""
         self._loads = Loads(problem, [item.home for item in problem.items])
+        self._weighs = problem.goals.beyond_restarts
 
     def answer(self) -> Assignment:
         pending = [i for i, slot in enumerate(self._loads.slots) if slot is None]
@@ -126,7 +127,8 @@ class _Repair:
             left = self._loads.after(item, slot, comfortably=comfortably)
             if left is None:
                 continue
-            rank = (self._problem.cost(item, slot), -left if self._spreads else left)
+            cost = self._problem.cost(item, slot) + (self._loads.more_missed(item, slot) if self._weighs else 0.0)
+            rank = (cost, -left if self._spreads else left)
             if best is None or rank < best:
                 best, found = rank, slot
         return found

@@ -59,6 +59,21 @@ class Loads:
         room, peak = self.problem.hosts[host].room[gpu], self.peak[host][gpu] + hardest
         return room - max(peak, self.high[host][gpu]) if comfortably else self.problem.hosts[host].limit(gpu) - peak
 
+    def fill(self, host: int, gpu: int) -> float:
+        """The share of a GPU's room that is taken at the high end of the estimates."""
+        return self.high[host][gpu] / max(1, self.problem.hosts[host].room[gpu])
+
+    def more_missed(self, item: int, slot: Slot) -> float:
+        """What an item counts for in a slot beyond its restart: neighbours like it, and GPUs that were empty."""
+        goals, this = self.problem.goals, self.problem.items[item]
+        found = 0.0
+        for gpu in slot.gpus:
+            there = [self.problem.items[other] for other in self.on[slot.host][gpu]]
+            found += goals.role_apart * any(this.role and other.role == this.role for other in there)
+            found += goals.decode_apart * (this.generates and any(other.generates for other in there))
+            found += (goals.free_gpu + bool(goals.reserve)) * (not there)
+        return found
+
     def _start(self, item: int) -> int:
         slot = self.slots[item]
         return self.problem.need(item, slot).start if slot else 0
@@ -134,19 +149,37 @@ def score(problem: Problem, assignment: Assignment) -> Score:
     loads = Loads(problem, assignment)
     tight, fullest, neighbours = 0, 0.0, 0
     for number, host in enumerate(problem.hosts):
-        for gpu, room in enumerate(host.room):
+        for gpu in range(len(host.room)):
             on = loads.on[number][gpu]
             if not on:
                 continue
             tight += loads.room(number, gpu, comfortably=True) < 0
-            fullest = max(fullest, loads.high[number][gpu] / max(1, room))
-            neighbours += crowd(problem, on)
+            fullest = max(fullest, loads.fill(number, gpu))
+            neighbours += sum(alike(problem, on))
     restarts = sum(problem.cost(i, slot) for i, slot in enumerate(assignment) if slot)
-    return Score(len(left_over(problem, assignment)), tight, restarts, 100 * fullest + neighbours)
+    return Score(len(left_over(problem, assignment)), tight, restarts + missed(loads), 100 * fullest + neighbours)
 
 
-def crowd(problem: Problem, on: Iterable[int]) -> int:
-    """How many of a GPU's items share a role, or memory bandwidth, beyond the first."""
+def missed(loads: Loads) -> float:
+    """What the goals that an assignment misses count for, in restarts."""
+    problem, goals = loads.problem, loads.problem.goals
+    if not goals.beyond_restarts:
+        return 0.0
+    gpus = [(host, gpu) for host, each in enumerate(loads.on) for gpu in range(len(each))]
+    used = sum(bool(loads.on[host][gpu]) for host, gpu in gpus)
+    usable = sum(problem.hosts[host].room[gpu] > 0 for host, gpu in gpus)
+    found = goals.free_gpu * used + goals.RESERVED * max(0, goals.reserve - (usable - used))
+    if goals.even:
+        found += 10 * goals.even * min(1.0, max((loads.fill(host, gpu) for host, gpu in gpus), default=0.0))
+    if goals.role_apart or goals.decode_apart:
+        for host, gpu in gpus:
+            roles, writing = alike(problem, loads.on[host][gpu])
+            found += goals.role_apart * roles + goals.decode_apart * writing
+    return found
+
+
+def alike(problem: Problem, on: Iterable[int]) -> tuple[int, int]:
+    """How many of a GPU's items share a role, and how many memory bandwidth, beyond the first."""
     items = [problem.items[i] for i in on]
     roles = [item.role for item in items if item.role]
-    return len(roles) - len(set(roles)) + max(0, sum(item.generates for item in items) - 1)
+    return len(roles) - len(set(roles)), max(0, sum(item.generates for item in items) - 1)

@@ -35,6 +35,8 @@ class Programme:
         self._columns: list[int] = []
         self._factors: list[float] = []
         self._limits: list[tuple[float, float]] = []
+        self.is_impossible = False
+        """Whether `solve` proved that there is no solution."""
 
     def choice(self, cost: float, guess: bool) -> int:
         """A column that is 0 or 1; ``guess`` is its value in a solution known already."""
@@ -59,16 +61,20 @@ class Programme:
         self._starts.append(len(self._columns))
         self._limits.append((least, most))
 
-    def solve(self, seconds: float, goes_on: Callable[[], bool], gap: float) -> Solution | None:
+    def solve(
+        self, seconds: float, goes_on: Callable[[], bool], gap: float, *, presolves: bool = True
+    ) -> Solution | None:
         """The best solution found in that time, while ``goes_on`` says so; None where none was found.
 
-        It is proved as soon as no other can cost less by more than ``gap``.
+        It is proved as soon as no other can cost less by more than ``gap``. Where every bit of room counts, the solver
+        finds little to take away beforehand, and is done sooner if it does not look.
         """
         from highspy import Highs, HighsModelStatus, HighsSolution
 
         solver = Highs()
         solver.setOptionValue("output_flag", False)
         solver.setOptionValue("threads", 1)
+        solver.setOptionValue("presolve", "choose" if presolves else "off")
         solver.setOptionValue("time_limit", max(0.0, seconds))
         solver.setOptionValue("mip_rel_gap", 0.0)
         solver.setOptionValue("mip_abs_gap", gap)
@@ -83,6 +89,7 @@ class Programme:
         guess.col_value = self._guess
         solver.setSolution(guess)
         solver.run()
+        self.is_impossible = solver.getModelStatus() == HighsModelStatus.kInfeasible
         info = solver.getInfo()
         if info.primal_solution_status != _FEASIBLE:
             return None

@@ -18,7 +18,7 @@ from fleet.hardware import Accelerator
 from fleet.inventory.claims import claims
 from fleet.model import GpuId, Model, Place
 from fleet.planning.load_times import LoadTimes
-from fleet.planning.rebalance.fitting import smallest_arguments
+from fleet.planning.rebalance.fitting import rungs
 from fleet.planning.rebalance.loads import Loads
 from fleet.planning.rebalance.problem import Host, Item, Need, Problem, Slot
 from fleet.services.registry import service_of
@@ -29,8 +29,8 @@ _LAST_OF_ROLE = 0.25
 _LONG_LOAD = 0.2
 """The same of a model that loads for `_LONG_SECONDS` or longer."""
 _LONG_SECONDS = 600.0
-_BUSY, _MANY_REQUESTS = 0.5, 10
-"""The same of a model with that many requests or more."""
+_MANY_REQUESTS = 10
+"""From which on a model is as busy as can be."""
 _RESTARTS_ANYWAY = 0.05
 _COPY = "copy of"
 
@@ -71,7 +71,8 @@ def pose(now: Placement, question: Question) -> Problem:
         items.append(replace(item, restart=item.restart + extra, apart=labels))
     shared = Counter(label for item in items for label in item.apart)
     items = [replace(item, apart=frozenset(label for label in item.apart if shared[label] > 1)) for item in items]
-    problem = _with_limits(now, Problem(hosts, tuple(items)), question.emptied)
+    posed = Problem(hosts, tuple(items), goals=now.inventory.policy.goals)
+    problem = _with_limits(now, posed, question.emptied)
     if question.only_empties:
         problem = _tolerant(problem)
     return _shut(now, problem, question.closed) if question.closed else problem
@@ -89,11 +90,14 @@ def without_copies_apart(problem: Problem) -> Problem:
 def _host(now: Placement, number: int, emptied: Collection[GpuId]) -> Host:
     host = now.inventory.hosts[number]
     outlooks = [now.outlooks[gpu] for gpu in host.gpu_ids]
-    room = tuple(
+    limits = tuple(
         -1 if gpu in emptied else outlook.total_bytes - outlook.driver_bytes
         for gpu, outlook in zip(host.gpu_ids, outlooks, strict=True)
     )
-    return Host(host.name, _kind(host.accelerator, min(outlook.total_bytes for outlook in outlooks)), room)
+    headroom = now.inventory.policy.headroom_bytes or 0
+    room = tuple(limit if limit < 0 else max(0, limit - headroom) for limit in limits)
+    kind = _kind(host.accelerator, min(outlook.total_bytes for outlook in outlooks))
+    return Host(host.name, kind, room, limits if headroom else ())
 
 
 def _kind(accelerator: Accelerator, total: int) -> str:
@@ -106,12 +110,14 @@ def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Quest
     needs = _needs(now, model, present)
     seconds = LoadTimes().of(model.name, model.place.host, present).seconds if present and model.place else 0.0
     busy = min(1.0, question.requests.get(model.name, 0) / _MANY_REQUESTS)
-    restart = 1.0 + _LONG_LOAD * min(1.0, seconds / _LONG_SECONDS) + _BUSY * busy
+    goals = now.inventory.policy.goals
+    restart = goals.restart_of.get(model.role or "", 1.0)
+    restart += _LONG_LOAD * min(1.0, seconds / _LONG_SECONDS) + goals.busy * busy
     return Item(
         name=model.name,
         gpus=_width(model),
         needs=needs,
-        fitted=_fitted(now, model, needs),
+        smaller=_smaller(now, model, needs),
         home=home,
         need_at_home=_need(present, now.accelerator_of(model)) if present else None,
         restart=_RESTARTS_ANYWAY if model.name in question.restarting else restart,
@@ -161,17 +167,22 @@ def _needs(now: Placement, model: Model, present: Estimate | None) -> Mapping[st
     return found
 
 
-def _fitted(now: Placement, model: Model, needs: Collection[str]) -> Mapping[str, Need]:
-    """What it takes on each of these kinds of host once it is made as small as it may be."""
-    found: dict[str, Need] = {}
-    for host in now.inventory.hosts:
+def _smaller(now: Placement, model: Model, needs: Collection[str]) -> tuple[Mapping[str, Need], ...]:
+    """What it takes on each of these kinds of host on each rung down."""
+    found: list[dict[str, Need]] = []
+    seen: set[str] = set()
+    for host in now.inventory.hosts if model.least else ():
         total = min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
         kind = _kind(host.accelerator, total)
-        if kind in needs and kind not in found:
-            alone = trial_on(model, host.accelerator, total, now.starts.get(model.name))
-            if arguments := smallest_arguments(alone):
-                found[kind] = _need(alone.given(arguments).estimate(), host.accelerator)
-    return found
+        if kind not in needs or kind in seen:
+            continue
+        seen.add(kind)
+        alone = trial_on(model, host.accelerator, total, now.starts.get(model.name))
+        for rung, arguments in enumerate(rungs(alone)):
+            if rung == len(found):
+                found.append({})
+            found[rung][kind] = _need(alone.given(arguments).estimate(), host.accelerator)
+    return tuple(found)
 
 
 def trial_on(model: Model, accelerator: Accelerator, total: int, recorded: ModelStart | None) -> Trial:
@@ -211,7 +222,7 @@ def _with_limits(now: Placement, problem: Problem, emptied: Collection[GpuId]) -
         kept = [
             held[gpu.index] if rests[gpu.index] and gpu not in refused and gpu not in emptied else 0 for gpu in gpus
         ]
-        limits = tuple(max(pair) for pair in zip(host.room, kept, strict=True))
+        limits = tuple(max(host.limit(gpu), size) for gpu, size in enumerate(kept))
         hosts.append(replace(host, limits=() if limits == host.room else limits))
     return replace(problem, hosts=tuple(hosts))
 
@@ -236,7 +247,8 @@ def _shut(now: Placement, problem: Problem, closed: Collection[GpuId]) -> Proble
     hosts = []
     for number, (host, held) in enumerate(zip(problem.hosts, _held(problem, comfortably=True), strict=True)):
         room = tuple(held[gpu] if gpu in shut[number] else size for gpu, size in enumerate(host.room))
-        hosts.append(replace(host, room=room, limits=()) if shut[number] else host)
+        limits = tuple(held[gpu] if gpu in shut[number] else host.limit(gpu) for gpu in range(len(room)))
+        hosts.append(replace(host, room=room, limits=() if limits == room else limits) if shut[number] else host)
     return replace(problem, hosts=tuple(hosts), items=items)
 
 

@@ -9,8 +9,10 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+from fleet.inventory.policy import Goals
+
 FITTING = 0.1
-"""What making an item smaller costs, in restarts."""
+"""What each step to a smaller item costs, in restarts."""
 
 
 class Slot(NamedTuple):
@@ -20,8 +22,8 @@ class Slot(NamedTuple):
     """Position among the problem's hosts."""
     gpus: tuple[int, ...]
     """Ascending."""
-    fitted: bool = False
-    """Whether it is made as small as it may be there."""
+    rung: int = 0
+    """How far down its `Item.smaller` it goes there; 0 = as it is."""
 
 
 class Need(NamedTuple):
@@ -62,8 +64,8 @@ class Item:
     """By kind of host; it cannot run on others."""
     home: Slot | None = None
     """Where it runs now."""
-    fitted: Mapping[str, Need] = field(default_factory=lambda: MappingProxyType({}))
-    """The least it may have, by kind of host; nothing where it stays as it is."""
+    smaller: tuple[Mapping[str, Need], ...] = ()
+    """What it takes, by kind of host, the more of what it has is given up; none where it stays as it is."""
     need_at_home: Need | None = None
     """Beside its present neighbours, where that differs from what the kind of host says."""
     restart: float = 1.0
@@ -97,7 +99,7 @@ class Score(NamedTuple):
     tight: int
     """GPUs that may run out at the high end of the estimates."""
     restarts: float
-    """Weighted."""
+    """Weighted, and with them what the goals that are missed count for."""
     unevenness: float
     """The fullest GPU's fill in percent, and one for each pair of neighbours better kept apart."""
 
@@ -109,6 +111,7 @@ class Problem:
     hosts: tuple[Host, ...]
     items: tuple[Item, ...]
     cuts: tuple[Together, ...] = ()
+    goals: Goals = field(default_factory=Goals)
     _slots: dict[tuple[int, int], tuple[Slot, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def slots(self, item: int, host: int) -> tuple[Slot, ...]:
@@ -127,21 +130,20 @@ class Problem:
         found = self._slots[key]
         if this.home is not None and this.home.host == host and this.home not in found:
             found = (*found, this.home)
-        if self.hosts[host].kind in this.fitted:
-            found = (*found, *(slot._replace(fitted=True) for slot in found))
-        return found
+        rungs = [rung for rung, needs in enumerate(this.smaller, 1) if self.hosts[host].kind in needs]
+        return (*found, *(slot._replace(rung=rung) for rung in rungs for slot in found))
 
     def need(self, item: int, slot: Slot) -> Need:
         """What an item takes in a slot."""
         this = self.items[item]
         if this.need_at_home is not None and slot == this.home:
             return this.need_at_home
-        return (this.fitted if slot.fitted else this.needs)[self.hosts[slot.host].kind]
+        return (this.smaller[slot.rung - 1] if slot.rung else this.needs)[self.hosts[slot.host].kind]
 
     def cost(self, item: int, slot: Slot) -> float:
         """What giving it that slot costs, in restarts."""
         this = self.items[item]
-        return (0.0 if this.home in (None, slot) else this.restart) + (FITTING if slot.fitted else 0.0)
+        return (0.0 if this.home in (None, slot) else this.restart) + FITTING * slot.rung
 
     def moved(self, assignment: Assignment) -> list[int]:
         """The items that run now and shall run elsewhere, or smaller."""
@@ -165,7 +167,8 @@ class Problem:
         needs = (
             need
             for item in self.items
-            for need in (*item.needs.values(), *item.fitted.values(), item.need_at_home)
+            for needs in (item.needs, *item.smaller)
+            for need in (*needs.values(), item.need_at_home)
             if need
         )
         return any(host.limits for host in self.hosts) or any(need.high != need.peak for need in needs)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fleet.findings import Severity
 from fleet.findings.assess import Assessment
-from fleet.model import GpuId, Place
+from fleet.findings.decoding import generates
+from fleet.model import GpuId, Model, Place
 from fleet.planning.rebalance.posing import Question
 from fleet.text import clean
 from fleet.units import gib_text
@@ -38,7 +39,21 @@ def _cause(name: str, home: Place, now: Assessment, then: Assessment, question: 
     ]
     if comers:
         return f"it makes room on {home} for {', '.join(dict.fromkeys(comers))}"
-    return f"{home} keeps more room without it"
+    return _gain(now.inventory.model(name), home, now, then) or f"{home} keeps more room without it"
+
+
+def _gain(model: Model, home: Place, now: Assessment, then: Assessment) -> str:
+    """Which of the operators' goals its move serves; empty where none is seen to."""
+    empty = [gpu for gpu in home.gpu_ids if not then.inventory.on(gpu)]
+    if empty:
+        return f"{_names(empty)} {'is' if len(empty) == 1 else 'are'} left empty"
+    for gpu in home.gpu_ids:
+        for other in now.inventory.on(gpu):
+            if other != model and model.role and other.role == model.role:
+                return f"on {gpu} it was beside {other.name}, which is for {model.role} too"
+            if other != model and generates(model) and generates(other):
+                return f"on {gpu} it divided the bandwidth with {other.name}"
+    return ""
 
 
 def _trouble(gpu: GpuId, now: Assessment) -> str:

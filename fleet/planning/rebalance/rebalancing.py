@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import place as placed
+from fleet.findings.power import cost, gpu_watts
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, SetArgument, apply
 from fleet.model import GpuId, Model, Place
-from fleet.planning.rebalance.fitting import given_back, smallest_arguments
+from fleet.planning.rebalance.fitting import given_back, rungs
 from fleet.planning.rebalance.loads import Loads, left_over, settled
+from fleet.planning.rebalance.offers import Answer, offer
 from fleet.planning.rebalance.posing import Question, pose, trial_on, without_copies_apart
 from fleet.planning.rebalance.problem import Assignment, Slot, Together
 from fleet.planning.rebalance.reasons import why
 from fleet.planning.rebalance.search import Found, OnProgress, search
 from fleet.startup import ModelStart
+from fleet.units import watts_text
 
 SECONDS = 10.0
 """How long a search takes at most, unless it is told otherwise."""
+_OFFER_SECONDS = 3.0
+"""How long each checkpoint is tried at most."""
 _NAMED = 6
 """Models named in a sentence."""
 _ROUNDS = 6
@@ -46,6 +52,10 @@ class Proposal:
     """What no answer that leaves nothing out goes below, weighted."""
     proved: bool
     """Whether there is none with less left out, fewer GPUs that may run out, or fewer restarts."""
+    offer: str = ""
+    """Which other checkpoints would let everything fit, as a sentence; empty where everything does, or none would."""
+    costs: str = ""
+    """What power and machines come to, as a sentence; empty where the fleet file has no price."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -124,7 +134,10 @@ def rebalance(
         closed=closed,
         only_empties=only_empties,
     )
-    return _Rebalancing(inventory, given, question, totals or {}, starts or {}).run(seconds, goes_on, on_progress)
+    until = time.monotonic() + seconds
+    task = _Rebalancing(inventory, given, question, totals or {}, starts or {})
+    proposal = task.run(seconds, goes_on, on_progress)
+    return replace(proposal, offer=task.offer(proposal, until, goes_on)) if proposal.unplaced else proposal
 
 
 def _has_place(inventory: Inventory, name: str) -> bool:
@@ -170,6 +183,21 @@ class _Rebalancing:
             self._problem = self._problem.with_cuts(self._cuts(then, wrong))
         return self._nothing()
 
+    def offer(self, proposal: Proposal, until: float, goes_on: Callable[[], bool]) -> str:
+        """Which other checkpoints would let everything fit; empty where none would."""
+
+        def answered(inventory: Inventory, other: frozenset[str]) -> Answer:
+            question = replace(self._question, restarting=self._question.restarting | other)
+            starts = {name: start for name, start in self._starts.items() if name not in other}
+            seconds = min(_OFFER_SECONDS, until - time.monotonic()) if goes_on() else 0.0
+            task = _Rebalancing(inventory, (), question, self._totals, starts)
+            found = task.run(seconds, goes_on, lambda _: None)
+            running = {change.model for change in found.moves} | other
+            return Answer(found.unplaced, len(running & self._running), _arguments(found.moves))
+
+        names = [item.name for item in self._problem.items]
+        return offer(self._inventory, names, proposal.unplaced, self._now.estimates, answered)
+
     def _searched(self, until: float, goes_on: Callable[[], bool], on_progress: OnProgress) -> tuple[Found, Assignment]:
         found = search(self._problem, until - time.monotonic(), goes_on, on_progress)
         loosened = without_copies_apart(self._problem)
@@ -187,7 +215,7 @@ class _Rebalancing:
             model, place = self._inventory.model(item.name), self._place(slot)
             if place != model.place:
                 yield Move(item.name, place)
-            if slot.fitted:
+            if slot.rung:
                 yield from self._smaller(model, slot, loads)
             if not model.enabled:
                 yield Enable(item.name)
@@ -202,13 +230,13 @@ class _Rebalancing:
             for gpu in slot.gpus
             if (on := loads.on[slot.host][gpu])
         )
-        for flag, value in given_back(smallest_arguments(alone), alone, spare).items():
+        for flag, value in given_back(rungs(alone)[slot.rung - 1], alone, spare).items():
             yield SetArgument(model.name, flag, value)
 
     @staticmethod
     def _is_fitted(item: int, loads: Loads) -> bool:
         slot = loads.slots[item]
-        return slot is not None and slot.fitted
+        return slot is not None and slot.rung > 0
 
     def _place(self, slot: Slot) -> Place:
         return Place(self._problem.hosts[slot.host].name, slot.gpus)
@@ -236,12 +264,30 @@ class _Rebalancing:
             restarts=sum(name in self._running for name in moved),
             fewest_restarts=found.fewest_restarts,
             proved=found.proved,
+            costs=_costs(self._now.inventory, then.inventory),
         )
 
     def _nothing(self) -> Proposal:
         as_is = tuple(item.home for item in self._problem.items)
         left = tuple(self._problem.items[i].name for i in left_over(self._problem, as_is))
         return Proposal(self._given, (), {}, left, 0, 0.0, proved=False)
+
+
+def _costs(before: Inventory, after: Inventory) -> str:
+    was, becomes = cost(before), cost(after)
+    if was is None or becomes is None:
+        return ""
+    watts = watts_text(sum(gpu_watts(after).values()))
+    instead = f" instead of {was.per_hour:,.2f}" if f"{was.per_hour:.2f}" != f"{becomes.per_hour:.2f}" else ""
+    return f"About {watts} under load; {becomes}{instead}."
+
+
+def _arguments(changes: Collection[Change]) -> Mapping[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for change in changes:
+        if isinstance(change, SetArgument):
+            found[change.model].append(f"{change.flag} {change.value}")
+    return found
 
 
 def _errors(assessment: Assessment) -> list[Finding]:

@@ -15,7 +15,8 @@ from random import Random
 from fleet.planning.rebalance import exact
 from fleet.planning.rebalance.bounds import fewest_restarts
 from fleet.planning.rebalance.greedy import repair
-from fleet.planning.rebalance.loads import Loads, score
+from fleet.planning.rebalance.loads import Loads, missed, score
+from fleet.planning.rebalance.part import GoesOn
 from fleet.planning.rebalance.problem import Assignment, Problem, Score
 
 _WHOLE = 40
@@ -59,7 +60,7 @@ OnProgress = Callable[[Progress], None]
 def search(
     problem: Problem,
     seconds: float,
-    goes_on: exact.GoesOn = lambda: True,
+    goes_on: GoesOn = lambda: True,
     on_progress: OnProgress = lambda _: None,
     seed: int = 0,
 ) -> Found:
@@ -70,9 +71,7 @@ def search(
 class _Search:
     """One search under way."""
 
-    def __init__(
-        self, problem: Problem, seconds: float, goes_on: exact.GoesOn, on_progress: OnProgress, seed: int
-    ) -> None:
+    def __init__(self, problem: Problem, seconds: float, goes_on: GoesOn, on_progress: OnProgress, seed: int) -> None:
         self._problem = problem
         self._began = time.monotonic()
         self._seconds = seconds
@@ -175,6 +174,8 @@ class _Search:
             moved = self._problem.moved(self._best)
             leaving = Counter(self._home(i) for i in moved)
             items = [i for i in moved if leaving[self._home(i)] > self._bounds[self._home(i)]] or moved
+        if not items and missed(loads):
+            items = [i for i, slot in enumerate(self._best) if slot]
         if not items:
             return set()
         chosen = self._chance.choice(items)

@@ -8,10 +8,13 @@ from pathlib import Path
 from fleet.estimate.measured import End
 from fleet.findings.assess import assess
 from fleet.findings.placement import place
+from fleet.hardware import accelerator
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Enable, Move, SetArgument, apply
 from fleet.inventory.loading import load_text
 from fleet.model import Arguments, Engine, Least, Model, Place
+from fleet.planning.rebalance.fitting import rungs
+from fleet.planning.rebalance.posing import trial_on
 from fleet.planning.rebalance.rebalancing import Proposal, rebalance
 
 
@@ -83,12 +86,41 @@ def test_a_model_stays_as_large_as_it_is_where_another_gpu_has_room() -> None:
 
 def test_what_is_made_smaller_keeps_the_length_and_the_sequences_it_must() -> None:
     new = vllm("new", 0.4, enabled=False)
-    before = fleet(vllm("large", 0.8, Least(length=16384, concurrency=8)), new)
+    before = fleet(vllm("large", 0.8, Least(length=16384, concurrency=30)), new)
     proposal = rebalance(before, add(new))
     assert SetArgument("large", "max-model-len", 16384) in proposal.changes
     after = place(apply(before, proposal.changes), totals={}, end=End.HIGH).estimates["large"]
     assert after.max_model_len == 16384
-    assert (after.max_concurrency or 0) >= 8
+    assert (after.max_concurrency or 0) >= 30
+
+
+def test_nothing_but_the_share_is_given_up_where_that_is_enough() -> None:
+    new = vllm("new", 0.4, enabled=False)
+    least = Least(length=16384, concurrency=8, sequences=16, kv_dtypes=("fp8",))
+    proposal = rebalance(fleet(vllm("large", 0.8, least), new), add(new))
+    assert [c.flag for c in proposal.changes if isinstance(c, SetArgument)] == ["gpu-memory-utilization"]
+
+
+def test_the_cache_is_kept_smaller_before_the_length_is() -> None:
+    new = vllm("new", 0.4, enabled=False)
+    least = Least(length=16384, concurrency=30, kv_dtypes=("fp8",))
+    proposal = rebalance(fleet(vllm("large", 0.8, least), new), add(new))
+    assert SetArgument("large", "kv-cache-dtype", "fp8") in proposal.changes
+    assert not [c for c in proposal.changes if isinstance(c, SetArgument) and c.flag == "max-model-len"]
+    assert "kv-cache-dtype fp8" in proposal.reasons["large"]
+
+
+def test_every_rung_takes_less_than_the_one_before_and_keeps_what_it_must() -> None:
+    least = Least(length=8192, concurrency=12, sequences=16, kv_dtypes=("fp8",))
+    alone = trial_on(vllm("large", 0.8, least), accelerator("MI300X"), accelerator("MI300X").total_bytes, None)
+    found = rungs(alone)
+    shares = [float(str(arguments["gpu-memory-utilization"])) for arguments in found]
+    assert shares == sorted(set(shares), reverse=True) and shares[0] < 0.8
+    assert "max-model-len" not in found[0] and found[-1]["max-model-len"] == 8192
+    for arguments in found:
+        reckoned = alone.given(arguments).estimate(End.HIGH)
+        assert reckoned.refusal is None
+        assert (reckoned.max_concurrency or 0) >= 12
 
 
 def test_what_must_keep_too_much_is_not_made_smaller() -> None:
@@ -121,12 +153,12 @@ models:
     source: meta-llama/Llama-3.1-8B-Instruct
     engine: vllm 0.9.2
     place: gpu01/0
-    fit: {min-max-model-len: 16384, min-concurrency: 4}
+    fit: {min-max-model-len: 16384, min-concurrency: 4, min-max-num-seqs: 32, kv-cache-dtypes: [fp8]}
   b:
     source: meta-llama/Llama-3.1-8B-Instruct
     engine: vllm 0.9.2
     place: gpu01/1
 """
     inventory = load_text(text, Path("fleet.yaml"))
-    assert inventory.model("a").least == Least(16384, 4)
+    assert inventory.model("a").least == Least(16384, 4, 32, ("fp8",))
     assert inventory.model("b").least is None

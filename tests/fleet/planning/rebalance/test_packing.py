@@ -32,3 +32,10 @@ def test_every_set_to_which_nothing_can_be_added_is_found_once(sizes: list[int],
 
 def test_too_many_sets_are_not_counted_to_the_end() -> None:
     assert fullest_sets([1] * 60, 30, 100) is None
+
+
+@given(st.lists(st.integers(0, 20), max_size=7), st.integers(0, 40), st.integers(0, 40))
+def test_of_those_only_what_wastes_little_can_be_asked_for(sizes: list[int], room: int, waste: int) -> None:
+    found = fullest_sets(sizes, room, 1000, waste)
+    little = {each for each in by_trying(sizes, room) if room - sum(sizes[n] for n in each) <= waste}
+    assert set(map(frozenset, found or ())) == little
