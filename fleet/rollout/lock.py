@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError
-from fleet.services.holder import Holder, folder, parse_holder
+from fleet.planning.plan import Step
+from fleet.services.holder import Holder, folder, holder_text, parse_holder
 from fleet.text import clean
 from fleet.units import duration
 
@@ -19,8 +19,8 @@ EXPIRES_SECONDS = 900.0
 """Age at which a lock that nobody renews is anybody's."""
 RENEW_SECONDS = 60.0
 """How often it is renewed while a step waits."""
-STEP_SECONDS = 180.0
-"""How long a command of a step may still be at work on the host after its console was last heard of."""
+STEP_SECONDS = 90.0
+"""Age at which a step cannot be under way any more: its commands renew the lock on the host, more often than that."""
 
 
 class LockedError(GpudeckError):
@@ -84,6 +84,7 @@ class HostLock:
                         f"If nobody is changing it, remove {self._folder} there.",
                     )
                 if other.token == self._holder.token:
+                    self._holder = replace(self._holder, step=other.step, doing=other.doing, touching=other.touching)
                     await self._write(self._folder)
                     return
                 self._check(other, take_over)
@@ -92,16 +93,26 @@ class HostLock:
         finally:
             await self._do("rm", "-rf", self._own)
 
-    async def renew(self, step: int, steps: int, *, touching: bool) -> None:
+    @property
+    def holder(self) -> Holder:
+        """Who we are, and how far we are."""
+        return self._holder
+
+    async def renew(self, step: Step) -> None:
         """Say how far we are, and that we live. Raises LockLostError, UnreachableError."""
         other = await self._read(self._folder)
         if other is None or other.token != self._holder.token:
-            whose = f" by {other.who}" if other else ""
-            raise LockLostError(
-                f"{self.host} was taken over{whose}; nothing more is done to it.", "See how it stands, then resume."
-            )
-        self._holder = replace(self._holder, step=step, steps=steps, touching=touching)
+            raise self.lost(other)
+        doing = f"{step.action} {step.model}"
+        self._holder = replace(self._holder, step=step.n, doing=doing, touching=bool(step.commands))
         await self._write(self._folder)
+
+    def lost(self, other: Holder | None) -> LockLostError:
+        """The error to raise where another has the host."""
+        whose = f" by {other.who}" if other else ""
+        return LockLostError(
+            f"{self.host} was taken over{whose}; nothing more is done to it.", "See how it stands, then resume."
+        )
 
     async def release(self) -> None:
         """Leave the host to others, if it is still ours. Raises UnreachableError."""
@@ -114,7 +125,8 @@ class HostLock:
         age = other.age(self._uptime())
         if other.touching and age < STEP_SECONDS:
             raise LockedError(
-                f"{self.host} is being changed by {other.words}, in the middle of a step.", "Wait until it has ended."
+                f"{self.host} is being changed by {other.who}, in the middle of {other.step_words}.",
+                "Wait until it has ended.",
             )
         if age < EXPIRES_SECONDS and take_over != other.who:
             raise LockedError(
@@ -141,8 +153,7 @@ class HostLock:
 
     async def _write(self, place: str) -> str | None:
         self._holder = replace(self._holder, uptime=self._uptime())
-        text = json.dumps(asdict(self._holder), ensure_ascii=False)
-        return await self._do("tee", f"{place}/holder", stdin=f"{text}\n".encode())
+        return await self._do("tee", f"{place}/holder", stdin=holder_text(self._holder).encode())
 
     async def _read(self, place: str) -> Holder | None:
         answer = await self._connection.read(Read(("cat", f"{place}/holder")))

@@ -30,6 +30,8 @@ from fleet.rollout.events import Event, Result
 from fleet.rollout.executor import Rollout
 from fleet.rollout.journal import Journal, Unfinished
 from fleet.services import Definition
+from fleet.services.detached import NOT_OURS, Follow, Launch, Progress, State
+from fleet.services.holder import folder, parse_holder
 from fleet.services.systemd import Systemd
 from fleet.units import GiB
 
@@ -37,6 +39,7 @@ GPUS = 4
 TOTAL = 192 * GiB
 LOAD_TICKS = 3
 FOLDER = "/etc/systemd/system/"
+LOCK = folder("sudo")
 _GONE = UnreachableError("gpu01 was lost.")
 
 
@@ -121,7 +124,13 @@ class FakeHost:
         self.forbids: str = ""
         """A word no command may hold, as if sudo forbade it."""
         self.fault: tuple[int, bool, BaseException] | None = None
-        """At the write of that number, before or after it is done, this happens once."""
+        """At the command of that number, before or after it is done, this happens to the console, once.
+
+        The host goes on with what it has begun: only where the command is a step's first, `before` is before the step.
+        """
+        self.cut_off: int | None = None
+        """After the command of that number, the host ends what runs on it, once."""
+        self.scripts: dict[str, Progress] = {}
         self.cordons = ""
         """What the host keeps of cordoned GPUs."""
         self.failing_reads = 0
@@ -146,6 +155,10 @@ class FakeHost:
 
     async def read(self, command: Read, timeout: float = 0) -> Answer:
         self._reach()
+        if isinstance(command, Follow):
+            how = self.scripts.get(command.id, Progress(State.NEVER))
+            ended = f" {how.command}.{how.status}\n{how.said}" if how.state is State.ENDED else "\n"
+            return Answer(0, f"{how.state}{ended}", "")
         if command.words[-1].endswith("/cordons"):
             return Answer(0, self.cordons, "")
         if command.words[0] == "cat":
@@ -165,18 +178,42 @@ class FakeHost:
         if command.words[0] == "logger":
             self.audit.append(command.words[-1])
             return Answer(0, "", "")
+        if isinstance(command, Launch):
+            self._launch(command)
+        elif command.words[:1] == ("sh",):
+            for id in command.words[4:]:
+                self.scripts.pop(id, None)
+        return Answer(0, "", "")
+
+    def _launch(self, script: Launch) -> None:
+        """Run it as a whole, whatever becomes of the console meanwhile."""
+        if script.id in self.scripts:
+            return
         number, after, fault = self.fault or (-1, False, _GONE)
-        hit = number == len(self.commands)
+        hit = number - len(self.commands) in range(len(script.commands))
         if hit:
             self.fault = None
-        if hit and not after:
+        if hit and number == len(self.commands) and not after:
             raise fault
-        self.before_write(command.line)
-        self.commands.append(command.line)
-        answer = self._do(command)
+        self.scripts[script.id] = self._progress(script)
+        self._reach()
         if hit:
             raise fault
-        return answer
+
+    def _progress(self, script: Launch) -> Progress:
+        token = parse_holder(self.lock.held.get(LOCK, ""))
+        if token is None or token.token not in script.id:
+            return Progress(State.ENDED, 0, NOT_OURS)
+        for n, command in enumerate(script.commands, 1):
+            self.before_write(command.line)
+            self.commands.append(command.line)
+            answer = self._do(command)
+            if not answer.ok:
+                return Progress(State.ENDED, n, answer.exit_status, answer.stderr)
+            if self.cut_off == len(self.commands) - 1:
+                self.cut_off = None
+                return Progress(State.CUT_OFF)
+        return Progress(State.ENDED, len(script.commands))
 
     def _reach(self) -> None:
         if self.lost:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fleet.commands import Answer, Read, Write
 from fleet.inventory.changes import Restart
+from fleet.planning.plan import Action, Step
 from fleet.rollout.events import Outcome
 from fleet.rollout.lock import (
     EXPIRES_SECONDS,
@@ -22,9 +23,11 @@ from fleet.rollout.lock import (
     LockLostError,
 )
 from fleet.services.holder import Holder, folder, parse_holder, who_holds
+from fleet.services.systemd import Systemd
 
 FOLDER = folder("sudo")
 ANNA = Holder("1a", "anna@desk", "a", begun=0.0, steps=4)
+STOP = Step(2, Action.STOP, "a", "gpu01", "systemd:a.service", (), (Systemd("a.service", "sudo").stop(),))
 BOB = Holder("2b", "bob@laptop", "b", begun=0.0, steps=2)
 
 
@@ -59,9 +62,9 @@ def host() -> SlowHost:
 async def test_whoever_has_it_is_told_to_everyone(host: SlowHost) -> None:
     lock = host.lock(ANNA)
     await lock.acquire()
-    await lock.renew(2, 4, touching=True)
+    await lock.renew(STOP)
     said = parse_holder((await host.read(who_holds("sudo"))).stdout)
-    assert said == replace(ANNA, step=2, touching=True, uptime=1000.0)
+    assert said == replace(ANNA, step=2, doing="stop a", touching=True, uptime=1000.0)
     assert said.words == "anna@desk (step 2 of 4: a)"
     await lock.release()
     assert host.held == {}
@@ -91,7 +94,7 @@ async def test_by_the_name_of_its_holder_it_is_taken_over_and_the_holder_finds_o
         await bob.acquire(take_over="anna")
     await bob.acquire(take_over="anna@desk")
     with pytest.raises(LockLostError, match="taken over by bob@laptop"):
-        await anna.renew(1, 4, touching=True)
+        await anna.renew(STOP)
     await anna.release()
     assert host.holder and host.holder.who == "bob@laptop"
 
@@ -99,9 +102,9 @@ async def test_by_the_name_of_its_holder_it_is_taken_over_and_the_holder_finds_o
 async def test_in_the_middle_of_a_step_nobody_takes_it_over(host: SlowHost) -> None:
     anna = host.lock(ANNA)
     await anna.acquire()
-    await anna.renew(1, 4, touching=True)
+    await anna.renew(STOP)
     host.uptime += STEP_SECONDS - 1
-    with pytest.raises(LockedError, match="in the middle of a step"):
+    with pytest.raises(LockedError, match=r"by anna@desk, in the middle of step 2 of 4 \(stop a\)\."):
         await host.lock(BOB).acquire(take_over="anna@desk")
     host.uptime += 2
     await host.lock(BOB).acquire(take_over="anna@desk")

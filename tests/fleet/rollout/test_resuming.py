@@ -8,7 +8,7 @@ from fake_host import Bench, Killed
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.inventory.changes import Change, Disable, Enable, Move
 from fleet.model import Place
-from fleet.rollout.events import Outcome, Phase, Result
+from fleet.rollout.events import Kind, Outcome, Phase, Result
 
 CHANGES: tuple[Change, ...] = (
     Move("a", Place.parse("gpu01/1")),
@@ -92,8 +92,27 @@ async def test_a_console_killed_at_any_command_takes_everything_back(swap: Bench
     assert swap.unfinished() is None
 
 
-async def test_a_lost_line_leaves_the_result_unknown_and_the_rollout_unfinished(swap: Bench) -> None:
-    swap.host.fault = (3, True, UnreachableError("gpu01 was lost."))
+def lose(bench: Bench, number: int) -> None:
+    """At the command of that number the line goes down, and stays so."""
+
+    def cut(_: str) -> None:
+        bench.host.lost = bench.host.lost or len(bench.host.commands) == number
+
+    bench.host.before_write = cut
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(COMMANDS))
+async def test_a_line_cut_at_any_command_is_waited_for(swap: Bench, number: int, after: bool) -> None:
+    swap.host.fault = (number, after, UnreachableError("gpu01 was lost."))
+    result = await swap.run(*CHANGES)
+    assert (result.outcome, len(swap.host.commands)) == (Outcome.DONE, COMMANDS)
+    assert "the line to gpu01 is lost; what was begun there goes on" in swap.said(Kind.PROGRESS)
+    assert (swap.host.scripts, swap.host.lock.held) == ({}, {})
+
+
+async def test_a_line_that_stays_down_leaves_the_result_unknown_and_the_rollout_unfinished(swap: Bench) -> None:
+    lose(swap, 3)
     result = await swap.run(*CHANGES)
     assert result.outcome is Outcome.UNKNOWN
     assert result.message.startswith("gpu01 was lost. What the last step did is not known")
@@ -101,14 +120,16 @@ async def test_a_lost_line_leaves_the_result_unknown_and_the_rollout_unfinished(
     assert found is not None
     assert found.interrupted is not None
     assert found.interrupted.n not in found.done
+    swap.host.lost = False
     assert (await resumed(swap)).outcome is Outcome.DONE
 
 
 async def test_a_way_back_that_was_cut_is_gone_again(swap: Bench) -> None:
     before = swap.host.state
     await interrupted(swap, 10, True, Killed())
-    swap.host.fault = (14, True, UnreachableError("gpu01 was lost."))
+    lose(swap, 14)
     assert (await undone(swap)).outcome is Outcome.UNKNOWN
+    swap.host.lost = False
     assert (await undone(swap)).outcome is Outcome.ROLLED_BACK
     assert swap.host.state == before
 
@@ -131,6 +152,26 @@ async def test_an_overlay_somebody_removed_meanwhile_is_written_again(swap: Benc
         unit.overlay = None
     assert (await resumed(swap)).outcome is Outcome.DONE
     assert [swap.host.state[name][2] for name in "ab"] == [(1,), (0,)]
+
+
+async def test_what_a_host_finished_by_itself_is_not_done_again(swap: Bench) -> None:
+    await interrupted(swap, 5, True, Killed())
+    done = list(swap.host.commands)
+    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert len(swap.host.commands) == COMMANDS
+    assert swap.host.commands[: len(done)] == done
+    assert any("gpu01 has finished write" in said for said in swap.said(Kind.PROGRESS))
+
+
+@pytest.mark.parametrize("number", range(COMMANDS))
+async def test_a_step_that_its_host_cut_off_is_taken_again_or_back(swap: Bench, number: int) -> None:
+    before = swap.host.state
+    swap.host.cut_off = number
+    result = await swap.run(*CHANGES)
+    assert result.outcome is Outcome.RESTORED
+    assert "was cut off: it was killed there, or the host came up anew" in result.message
+    assert swap.unfinished() is None
+    assert all(swap.host.state[name] == before[name] for name in before if name not in result.done)
 
 
 async def test_nothing_new_is_begun_before_the_unfinished_rollout_has_ended(swap: Bench) -> None:
