@@ -286,13 +286,12 @@ class Rollout:
     # one step
 
     async def _take(self, rollout: int, phase: Phase, step: Step) -> None:
-        await self._hosts.tell(rollout, step)
-        touch = self._journal.touch(rollout, phase, step)
-        self._tell(Event(Kind.STARTED, phase=phase, step=step))
-
         def waiting_for(what: str) -> None:
             self._tell(Event(Kind.PROGRESS, what, phase, step))
 
+        await self._hosts.tell(rollout, step, waiting_for)
+        touch = self._journal.touch(rollout, phase, step)
+        self._tell(Event(Kind.STARTED, phase=phase, step=step))
         try:
             async with self._hosts.kept(step):
                 run = partial(self._hosts.run, rollout, touch, step, waiting_for)

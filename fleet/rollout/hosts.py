@@ -11,7 +11,7 @@ from fleet.planning.plan import Plan, Step
 from fleet.rollout.audit import audit
 from fleet.rollout.journal import Journal
 from fleet.rollout.lock import HostLock, kept
-from fleet.rollout.on_host import SETTLE_SECONDS, OnHost, Told
+from fleet.rollout.on_host import OnHost, Told
 from fleet.rollout.resuming import Settled, settled
 from fleet.rollout.stepping import OperatorConnection, Watching
 from fleet.services.holder import Holder
@@ -66,16 +66,17 @@ class Hosts:
                 await self._running[host].forget(begun_there)
         await self._unlock()
 
-    async def tell(self, rollout: int, step: Step) -> None:
+    async def tell(self, rollout: int, step: Step, told: Told) -> None:
         """Say in the host's lock how far we are and, where the step touches the host, who does it in its log.
 
         Raises LockLostError, UnreachableError.
         """
-        await self._lock_of(step).renew(step)
+        host = self._running[step.host]
+        await host.patiently(partial(self._lock_of(step).renew, step), told)
         if step.commands:
             formers = (f for f in self._plan.formers if (f.model, f.host) == (step.model, step.host))
             command = audit(self._operator, self._journal.token(rollout), step, next(formers, None))
-            await self._operators[step.host].write(command)
+            await host.patiently(partial(self._operators[step.host].write, command), told)
 
     def kept(self, step: Step) -> AbstractAsyncContextManager[None]:
         """The lock of the step's host, renewed inside the block."""
@@ -98,7 +99,7 @@ class Hosts:
         if touch is None or touch.outcome is not None:
             return None
         id = self._journal.step_id(rollout, touch.id)
-        how = settled(touch, await self._running[touch.host].outcome(id, SETTLE_SECONDS, told))
+        how = settled(touch, await self._running[touch.host].outcome(id, told))
         self._journal.touched(touch.id, how.outcome, how.sentence)
         return how
 

@@ -108,11 +108,13 @@ class HostLock:
         await self._write(self._folder)
 
     def lost(self, other: Holder | None) -> LockLostError:
-        """The error to raise where another has the host."""
-        whose = f" by {other.who}" if other else ""
-        return LockLostError(
-            f"{self.host} was taken over{whose}; nothing more is done to it.", "See how it stands, then resume."
+        """The error to raise where we do not have the host any more, but that other one, if anybody."""
+        how = (
+            f"was taken over by {other.who}"
+            if other
+            else "is not ours any more: its lock was removed, or it came up anew"
         )
+        return LockLostError(f"{self.host} {how}. Nothing more is done to it.", "See how it stands, then resume.")
 
     async def release(self) -> None:
         """Leave the host to others, if it is still ours. Raises UnreachableError."""

@@ -16,10 +16,8 @@ from fleet.secrets import masked
 from fleet.services.detached import Progress, State, follow, forget, launch, parse_progress, why_failed
 from fleet.text import clean
 
-COMMAND_SECONDS = 120
-"""How long one command may take until nobody waits for it any more; stopping an engine takes longest."""
-SETTLE_SECONDS = 600
-"""How long a step is waited for whose console ended before it."""
+STEP_SECONDS = 600
+"""How long a step's commands are waited for; a start that returns when its model serves takes longest."""
 FOLLOW_SECONDS = 20
 """How long one question after a step waits on the host for its end."""
 LINE_SECONDS = 120.0
@@ -57,11 +55,11 @@ class OnHost:
         """
         beginning = launch(id, commands, lock.holder, self._become)
         for _ in range(_LAUNCHES):
-            begun = await self._patiently(partial(self._connection.write, beginning), told)
+            begun = await self.patiently(partial(self._connection.write, beginning), told)
             if not begun.ok:
                 why = clean(begun.stderr).rstrip(".") or f"status {begun.exit_status}"
                 raise StepError(f"`{beginning.shown_line}` could not be begun on {self.host}: {why}.")
-            progress = await self.outcome(id, COMMAND_SECONDS * len(commands), told)
+            progress = await self.outcome(id, told)
             if progress.state is not State.NEVER:
                 break
         if progress.lost_its_lock:
@@ -69,14 +67,14 @@ class OnHost:
         if not progress.is_done:
             raise StepError(self._failure(progress, commands))
 
-    async def outcome(self, id: str, seconds: int, told: Told) -> Progress:
-        """How a step ended, which is waited for so long; or that it was never begun.
+    async def outcome(self, id: str, told: Told) -> Progress:
+        """How a step ended, which is waited for; or that it was never begun.
 
-        Raises UnreachableError where the host cannot be asked, or the step takes longer.
+        Raises UnreachableError where the host cannot be asked, or the step takes too long.
         """
         question = follow(id, FOLLOW_SECONDS)
-        for _ in range(math.ceil(seconds / FOLLOW_SECONDS)):
-            answer = await self._patiently(partial(self._connection.read, question, FOLLOW_SECONDS + 15.0), told)
+        for _ in range(math.ceil(STEP_SECONDS / FOLLOW_SECONDS)):
+            answer = await self.patiently(partial(self._connection.read, question, FOLLOW_SECONDS + 15.0), told)
             progress = parse_progress(answer)
             if progress is None:
                 said = clean(answer.stderr, 160).rstrip(".") or f"status {answer.exit_status}"
@@ -84,7 +82,7 @@ class OnHost:
             if progress.state is not State.RUNNING:
                 return progress
             told(f"it is still at work on {self.host}")
-        raise UnreachableError(f"{self.host} has not finished the step within {seconds} s; what runs there goes on.")
+        raise UnreachableError(f"{self.host} has not ended the step within {STEP_SECONDS} s; what runs there goes on.")
 
     async def forget(self, ids: Sequence[str]) -> None:
         """Take away what the host keeps of these steps. Raises UnreachableError."""
@@ -99,7 +97,7 @@ class OnHost:
             return f"{self.host} did not begin `{shown}`."
         return f"`{shown}` on {self.host} was cut off: it was killed there, or the host came up anew."
 
-    async def _patiently(self, ask: Callable[[], Awaitable[_T]], told: Told) -> _T:
+    async def patiently(self, ask: Callable[[], Awaitable[_T]], told: Told) -> _T:
         """Ask again when the line is back. Raises UnreachableError where that takes too long."""
         for _ in range(CUTS):
             seen = self._board.latest(self.host)

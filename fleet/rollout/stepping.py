@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
-from fleet.errors import GpudeckError
+from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Action, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
@@ -159,10 +159,14 @@ class Stepper:
         """Ask the operator's own command, once with every reading, until it succeeds."""
         said = ""
         for _ in range(CHECKS if step.check else 0):
-            answer = await self._operators[step.host].read(Read(step.check), CHECK_TIMEOUT)
-            if answer.ok:
-                return
-            said = masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
+            try:
+                answer = await self._operators[step.host].read(Read(step.check), CHECK_TIMEOUT)
+            except UnreachableError as lost:
+                said = lost.message
+            else:
+                if answer.ok:
+                    return
+                said = masked(clean(answer.stderr) or clean(answer.stdout)) or f"status {answer.exit_status}"
             told(f"waiting for its health command to succeed: {said}")
             if called_off():
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,6 +137,12 @@ class FakeHost:
         self.failing_reads = 0
         """How many of the operator's own reading commands fail from now on."""
         self.lost = False
+        self.back_at = math.inf
+        """When the line is there again."""
+        self.lost_at_question = -2
+        """After so many more questions the line is down for some seconds."""
+        self.slow = False
+        """Whether steps are under way for ever."""
         self.lock = LockFolders()
         self.audit: list[str] = []
         self._files: dict[str, str] = {}
@@ -157,6 +164,8 @@ class FakeHost:
         self._reach()
         if isinstance(command, Follow):
             how = self.scripts.get(command.id, Progress(State.NEVER))
+            if self.slow:
+                how = Progress(State.RUNNING)
             ended = f" {how.command}.{how.status}\n{how.said}" if how.state is State.ENDED else "\n"
             return Answer(0, f"{how.state}{ended}", "")
         if command.words[-1].endswith("/cordons"):
@@ -216,6 +225,9 @@ class FakeHost:
         return Progress(State.ENDED, len(script.commands))
 
     def _reach(self) -> None:
+        self.lost_at_question -= 1
+        if self.lost_at_question == -1:
+            self.lost, self.back_at = True, self.now + 9
         if self.lost:
             raise _GONE
 
@@ -290,6 +302,8 @@ class FakeHost:
     def tick(self) -> None:
         """Let a second pass and read the host."""
         self.now += 1
+        if self.now >= self.back_at:
+            self.lost, self.back_at = False, math.inf
         for unit in self.units.values():
             if unit.word is ServiceWord.ACTIVE and unit.age < LOAD_TICKS:
                 self._load(unit)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
 from fake_host import Bench, Killed
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.inventory.changes import Change, Disable, Enable, Move
 from fleet.model import Place
-from fleet.rollout.events import Kind, Outcome, Phase, Result
+from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
+from fleet.rollout.executor import Rollout
 
 CHANGES: tuple[Change, ...] = (
     Move("a", Place.parse("gpu01/1")),
@@ -34,7 +38,7 @@ async def interrupted(bench: Bench, number: int, after: bool, fault: BaseExcepti
     bench.host.fault = (number, after, fault)
     try:
         await bench.run(*CHANGES)
-    except Killed:
+    except (Killed, asyncio.CancelledError):
         return
 
 
@@ -109,6 +113,43 @@ async def test_a_line_cut_at_any_command_is_waited_for(swap: Bench, number: int,
     assert (result.outcome, len(swap.host.commands)) == (Outcome.DONE, COMMANDS)
     assert "the line to gpu01 is lost; what was begun there goes on" in swap.said(Kind.PROGRESS)
     assert (swap.host.scripts, swap.host.lock.held) == ({}, {})
+
+
+@pytest.mark.parametrize("question", range(0, 40, 3))
+async def test_a_line_cut_at_any_question_is_waited_for(swap: Bench, question: int) -> None:
+    """Not only a step's commands: what is said in the lock and in the log before it as well."""
+    plan, journal = await swap.plan(*CHANGES), swap.journal()
+
+    def begin(event: Event) -> None:
+        swap.events.append(event)
+        if event.kind is Kind.PAUSED:
+            swap.host.lost_at_question = question
+            rollout.resume()
+
+    rollout = Rollout(plan, {"gpu01": swap.host}, swap.host, journal, begin, operator="ops@here")
+    rollout.pause()
+    result = await rollout.run()
+    journal.close()
+    assert (result.outcome, len(swap.host.commands)) == (Outcome.DONE, COMMANDS)
+
+
+async def test_a_step_that_does_not_end_is_left_to_its_host_and_found_there_later(swap: Bench) -> None:
+    swap.host.slow = True
+    result = await swap.run(*CHANGES)
+    assert result.outcome is Outcome.UNKNOWN
+    assert "gpu01 has not ended the step within 600 s; what runs there goes on." in result.message
+    assert "it is still at work on gpu01" in swap.said(Kind.PROGRESS)
+    swap.host.slow = False
+    assert (await resumed(swap)).outcome is Outcome.DONE
+
+
+async def test_whoever_interrupts_is_told_what_is_under_way_and_how_to_go_on(swap: Bench) -> None:
+    await interrupted(swap, 1, True, asyncio.CancelledError())
+    (said,) = swap.said(Kind.ENDED)
+    assert re.match(
+        r"Interrupted; \w+ \w, the step under way, is finished on gpu01\. `gpudeck apply --resume` goes", said
+    )
+    assert (await undone(swap)).outcome is Outcome.ROLLED_BACK
 
 
 async def test_a_line_that_stays_down_leaves_the_result_unknown_and_the_rollout_unfinished(swap: Bench) -> None:
