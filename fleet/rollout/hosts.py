@@ -49,7 +49,7 @@ class Hosts:
         holder = Holder(token, self._operator, what, self._clock(), steps=steps)
         try:
             for host in sorted(self._plan.hosts):
-                lock = HostLock(host, self._operators[host], self._becomes[host], holder, partial(self._uptime, host))
+                lock = HostLock(host, self._operators[host], self._becomes[host], holder)
                 await lock.acquire(take_over)
                 self._locks.append(lock)
         except GpudeckError:
@@ -110,7 +110,3 @@ class Hosts:
         for lock in self._locks:
             with suppress(UnreachableError):  # it expires
                 await lock.release()
-
-    def _uptime(self, host: str) -> float:
-        snapshot = self._board.latest(host)
-        return snapshot.reading.uptime_seconds if snapshot and snapshot.reading else 0.0

@@ -48,15 +48,14 @@ class Connection(Protocol):
 class HostLock:
     """The lock of one host, for one rollout."""
 
-    def __init__(
-        self, host: str, connection: Connection, become: str, holder: Holder, uptime: Callable[[], float]
-    ) -> None:
-        """Nothing is locked yet; ``uptime`` is the host's newest, in seconds."""
+    def __init__(self, host: str, connection: Connection, become: str, holder: Holder) -> None:
+        """Nothing is locked yet."""
         self.host = host
         self._connection = connection
         self._become = become
         self._holder = holder
-        self._uptime = uptime
+        self._uptime = 0.0
+        """The host's own when its lock was last looked at, in seconds."""
         self._folder = folder(become)
         self._own = f"{self._folder}.{holder.token}"
 
@@ -100,7 +99,7 @@ class HostLock:
 
     async def renew(self, step: Step) -> None:
         """Say how far we are, and that we live. Raises LockLostError, UnreachableError."""
-        other = await self._read(self._folder)
+        other = await self._read(self._folder) or await self._read(self._folder)  # a file being written is empty
         if other is None or other.token != self._holder.token:
             raise self.lost(other)
         doing = f"{step.action} {step.model}"
@@ -124,7 +123,7 @@ class HostLock:
 
     def _check(self, other: Holder, take_over: str) -> None:
         """Raises LockedError where the other's lock may not be taken."""
-        age = other.age(self._uptime())
+        age = other.age(self._uptime)
         if other.touching and age < STEP_SECONDS:
             raise LockedError(
                 f"{self.host} is being changed by {other.who}, in the middle of {other.step_words}.",
@@ -148,18 +147,25 @@ class HostLock:
             await self._do("mv", "-T", taken, self._folder)
 
     async def _stage(self) -> None:
+        await self._read(self._folder)
         await self._do("rm", "-rf", self._own)
         refused = await self._do("mkdir", self._own) or await self._write(self._own)
         if refused:
             raise GpudeckError(f"{self.host} cannot be locked: {refused}.")
 
     async def _write(self, place: str) -> str | None:
-        self._holder = replace(self._holder, uptime=self._uptime())
+        self._holder = replace(self._holder, uptime=self._uptime)
         return await self._do("tee", f"{place}/holder", stdin=holder_text(self._holder).encode())
 
     async def _read(self, place: str) -> Holder | None:
-        answer = await self._connection.read(Read(("cat", f"{place}/holder")))
-        return parse_holder(answer.stdout) if answer.ok else None
+        """Who has it, and then what time it is there: a running step writes the time of its own."""
+        answer = await self._connection.read(Read(("cat", f"{place}/holder", "/proc/uptime")))
+        said, _, last = answer.stdout.rstrip().rpartition("\n")
+        try:
+            self._uptime = float(last.split()[0])
+        except (IndexError, ValueError):
+            raise GpudeckError(f"{self.host} does not tell its uptime, without which no lock is kept there.") from None
+        return parse_holder(said)
 
     async def _do(self, *words: str, stdin: bytes = b"") -> str | None:
         """Why the host refused; None where it did it."""

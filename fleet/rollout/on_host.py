@@ -99,12 +99,13 @@ class OnHost:
 
     async def patiently(self, ask: Callable[[], Awaitable[_T]], told: Told) -> _T:
         """Ask again when the line is back. Raises UnreachableError where that takes too long."""
-        for _ in range(CUTS):
+        for cut in range(CUTS):
             seen = self._board.latest(self.host)
             try:
                 return await ask()
             except UnreachableError as lost:
-                told(f"the line to {self.host} is lost; what was begun there goes on")
+                if cut == 0:
+                    told(f"the line to {self.host} is lost; what was begun there goes on")
                 await self._line_back(seen, lost)
         return await ask()
 

@@ -418,6 +418,22 @@ def test_a_killed_console_is_rolled_back_from_any_step(host: BootedHost, fleet: 
     assert overlay_of(host, "a") == ""
 
 
+def test_a_reboot_in_the_middle_of_a_stop_leaves_the_model_as_it_was(
+    host: BootedHost, fleet: Path, slowly: Callable[[str], None]
+) -> None:
+    slowly("stop vllm-a")
+    process = begun(fleet, "1 stop", *CHANGE)
+    midway(host, 1)
+    host.reboot()
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert f"on {host.name} was cut off: it was killed there, or the host came up anew." in told
+    assert "It is back as it was before." in told
+    host.sh("until curl -sf 127.0.0.1:8001/health; do sleep 0.05; done")
+    assert models(fleet)["a"] == SERVING["a"]
+    assert apply(fleet, *CHANGE).returncode == 0
+
+
 async def watched(fleet: Path, *scenes: tuple[Callable[[], None], Callable[[HostSnapshot], bool]]) -> None:
     """A session goes through the scenes: something is done to the host, and it must come to see it."""
     session = Session(load(fleet), interval=0.2)

@@ -99,9 +99,11 @@ class LockFolders:
                 return Answer(1, "", f"{command.words[3]}: Directory not empty")
         return Answer(0, "", "")
 
-    def cat(self, path: str) -> Answer:
-        text = self.held.get(path.removesuffix("/holder"))
-        return Answer(1, "", "No such file or directory") if text is None else Answer(0, text, "")
+    def cat(self, words: tuple[str, ...], uptime: float) -> Answer:
+        """Of a lock's file and, where that is asked for as well, the uptime."""
+        text = self.held.get(words[1].removesuffix("/holder"))
+        told = f"{uptime} 1.0\n" if len(words) > 2 else ""
+        return Answer(1, told, "No such file or directory") if text is None else Answer(0, text + told, "")
 
 
 class FakeHost:
@@ -171,7 +173,7 @@ class FakeHost:
         if command.words[-1].endswith("/cordons"):
             return Answer(0, self.cordons, "")
         if command.words[0] == "cat":
-            return self.lock.cat(command.words[1])
+            return self.lock.cat(command.words, self.now)
         if not any(word.endswith(".service") for word in command.words):
             self.failing_reads -= 1
             return Answer(0, "", "") if self.failing_reads < 0 else Answer(1, "", "not yet")

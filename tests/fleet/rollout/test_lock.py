@@ -40,14 +40,14 @@ class SlowHost(LockFolders):
 
     async def read(self, command: Read, timeout: float = 0) -> Answer:
         await asyncio.sleep(0)
-        return self.cat(command.words[1])
+        return self.cat(command.words, self.uptime)
 
     async def write(self, command: Write, timeout: float = 0) -> Answer:
         await asyncio.sleep(0)
         return self.do(command)
 
     def lock(self, holder: Holder) -> HostLock:
-        return HostLock("gpu01", self, "sudo", holder, lambda: self.uptime)
+        return HostLock("gpu01", self, "sudo", holder)
 
     @property
     def holder(self) -> Holder | None:
@@ -142,7 +142,7 @@ def test_no_file_breaks_the_reader(text: str) -> None:
 
 async def test_a_rollout_that_finds_a_host_locked_does_nothing(bench: Bench) -> None:
     bench.add("a", "gpu01/0", 90)
-    lock = HostLock("gpu01", bench.host, "sudo", BOB, lambda: 0.0)
+    lock = HostLock("gpu01", bench.host, "sudo", BOB)
     await lock.acquire()
     result = await bench.run(Restart("a"))
     assert result.outcome is Outcome.FAILED
