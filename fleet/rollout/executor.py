@@ -117,11 +117,16 @@ class Rollout:
         try:
             await self._hosts.lock(rollout, self._take_over)
         except GpudeckError as error:
-            result = Result(Outcome.FAILED, f"Nothing was done: {error}")
-            self._journal.end(rollout, result.outcome, result.message)
-            self._tell(Event(Kind.ENDED, result.message))
-            return result
+            return self._not_begun(rollout, f"Nothing was done: {error}")
+        except asyncio.CancelledError:
+            self._not_begun(rollout, "Interrupted; nothing was done.")
+            raise
         return await self._finish(rollout, self._forward(rollout))
+
+    def _not_begun(self, rollout: int, sentence: str) -> Result:
+        self._journal.end(rollout, Outcome.FAILED, sentence)
+        self._tell(Event(Kind.ENDED, sentence))
+        return Result(Outcome.FAILED, sentence)
 
     async def go_on_from(self, rollout: int, done: Collection[int]) -> Result:
         """Carry on a rollout of the journal whose steps with these numbers are said to be done.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
@@ -50,9 +51,9 @@ class Hosts:
         try:
             for host in sorted(self._plan.hosts):
                 lock = HostLock(host, self._operators[host], self._becomes[host], holder)
-                await lock.acquire(take_over)
                 self._locks.append(lock)
-        except GpudeckError:
+                await lock.acquire(take_over)
+        except (GpudeckError, asyncio.CancelledError):
             await self._unlock()
             raise
 
@@ -108,5 +109,5 @@ class Hosts:
 
     async def _unlock(self) -> None:
         for lock in self._locks:
-            with suppress(UnreachableError):  # it expires
+            with suppress(GpudeckError):  # it expires
                 await lock.release()

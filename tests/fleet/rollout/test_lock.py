@@ -168,3 +168,21 @@ async def test_a_rollout_whose_lock_is_taken_touches_nothing_more(bench: Bench) 
     assert "gpu01 was taken over by bob" in result.message
     assert len(bench.host.commands) == 1
     assert bench.unfinished() is not None
+
+
+async def test_whoever_is_interrupted_while_locking_leaves_nothing_locked(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 90)
+    locking = bench.host.lock.do
+
+    def interrupted(command: Write) -> Answer:
+        answer = locking(command)
+        if command.words[3] == "mv" and answer.ok:
+            bench.host.lock.do = locking  # type: ignore[method-assign]
+            raise asyncio.CancelledError
+        return answer
+
+    bench.host.lock.do = interrupted  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await bench.run(Restart("a"))
+    assert bench.said("ended") == ["Interrupted; nothing was done."]
+    assert (bench.host.lock.held, bench.unfinished()) == ({}, None)
