@@ -165,7 +165,7 @@ class Rollout:
     def _how_left(self) -> str:
         """What an operator who interrupts a rollout should know."""
         step = self._hosts.under_way
-        left = f"; {step.action} {step.model}, the step under way, is finished on {step.host}" if step else ""
+        left = f"; {step.host} finishes {step.action} {step.model}, the step under way, if begun" if step else ""
         return f"Interrupted{left}. `gpudeck apply --resume` goes on, `gpudeck apply --rollback` takes all back."
 
     async def _resumed(self, rollout: int, done: Collection[int]) -> Result:

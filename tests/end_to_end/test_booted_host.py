@@ -339,7 +339,7 @@ def test_an_interrupted_console_says_that_its_host_finishes_the_step(
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 130
     assert process.stderr
-    assert f"Interrupted; write a, the step under way, is finished on {host.name}." in process.stderr.read()
+    assert f"Interrupted; {host.name} finishes write a, the step under way, if begun." in process.stderr.read()
     assert finished(host, 2) == "4.0"
     assert gpudeck(fleet, "apply", str(fleet), "--resume").returncode == 0
     assert models(fleet)["a"] == ("serving", 57)

@@ -147,7 +147,7 @@ async def test_whoever_interrupts_is_told_what_is_under_way_and_how_to_go_on(swa
     await interrupted(swap, 1, True, asyncio.CancelledError())
     (said,) = swap.said(Kind.ENDED)
     assert re.match(
-        r"Interrupted; \w+ \w, the step under way, is finished on gpu01\. `gpudeck apply --resume` goes", said
+        r"Interrupted; gpu01 finishes \w+ \w, the step under way, if begun\. `gpudeck apply --resume`", said
     )
     assert (await undone(swap)).outcome is Outcome.ROLLED_BACK
 
