@@ -72,6 +72,7 @@ class Hosts:
 
         Raises LockLostError, UnreachableError.
         """
+        self.under_way = None
         host = self._running[step.host]
         await host.patiently(partial(self._lock_of(step).renew, step), told)
         if step.commands:
