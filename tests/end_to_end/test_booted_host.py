@@ -258,23 +258,23 @@ def test_a_crash_loop_is_stopped_and_not_awaited(host: BootedHost, fleet: Path) 
 
 SLOW = """\
 #!/bin/sh
-case "$*" in *"$(cat /srv/slow)"*) sleep 4 ;; esac
+case "$*" in *"$(cat /srv/slow)"*) sleep "$(cat /srv/seconds)" ;; esac
 exec /usr/bin/$(basename "$0") "$@"
 """
 """Stands before a program of the host, for whoever becomes root: what is called slow takes seconds."""
 
 
 @pytest.fixture
-def slowly(host: BootedHost) -> Iterator[Callable[[str], None]]:
+def slowly(host: BootedHost) -> Iterator[Callable[..., None]]:
     """Commands whose line holds these words take seconds there."""
     host.sh(f"cat >/usr/local/bin/systemctl <<'EOF'\n{SLOW}EOF\ncp /usr/local/bin/systemctl /usr/local/bin/tee")
     host.sh("chmod +x /usr/local/bin/systemctl /usr/local/bin/tee")
 
-    def slow(words: str) -> None:
-        host.sh(f"echo {shlex.quote(words)} >/srv/slow")
+    def slow(words: str, seconds: int = 4) -> None:
+        host.sh(f"echo {seconds} >/srv/seconds; echo {shlex.quote(words)} >/srv/slow")
 
     yield slow
-    host.sh("rm -f /usr/local/bin/systemctl /usr/local/bin/tee /srv/slow")
+    host.sh("rm -f /usr/local/bin/systemctl /usr/local/bin/tee /srv/slow /srv/seconds")
 
 
 STEPS = "/home/ops/.gpudeck-steps"
@@ -391,8 +391,10 @@ def test_a_line_cut_while_a_model_loads_is_waited_for(host: BootedHost, fleet: P
     assert models(fleet)["a"] == ("serving", 57)
 
 
-def test_of_two_consoles_that_apply_at_once_one_proceeds(host: BootedHost, fleet: Path, tmp_path: Path) -> None:
-    host.fault("a", "linger")
+def test_of_two_consoles_that_apply_at_once_one_proceeds(
+    host: BootedHost, fleet: Path, tmp_path: Path, slowly: Callable[..., None]
+) -> None:
+    slowly("stop vllm-a", seconds=20)
     first = begun(fleet, "1 stop", "--set", "a.gpu-memory-utilization=0.3")
     elsewhere = tmp_path / "another machine"
     elsewhere.mkdir()
@@ -401,7 +403,7 @@ def test_of_two_consoles_that_apply_at_once_one_proceeds(host: BootedHost, fleet
     second = apply(host.fleet(elsewhere / "fleet.yaml"), "--set", "b.gpu-memory-utilization=0.3")
     assert second.returncode == 1
     assert f"Nothing was done: {host.name} is being changed by" in second.stderr
-    assert " of 4: a), last heard of " in second.stderr or "in the middle of a step" in second.stderr
+    assert "in the middle of step 1 of 4 (stop a). Wait until it has ended." in second.stderr
     assert first.wait(PATIENCE) == 0
     assert models(fleet) == {**SERVING, "a": ("serving", 57)}
     assert host.sh("ls -d /run/gpudeck* || true") == ""
