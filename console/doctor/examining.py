@@ -12,6 +12,7 @@ from console.doctor import Check, Grade
 from console.doctor.asking import answer_checks, ask_terminal
 from console.doctor.reaching import reaching_checks
 from console.doctor.reading import clock_checks, engine_checks, log_checks, probe_checks
+from console.doctor.steps import step_checks
 from console.doctor.sudo import sudo_checks
 from console.doctor.terminal import Surroundings, terminal_checks
 from fleet.errors import GpudeckError
@@ -64,6 +65,7 @@ async def _look(probe: ProbeOnly, host: Host, models: Sequence[Model]) -> list[C
     checks: list[Check] = []
     for subject, looking in (
         ("sudo", sudo_checks(probe, host, models)),
+        ("steps", step_checks(probe, host)),
         ("journal", log_checks(probe, host, models)),
         ("probe", probe_checks(probe, host)),
         ("clock", clock_checks(probe, host)),

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Action, Plan, Step
 from fleet.planning.replay import breaches
-from fleet.rollout.audit import audit
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
+from fleet.rollout.hosts import Hosts
 from fleet.rollout.journal import Journal
-from fleet.rollout.lock import HostLock, LockLostError, kept
+from fleet.rollout.lock import LockLostError
 from fleet.rollout.restoring import entangled, finished, restoring, stop
 from fleet.rollout.resuming import still_standing
 from fleet.rollout.stepping import OperatorConnection, StepError, Stepper, Watching
-from fleet.services.holder import Holder
 
 MayStop = Callable[[tuple[str, ...]], Awaitable[bool]]
 """Asked whether these models, which serve, may be stopped for another's way back."""
@@ -65,13 +63,11 @@ class Rollout:
         self._operators = operators
         self._board = board
         self._journal = journal
-        self._tell = on_event
         self._operator = operator
+        self._tell = on_event
         self._take_over = take_over
         self._may_stop = may_stop
         self._max_failures = max_failures
-        self._clock = clock
-        self._locks: Mapping[str, HostLock] = {}
         self._go_on = asyncio.Event()
         self._go_on.set()
         self._one_step = False
@@ -82,6 +78,7 @@ class Rollout:
         """Models that are back as they were, because they failed or could not stay without one that did."""
         self._failures: list[Result] = []
         self._stepper = Stepper(operators, board, {former.host: former.become for former in plan.formers})
+        self._hosts = Hosts(plan, operators, board, journal, operator, clock)
 
     # what the operator can ask for meanwhile
 
@@ -118,13 +115,18 @@ class Rollout:
         """
         rollout = self._journal.begin(self.plan, self._operator)
         try:
-            await self._lock(rollout)
+            await self._hosts.lock(rollout, self._take_over)
         except GpudeckError as error:
-            result = Result(Outcome.FAILED, f"Nothing was done: {error}")
-            self._journal.end(rollout, result.outcome, result.message)
-            self._tell(Event(Kind.ENDED, result.message))
-            return result
+            return self._not_begun(rollout, f"Nothing was done: {error}")
+        except asyncio.CancelledError:
+            self._not_begun(rollout, "Interrupted; nothing was done.")
+            raise
         return await self._finish(rollout, self._forward(rollout))
+
+    def _not_begun(self, rollout: int, sentence: str) -> Result:
+        self._journal.end(rollout, Outcome.FAILED, sentence)
+        self._tell(Event(Kind.ENDED, sentence))
+        return Result(Outcome.FAILED, sentence)
 
     async def go_on_from(self, rollout: int, done: Collection[int]) -> Result:
         """Carry on a rollout of the journal whose steps with these numbers are said to be done.
@@ -133,15 +135,15 @@ class Rollout:
         Raises GpudeckError as `run` does, and LockedError where another operator has a host.
         """
         self._journal.claim()
-        await self._lock(rollout)
+        await self._hosts.lock(rollout, self._take_over)
         return await self._finish(rollout, self._resumed(rollout, done))
 
     async def restore(self, rollout: int, begun: Collection[int]) -> Result:
         """Undo a rollout of the journal whose steps with these numbers were begun. Raises as `go_on_from`."""
         self._journal.claim()
-        await self._lock(rollout)
+        await self._hosts.lock(rollout, self._take_over)
         self._begun = set(begun)
-        return await self._finish(rollout, self._roll_all_back(rollout))
+        return await self._finish(rollout, self._restored(rollout))
 
     async def _finish(self, rollout: int, work: Awaitable[Result]) -> Result:
         try:
@@ -151,48 +153,42 @@ class Rollout:
             result = Result(Outcome.UNKNOWN, unknown, finished(self.plan, self._done))
         except LockLostError as taken:
             result = Result(Outcome.UNKNOWN, str(taken), finished(self.plan, self._done))
+        except asyncio.CancelledError:
+            self._tell(Event(Kind.ENDED, self._how_left()))
+            raise
         else:
             self._journal.end(rollout, result.outcome, result.message)
-            await self._unlock(self._locks.values())
+            await self._hosts.leave(rollout)
         self._tell(Event(Kind.ENDED, result.message))
         return result
 
-    async def _audit(self, rollout: int, step: Step) -> None:
-        formers = (f for f in self.plan.formers if (f.model, f.host) == (step.model, step.host))
-        command = audit(self._operator, self._journal.token(rollout), step, next(formers, None))
-        await self._operators[step.host].write(command)
-
-    async def _lock(self, rollout: int) -> None:
-        """Have every host of the plan to ourselves, or none. Raises GpudeckError."""
-        becomes = {former.host: former.become for former in self.plan.formers}
-        what = ", ".join(dict.fromkeys(step.model for step in self.plan.steps))
-        holder = Holder(self._journal.token(rollout), self._operator, what, self._clock(), steps=len(self.plan.steps))
-        self._locks = {
-            host: HostLock(host, self._operators[host], becomes[host], holder, partial(self._uptime, host))
-            for host in sorted(self.plan.hosts)
-        }
-        taken = []
-        try:
-            for lock in self._locks.values():
-                await lock.acquire(self._take_over)
-                taken.append(lock)
-        except GpudeckError:
-            await self._unlock(taken)
-            raise
-
-    async def _unlock(self, locks: Iterable[HostLock]) -> None:
-        for lock in locks:
-            with suppress(UnreachableError):  # it expires
-                await lock.release()
-
-    def _uptime(self, host: str) -> float:
-        snapshot = self._board.latest(host)
-        return snapshot.reading.uptime_seconds if snapshot and snapshot.reading else 0.0
+    def _how_left(self) -> str:
+        """What an operator who interrupts a rollout should know."""
+        step = self._hosts.under_way
+        left = f"; {step.host} finishes {step.action} {step.model}, the step under way, if begun" if step else ""
+        return f"Interrupted{left}. `gpudeck apply --resume` goes on, `gpudeck apply --rollback` takes all back."
 
     async def _resumed(self, rollout: int, done: Collection[int]) -> Result:
+        done = {*done, *await self._settled(rollout)}
         self._begun = set(done)
         self._done = set(await still_standing(self.plan, done, self._operators, self._board))
         return await self._forward(rollout)
+
+    async def _restored(self, rollout: int) -> Result:
+        await self._settled(rollout)
+        return await self._roll_all_back(rollout)
+
+    async def _settled(self, rollout: int) -> Collection[int]:
+        """Wait for the step that was under way; the number of a step of the plan that is done by that."""
+
+        def told(words: str) -> None:
+            self._tell(Event(Kind.PROGRESS, words))
+
+        how = await self._hosts.settle(rollout, told)
+        if how is None:
+            return ()
+        told(how.sentence)
+        return how.done
 
     async def _forward(self, rollout: int) -> Result:
         for step in self.plan.steps:
@@ -295,20 +291,16 @@ class Rollout:
     # one step
 
     async def _take(self, rollout: int, phase: Phase, step: Step) -> None:
-        lock, steps = self._locks[step.host], len(self.plan.steps)
-        renew = partial(lock.renew, step.n, steps, touching=bool(step.commands))
-        await renew()
-        if step.commands:
-            await self._audit(rollout, step)
-        touch = self._journal.touch(rollout, phase, step)
-        self._tell(Event(Kind.STARTED, phase=phase, step=step))
-
         def waiting_for(what: str) -> None:
             self._tell(Event(Kind.PROGRESS, what, phase, step))
 
+        await self._hosts.tell(rollout, step, waiting_for)
+        touch = self._journal.touch(rollout, phase, step)
+        self._tell(Event(Kind.STARTED, phase=phase, step=step))
         try:
-            async with kept(renew):
-                message = await self._stepper.take(step, waiting_for, lambda: self._back and phase is Phase.PLAN)
+            async with self._hosts.kept(step):
+                run = partial(self._hosts.run, rollout, touch, step, waiting_for)
+                message = await self._stepper.take(step, run, waiting_for, lambda: self._back and phase is Phase.PLAN)
         except StepError as error:
             self._journal.touched(touch, "failed", str(error))
             self._tell(Event(Kind.FAILED, str(error), phase, step))

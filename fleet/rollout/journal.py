@@ -33,6 +33,7 @@ CREATE TABLE touch (
 class Touch:
     """One step that was begun."""
 
+    id: int
     phase: Phase
     n: int
     action: str
@@ -155,6 +156,10 @@ class Journal:
         row = self._database.execute("SELECT id, begun, operator FROM rollout WHERE id = ?", (rollout,)).fetchone()
         return sha256(repr(row).encode()).hexdigest()[:16]
 
+    def step_id(self, rollout: int, touch: int) -> str:
+        """By what a step that was begun is found on its host."""
+        return f"{self.token(rollout)}-{touch}"
+
     def touch(self, rollout: int, phase: Phase, step: Step) -> int:
         """Write down a step about to be taken; its id."""
         return self._write(
@@ -196,7 +201,7 @@ class Journal:
         ).fetchone()
         if row is None:
             return None
-        return Unfinished(row[0], row[1], row[2], plan_from_json(row[3]), self._touches(row[0]))
+        return Unfinished(row[0], row[1], row[2], plan_from_json(row[3]), self.touches(row[0]))
 
     def rollouts(self, last: int, model: str | None = None) -> tuple[Past, ...]:
         """The newest ``last`` rollouts, oldest first; with ``model``, of those that touched it."""
@@ -206,16 +211,17 @@ class Journal:
             f"SELECT {columns} FROM rollout {touching} ORDER BY id DESC LIMIT ?", (*([model] if model else []), last)
         ).fetchall()
         return tuple(
-            Past(self.token(id), begun, ended, who, plan_from_json(plan), outcome, message or "", self._touches(id))
+            Past(self.token(id), begun, ended, who, plan_from_json(plan), outcome, message or "", self.touches(id))
             for id, begun, ended, who, plan, outcome, message in reversed(rows)
         )
 
-    def _touches(self, rollout: int) -> tuple[Touch, ...]:
+    def touches(self, rollout: int) -> tuple[Touch, ...]:
+        """The steps of a rollout that were begun, in their order."""
         rows = self._database.execute(
-            "SELECT phase, n, action, model, host, outcome, message FROM touch WHERE rollout = ? ORDER BY id",
+            "SELECT id, phase, n, action, model, host, outcome, message FROM touch WHERE rollout = ? ORDER BY id",
             (rollout,),
         )
-        return tuple(Touch(Phase(phase), *rest) for phase, *rest in rows)
+        return tuple(Touch(id, Phase(phase), *rest) for id, phase, *rest in rows)
 
     def _write(self, statement: str, *values: object) -> int:
         try:

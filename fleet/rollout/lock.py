@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError
-from fleet.services.holder import Holder, folder, parse_holder
+from fleet.planning.plan import Step
+from fleet.services.holder import Holder, folder, holder_text, parse_holder
 from fleet.text import clean
 from fleet.units import duration
 
@@ -19,8 +19,8 @@ EXPIRES_SECONDS = 900.0
 """Age at which a lock that nobody renews is anybody's."""
 RENEW_SECONDS = 60.0
 """How often it is renewed while a step waits."""
-STEP_SECONDS = 180.0
-"""How long a command of a step may still be at work on the host after its console was last heard of."""
+STEP_SECONDS = 90.0
+"""Age at which a step cannot be under way any more: its commands renew the lock on the host, more often than that."""
 
 
 class LockedError(GpudeckError):
@@ -48,15 +48,14 @@ class Connection(Protocol):
 class HostLock:
     """The lock of one host, for one rollout."""
 
-    def __init__(
-        self, host: str, connection: Connection, become: str, holder: Holder, uptime: Callable[[], float]
-    ) -> None:
-        """Nothing is locked yet; ``uptime`` is the host's newest, in seconds."""
+    def __init__(self, host: str, connection: Connection, become: str, holder: Holder) -> None:
+        """Nothing is locked yet."""
         self.host = host
         self._connection = connection
         self._become = become
         self._holder = holder
-        self._uptime = uptime
+        self._uptime = 0.0
+        """The host's own when its lock was last looked at, in seconds."""
         self._folder = folder(become)
         self._own = f"{self._folder}.{holder.token}"
 
@@ -84,6 +83,7 @@ class HostLock:
                         f"If nobody is changing it, remove {self._folder} there.",
                     )
                 if other.token == self._holder.token:
+                    self._holder = replace(self._holder, step=other.step, doing=other.doing, touching=other.touching)
                     await self._write(self._folder)
                     return
                 self._check(other, take_over)
@@ -92,16 +92,28 @@ class HostLock:
         finally:
             await self._do("rm", "-rf", self._own)
 
-    async def renew(self, step: int, steps: int, *, touching: bool) -> None:
+    @property
+    def holder(self) -> Holder:
+        """Who we are, and how far we are."""
+        return self._holder
+
+    async def renew(self, step: Step) -> None:
         """Say how far we are, and that we live. Raises LockLostError, UnreachableError."""
-        other = await self._read(self._folder)
+        other = await self._read(self._folder) or await self._read(self._folder)  # a file being written is empty
         if other is None or other.token != self._holder.token:
-            whose = f" by {other.who}" if other else ""
-            raise LockLostError(
-                f"{self.host} was taken over{whose}; nothing more is done to it.", "See how it stands, then resume."
-            )
-        self._holder = replace(self._holder, step=step, steps=steps, touching=touching)
+            raise self.lost(other)
+        doing = f"{step.action} {step.model}"
+        self._holder = replace(self._holder, step=step.n, doing=doing, touching=bool(step.commands))
         await self._write(self._folder)
+
+    def lost(self, other: Holder | None) -> LockLostError:
+        """The error to raise where we do not have the host any more, but that other one, if anybody."""
+        how = (
+            f"was taken over by {other.who}"
+            if other
+            else "is not ours any more: its lock was removed, or it came up anew"
+        )
+        return LockLostError(f"{self.host} {how}. Nothing more is done to it.", "See how it stands, then resume.")
 
     async def release(self) -> None:
         """Leave the host to others, if it is still ours. Raises UnreachableError."""
@@ -111,10 +123,11 @@ class HostLock:
 
     def _check(self, other: Holder, take_over: str) -> None:
         """Raises LockedError where the other's lock may not be taken."""
-        age = other.age(self._uptime())
+        age = other.age(self._uptime)
         if other.touching and age < STEP_SECONDS:
             raise LockedError(
-                f"{self.host} is being changed by {other.words}, in the middle of a step.", "Wait until it has ended."
+                f"{self.host} is being changed by {other.who}, in the middle of {other.step_words}.",
+                "Wait until it has ended.",
             )
         if age < EXPIRES_SECONDS and take_over != other.who:
             raise LockedError(
@@ -134,19 +147,25 @@ class HostLock:
             await self._do("mv", "-T", taken, self._folder)
 
     async def _stage(self) -> None:
+        await self._read(self._folder)
         await self._do("rm", "-rf", self._own)
         refused = await self._do("mkdir", self._own) or await self._write(self._own)
         if refused:
             raise GpudeckError(f"{self.host} cannot be locked: {refused}.")
 
     async def _write(self, place: str) -> str | None:
-        self._holder = replace(self._holder, uptime=self._uptime())
-        text = json.dumps(asdict(self._holder), ensure_ascii=False)
-        return await self._do("tee", f"{place}/holder", stdin=f"{text}\n".encode())
+        self._holder = replace(self._holder, uptime=self._uptime)
+        return await self._do("tee", f"{place}/holder", stdin=holder_text(self._holder).encode())
 
     async def _read(self, place: str) -> Holder | None:
-        answer = await self._connection.read(Read(("cat", f"{place}/holder")))
-        return parse_holder(answer.stdout) if answer.ok else None
+        """Who has it, and then what time it is there: a running step writes the time of its own."""
+        answer = await self._connection.read(Read(("cat", f"{place}/holder", "/proc/uptime")))
+        said, _, last = answer.stdout.rstrip().rpartition("\n")
+        try:
+            self._uptime = float(last.split()[0])
+        except (IndexError, ValueError):
+            raise GpudeckError(f"{self.host} does not tell its uptime, without which no lock is kept there.") from None
+        return parse_holder(said)
 
     async def _do(self, *words: str, stdin: bytes = b"") -> str | None:
         """Why the host refused; None where it did it."""

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from fleet.planning.plan import Action, Plan, Step
 from fleet.planning.world import Reader
 from fleet.readings import HostSnapshot, ServiceWord
+from fleet.rollout.events import Phase
+from fleet.rollout.journal import Touch
+from fleet.secrets import masked
+from fleet.services.detached import Progress, State, why_failed
 from fleet.services.registry import service_named
+
+_DONE_BY_COMMANDS = (Action.WRITE, Action.REMOVE, Action.START)
+"""Steps that wait for nothing after their commands; all others are taken again."""
 
 
 class Newest(Protocol):
@@ -16,6 +24,33 @@ class Newest(Protocol):
 
     def latest(self, host: str) -> HostSnapshot | None:
         """The newest, None before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a step ended whose console did before it."""
+
+    sentence: str
+    outcome: str
+    """For the journal."""
+    done: frozenset[int] = frozenset()
+    """Its number, where it is a step of the plan and all of it is done."""
+
+
+def settled(touch: Touch, progress: Progress) -> Settled:
+    """What is known of a step that was under way when the console ended, by what its host keeps of it."""
+    step = f"{touch.action} {touch.model}"
+    if progress.state is State.NEVER and touch.action in (Action.DRAIN, Action.WAIT):
+        return Settled(f"{step} had nothing under way on {touch.host}.", "unknown")
+    if progress.state is State.NEVER:
+        return Settled(f"{step} was not begun on {touch.host}.", "unknown")
+    if progress.is_done:
+        whole = touch.phase is Phase.PLAN and Action(touch.action) in _DONE_BY_COMMANDS
+        sentence = f"{touch.host} has finished {step} by itself."
+        return Settled(sentence, "done", frozenset({touch.n})) if whole else Settled(sentence, "unknown")
+    if progress.state is State.ENDED:
+        return Settled(f"{step} failed on {touch.host}: {masked(why_failed(progress)).rstrip('.')}.", "failed")
+    return Settled(f"{step} was cut off on {touch.host}: it was killed there, or the host came up anew.", "failed")
 
 
 async def still_standing(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
-from fleet.errors import GpudeckError
+from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Action, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
@@ -17,8 +17,6 @@ from fleet.services.registry import service_named
 from fleet.telemetry.logs import read_log
 from fleet.text import clean
 
-COMMAND_TIMEOUT = 120.0
-"""Seconds one command may take; stopping an engine takes longest."""
 STOP_TIMEOUT = 180.0
 """Seconds until the driver has taken the memory back."""
 READING_TIMEOUT = 15.0
@@ -50,6 +48,9 @@ class Watching(Protocol):
         """The first for which the predicate is true. Raises TimeoutError."""
 
 
+Run = Callable[[], Awaitable[None]]
+
+
 class StepError(Exception):
     """A step that failed, in a sentence."""
 
@@ -74,11 +75,12 @@ class Stepper:
         self._first = {host: snapshot.reading for host, snapshot in seen.items() if snapshot}
         """Hosts as they were read before any step."""
 
-    async def take(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
+    async def take(self, step: Step, run: Run, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         """Do the step and wait until its gate has seen enough.
 
         Args:
             step: The step; safe to take again.
+            run: Runs its commands on its host, and raises as this does.
             told: Called with what it waits for, whenever that changes.
             called_off: Whether its waiting should end now.
 
@@ -91,17 +93,21 @@ class Stepper:
         """
         match step.action:
             case Action.DRAIN:
+                await run()
                 return await self._drain(step, told, called_off)
             case Action.STOP:
-                await self._run_commands(step)
+                await run()
                 await self._watch(step, Stopped(step, self._first.get(step.host)).see, STOP_TIMEOUT, told, called_off)
             case Action.START:
                 await self._startable(step, told, called_off)
-                await self._start(step)
+                self._note_before(step)
+                await run()
             case Action.WAIT:
-                return await self._wait(step, told, called_off)
+                remark = await self._wait(step, told, called_off)
+                await run()
+                return remark
             case Action.WRITE | Action.REMOVE:
-                await self._run_commands(step)
+                await run()
         return ""
 
     async def still_runs(self, step: Step) -> bool:
@@ -114,15 +120,6 @@ class Stepper:
             return False
         return step.model in fresh.services and fresh.services[step.model].word is ServiceWord.ACTIVE
 
-    async def _run_commands(self, step: Step) -> None:
-        for command in step.commands:
-            answer = await self._operators[step.host].write(command, COMMAND_TIMEOUT)
-            if not answer.ok:
-                said = (
-                    masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
-                )
-                raise StepError(f"`{command.shown_line}` on {step.host} failed: {said.rstrip('.')}.")
-
     async def _startable(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
         """Wait until its GPUs are fit for it; at once where the newest reading says so."""
         gate = Startable(step, self._first.get(step.host))
@@ -130,15 +127,13 @@ class Stepper:
         if seen is None or not gate.see(seen).done:
             await self._watch(step, gate.see, STOP_TIMEOUT, told, called_off)
 
-    async def _start(self, step: Step) -> None:
+    def _note_before(self, step: Step) -> None:
         snapshot = self._board.latest(step.host)
         if snapshot and step.model in snapshot.services:
             self._before[step.model] = snapshot.services[step.model]
-        await self._run_commands(step)
 
     async def _drain(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:
         """Wait until nothing runs or waits; past the deadline what is left is cut, and said."""
-        await self._run_commands(step)
         try:
             await self._watch(step, Drained(step).see, step.seconds, told, called_off)
         except StepError:
@@ -158,17 +153,20 @@ class Stepper:
             said = await self._engine_said(step)
             raise StepError(f"{step.model} did not come up: {said or error}", loops=error.loops) from None
         await self._check(step, told, called_off)
-        await self._run_commands(step)
         return remark
 
     async def _check(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
         """Ask the operator's own command, once with every reading, until it succeeds."""
         said = ""
         for _ in range(CHECKS if step.check else 0):
-            answer = await self._operators[step.host].read(Read(step.check), CHECK_TIMEOUT)
-            if answer.ok:
-                return
-            said = masked(clean(answer.stderr) or clean(answer.stdout)) or f"it ended with status {answer.exit_status}"
+            try:
+                answer = await self._operators[step.host].read(Read(step.check), CHECK_TIMEOUT)
+            except UnreachableError as lost:
+                said = lost.message
+            else:
+                if answer.ok:
+                    return
+                said = masked(clean(answer.stderr) or clean(answer.stdout)) or f"status {answer.exit_status}"
             told(f"waiting for its health command to succeed: {said}")
             if called_off():
                 break

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+import shlex
+from dataclasses import asdict, dataclass
 
 from fleet.commands import Read
 from fleet.text import clean
@@ -24,6 +25,8 @@ class Holder:
     """Unix seconds by the holder's clock."""
     step: int = 0
     steps: int = 0
+    doing: str = ""
+    """What that step does."""
     touching: bool = False
     """Whether a step's command may be at work on the host."""
     uptime: float = 0.0
@@ -33,6 +36,11 @@ class Holder:
     def words(self) -> str:
         """For people: who, and how far."""
         return f"{self.who} (step {self.step} of {self.steps}: {self.what})"
+
+    @property
+    def step_words(self) -> str:
+        """For people: the step it is in."""
+        return f"step {self.step} of {self.steps}" + (f" ({self.doing})" if self.doing else "")
 
     def age(self, uptime: float) -> float:
         """Seconds since it was written; endless where the host was booted since."""
@@ -50,11 +58,23 @@ def parse_holder(text: str) -> Holder | None:
             begun=float(said["begun"]),
             step=int(said["step"]),
             steps=int(said["steps"]),
+            doing=clean(str(said.get("doing", "")), limit=200),
             touching=said["touching"] is True,
             uptime=float(said["uptime"]),
         )
-    except (ValueError, TypeError, KeyError, OverflowError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
+
+
+def holder_text(holder: Holder) -> str:
+    """What the lock's file says."""
+    return json.dumps(asdict(holder), ensure_ascii=False) + "\n"
+
+
+def renewal_text(holder: Holder, variable: str) -> str:
+    """The same as a word for sh, written anew: the uptime is the first word of that shell variable."""
+    before, _, _ = json.dumps(asdict(holder), ensure_ascii=False).rpartition(" ")
+    return f'{shlex.quote(before)}" ${{{variable}%% *}}}}"'
 
 
 def folder(become: str) -> str:

@@ -46,8 +46,22 @@ def doctor(fleet: Path, host: BootedHost) -> dict[str, Any]:
 def test_a_host_that_is_set_up_well_has_nothing_wrong(host: BootedHost, fleet: Path) -> None:
     checks = doctor(fleet, host)
     assert {subject: check["message"] for subject, check in checks.items() if check["grade"] == "fail"} == {}
-    assert checks["sudo"]["grade"] == checks["clock"]["grade"] == "ok"
+    assert checks["sudo"]["grade"] == checks["clock"]["grade"] == checks["steps"]["grade"] == "ok"
     assert checks["journal"]["message"] == "Only root may read it, which sudo allows."
+
+
+def test_a_host_that_kills_what_a_user_leaves_running_is_found_and_its_way_out_is_one(
+    host: BootedHost, fleet: Path
+) -> None:
+    drop_in = "/etc/systemd/logind.conf.d/test.conf"
+    write = f"mkdir -p /etc/systemd/logind.conf.d; printf '[Login]\\nKillUserProcesses=yes\\n%s\\n' '{{}}' >{drop_in}"
+    host.sh(f"{write.format('')}; systemctl restart systemd-logind")
+    check = doctor(fleet, host)["steps"]
+    host.sh(f"{write.format('KillExcludeUsers=root ops')}; systemctl restart systemd-logind")
+    after = doctor(fleet, host)["steps"]
+    host.sh(f"rm {drop_in}; systemctl restart systemd-logind")
+    assert (check["grade"], after["grade"]) == ("fail", "ok")
+    assert check["way_out"] == "Write KillExcludeUsers=root ops into /etc/systemd/logind.conf."
 
 
 @pytest.mark.parametrize("rules", ["", "ops ALL=(root) ALL\n", "ops ALL=(root) NOPASSWD: /usr/bin/true\n"])

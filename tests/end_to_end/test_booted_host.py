@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -275,16 +276,131 @@ def test_a_crash_loop_is_stopped_and_not_awaited(host: BootedHost, fleet: Path) 
     assert models(fleet)["a"] == SERVING["a"]
 
 
-def test_a_line_cut_in_a_command_leaves_a_rollout_that_can_be_resumed(host: BootedHost, fleet: Path) -> None:
-    host.fault("a", "linger")
-    process = begun(fleet, "1 stop", "--set", "a.gpu-memory-utilization=0.3")
-    host.link("down")
-    assert process.wait(PATIENCE) == 1
-    host.link("up")
+SLOW = """\
+#!/bin/sh
+case "$*" in *"$(cat /srv/slow)"*) sleep "$(cat /srv/seconds)" ;; esac
+exec /usr/bin/$(basename "$0") "$@"
+"""
+"""Stands before a program of the host, for whoever becomes root: what is called slow takes seconds."""
+
+
+@pytest.fixture
+def slowly(host: BootedHost) -> Iterator[Callable[..., None]]:
+    """Commands whose line holds these words take seconds there."""
+    host.sh(f"cat >/usr/local/bin/systemctl <<'EOF'\n{SLOW}EOF\ncp /usr/local/bin/systemctl /usr/local/bin/tee")
+    host.sh("chmod +x /usr/local/bin/systemctl /usr/local/bin/tee")
+
+    def slow(words: str, seconds: int = 4) -> None:
+        host.sh(f"echo {seconds} >/srv/seconds; echo {shlex.quote(words)} >/srv/slow")
+
+    yield slow
+    host.sh("rm -f /usr/local/bin/systemctl /usr/local/bin/tee /srv/slow /srv/seconds")
+
+
+STEPS = "/home/ops/.gpudeck-steps"
+
+
+def midway(host: BootedHost, number: int) -> None:
+    """Wait until the host is at the step of that number."""
+    host.sh(f"until ls {STEPS}/*-{number}; do sleep 0.05; done")
+
+
+def finished(host: BootedHost, number: int) -> str:
+    """Wait until the host has finished that step: the number of its last command, and the status of that."""
+    return host.sh(f"until ls {STEPS}/*-{number}.*; do sleep 0.05; done").rpartition("/")[2].partition(".")[2]
+
+
+CHANGE = ("--set", "a.gpu-memory-utilization=0.3")
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "words", "ends"),
+    [("1 stop", 1, "stop vllm-a", "1.0"), ("2 write", 2, "50-gpudeck", "4.0"), ("3 start", 3, "start vllm-a", "1.0")],
+)
+def test_a_step_whose_console_is_killed_ends_on_its_host_as_a_whole_and_is_gone_on_from(
+    host: BootedHost, fleet: Path, slowly: Callable[[str], None], step: str, number: int, words: str, ends: str
+) -> None:
+    slowly(words)
+    process = begun(fleet, step, *CHANGE)
+    midway(host, number)
+    process.kill()
+    process.wait(PATIENCE)
+    assert finished(host, number) == ends
+    state = host.sh("systemctl is-active vllm-a || true")
+    assert (state, "0.3" in overlay_of(host, "a")) == ("active" if number == 3 else "inactive", number > 1)
     done = gpudeck(fleet, "apply", str(fleet), "--resume")
     assert done.returncode == 0, done.stderr
+    assert f"{host.name} has finished {step[2:]} a by itself." in done.stderr
+    assert (step in done.stderr) == (number == 1)
+    assert models(fleet) == {**SERVING, "a": ("serving", 57)}
+    assert host.sh(f"ls -d {STEPS} /run/gpudeck* || true") == ""
+
+
+def test_whoever_resumes_too_early_waits_for_the_step_under_way(
+    host: BootedHost, fleet: Path, slowly: Callable[[str], None]
+) -> None:
+    slowly("stop vllm-a")
+    process = begun(fleet, "1 stop", *CHANGE)
+    midway(host, 1)
+    process.kill()
+    process.wait(PATIENCE)
+    done = gpudeck(fleet, "apply", str(fleet), "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert f"{host.name} has finished stop a by itself." in done.stderr
+    assert (models(fleet), overlay_of(host, "a")) == (SERVING, "")
+
+
+def test_an_interrupted_console_says_that_its_host_finishes_the_step(
+    host: BootedHost, fleet: Path, slowly: Callable[[str], None]
+) -> None:
+    slowly("50-gpudeck")
+    process = begun(fleet, "2 write", *CHANGE)
+    midway(host, 2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    assert process.stderr
+    assert f"Interrupted; {host.name} finishes write a, the step under way, if begun." in process.stderr.read()
+    assert finished(host, 2) == "4.0"
+    assert gpudeck(fleet, "apply", str(fleet), "--resume").returncode == 0
     assert models(fleet)["a"] == ("serving", 57)
-    assert "gpu-memory-utilization: 0.3" in fleet.read_text()
+
+
+def test_nobody_takes_a_host_over_in_the_middle_of_a_step(
+    host: BootedHost, fleet: Path, tmp_path: Path, slowly: Callable[[str], None]
+) -> None:
+    slowly("stop vllm-a")
+    process = begun(fleet, "1 stop", *CHANGE)
+    midway(host, 1)
+    process.kill()
+    process.wait(PATIENCE)
+    who = json.loads(host.sh("cat /run/gpudeck-rollout/holder"))["who"]
+    elsewhere = tmp_path / "another machine"
+    elsewhere.mkdir()
+    other = host.fleet(elsewhere / "fleet.yaml")
+    refused = apply(other, "--set", "b.gpu-memory-utilization=0.3", "--take-over", who)
+    assert refused.returncode == 1
+    assert f"{host.name} is being changed by {who}, in the middle of step 1 of 4 (stop a)." in refused.stderr
+    assert models(fleet)["b"] == SERVING["b"]
+    finished(host, 1)
+    assert gpudeck(fleet, "apply", str(fleet), "--resume").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "words"), [("1 stop", 1, "stop vllm-a"), ("2 write", 2, "50-gpudeck"), ("3 start", 3, "start v")]
+)
+def test_a_line_cut_in_the_middle_of_a_step_is_waited_for(
+    host: BootedHost, fleet: Path, slowly: Callable[[str], None], step: str, number: int, words: str
+) -> None:
+    slowly(words)
+    process = begun(fleet, step, *CHANGE)
+    midway(host, number)
+    host.link("down")
+    assert process.stderr
+    assert any("what was begun there goes on" in line for line in process.stderr)
+    host.link("up")
+    assert process.wait(PATIENCE) == 0
+    assert models(fleet) == {**SERVING, "a": ("serving", 57)}
+    assert host.sh(f"ls {STEPS} 2>/dev/null || true") == ""
 
 
 def test_a_line_cut_while_a_model_loads_is_waited_for(host: BootedHost, fleet: Path) -> None:
@@ -295,8 +411,10 @@ def test_a_line_cut_while_a_model_loads_is_waited_for(host: BootedHost, fleet: P
     assert models(fleet)["a"] == ("serving", 57)
 
 
-def test_of_two_consoles_that_apply_at_once_one_proceeds(host: BootedHost, fleet: Path, tmp_path: Path) -> None:
-    host.fault("a", "linger")
+def test_of_two_consoles_that_apply_at_once_one_proceeds(
+    host: BootedHost, fleet: Path, tmp_path: Path, slowly: Callable[..., None]
+) -> None:
+    slowly("stop vllm-a", seconds=20)
     first = begun(fleet, "1 stop", "--set", "a.gpu-memory-utilization=0.3")
     elsewhere = tmp_path / "another machine"
     elsewhere.mkdir()
@@ -305,7 +423,7 @@ def test_of_two_consoles_that_apply_at_once_one_proceeds(host: BootedHost, fleet
     second = apply(host.fleet(elsewhere / "fleet.yaml"), "--set", "b.gpu-memory-utilization=0.3")
     assert second.returncode == 1
     assert f"Nothing was done: {host.name} is being changed by" in second.stderr
-    assert " of 4: a), last heard of " in second.stderr or "in the middle of a step" in second.stderr
+    assert "in the middle of step 1 of 4 (stop a). Wait until it has ended." in second.stderr
     assert first.wait(PATIENCE) == 0
     assert models(fleet) == {**SERVING, "a": ("serving", 57)}
     assert host.sh("ls -d /run/gpudeck* || true") == ""
@@ -320,6 +438,22 @@ def test_a_killed_console_is_rolled_back_from_any_step(host: BootedHost, fleet: 
     assert done.returncode == 0, done.stderr
     assert models(fleet) == SERVING
     assert overlay_of(host, "a") == ""
+
+
+def test_a_reboot_in_the_middle_of_a_stop_leaves_the_model_as_it_was(
+    host: BootedHost, fleet: Path, slowly: Callable[[str], None]
+) -> None:
+    slowly("stop vllm-a")
+    process = begun(fleet, "1 stop", *CHANGE)
+    midway(host, 1)
+    host.reboot()
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert f"on {host.name} was cut off: it was killed there, or the host came up anew." in told
+    assert "It is back as it was before." in told
+    host.sh("until curl -sf 127.0.0.1:8001/health; do sleep 0.05; done")
+    assert models(fleet)["a"] == SERVING["a"]
+    assert apply(fleet, *CHANGE).returncode == 0
 
 
 async def watched(fleet: Path, *scenes: tuple[Callable[[], None], Callable[[HostSnapshot], bool]]) -> None:

@@ -31,7 +31,7 @@ MODELS = {"a": (0, 0.4), "b": (0, 0.4), "c": (1, 0.6)}
 """Every host's models: GPU (HIP index) and share of it."""
 _PORTS = {"a": 8001, "b": 8002, "c": 8003}
 _RESET = """
-rm -rf /srv/faults /etc/systemd/system/vllm-*.service.d /run/gpudeck*
+rm -rf /srv/faults /home/ops/.gpudeck-steps /etc/systemd/system/vllm-*.service.d /run/gpudeck*
 systemctl daemon-reload
 systemctl stop vllm-a vllm-b vllm-c
 systemctl reset-failed vllm-a vllm-b vllm-c

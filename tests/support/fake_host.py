@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ from fleet.rollout.events import Event, Result
 from fleet.rollout.executor import Rollout
 from fleet.rollout.journal import Journal, Unfinished
 from fleet.services import Definition
+from fleet.services.detached import NOT_OURS, Follow, Launch, Progress, State
+from fleet.services.holder import folder, parse_holder
 from fleet.services.systemd import Systemd
 from fleet.units import GiB
 
@@ -37,6 +40,7 @@ GPUS = 4
 TOTAL = 192 * GiB
 LOAD_TICKS = 3
 FOLDER = "/etc/systemd/system/"
+LOCK = folder("sudo")
 _GONE = UnreachableError("gpu01 was lost.")
 
 
@@ -95,9 +99,11 @@ class LockFolders:
                 return Answer(1, "", f"{command.words[3]}: Directory not empty")
         return Answer(0, "", "")
 
-    def cat(self, path: str) -> Answer:
-        text = self.held.get(path.removesuffix("/holder"))
-        return Answer(1, "", "No such file or directory") if text is None else Answer(0, text, "")
+    def cat(self, words: tuple[str, ...], uptime: float) -> Answer:
+        """Of a lock's file and, where that is asked for as well, the uptime."""
+        text = self.held.get(words[1].removesuffix("/holder"))
+        told = f"{uptime} 1.0\n" if len(words) > 2 else ""
+        return Answer(1, told, "No such file or directory") if text is None else Answer(0, text + told, "")
 
 
 class FakeHost:
@@ -121,12 +127,24 @@ class FakeHost:
         self.forbids: str = ""
         """A word no command may hold, as if sudo forbade it."""
         self.fault: tuple[int, bool, BaseException] | None = None
-        """At the write of that number, before or after it is done, this happens once."""
+        """At the command of that number, before or after it is done, this happens to the console, once.
+
+        The host goes on with what it has begun: only where the command is a step's first, `before` is before the step.
+        """
+        self.cut_off: int | None = None
+        """After the command of that number, the host ends what runs on it, once."""
+        self.scripts: dict[str, Progress] = {}
         self.cordons = ""
         """What the host keeps of cordoned GPUs."""
         self.failing_reads = 0
         """How many of the operator's own reading commands fail from now on."""
         self.lost = False
+        self.back_at = math.inf
+        """When the line is there again."""
+        self.lost_at_question = -2
+        """After so many more questions the line is down for some seconds."""
+        self.slow = False
+        """Whether steps are under way for ever."""
         self.lock = LockFolders()
         self.audit: list[str] = []
         self._files: dict[str, str] = {}
@@ -146,10 +164,16 @@ class FakeHost:
 
     async def read(self, command: Read, timeout: float = 0) -> Answer:
         self._reach()
+        if isinstance(command, Follow):
+            how = self.scripts.get(command.id, Progress(State.NEVER))
+            if self.slow:
+                how = Progress(State.RUNNING)
+            ended = f" {how.command}.{how.status}\n{how.said}" if how.state is State.ENDED else "\n"
+            return Answer(0, f"{how.state}{ended}", "")
         if command.words[-1].endswith("/cordons"):
             return Answer(0, self.cordons, "")
         if command.words[0] == "cat":
-            return self.lock.cat(command.words[1])
+            return self.lock.cat(command.words, self.now)
         if not any(word.endswith(".service") for word in command.words):
             self.failing_reads -= 1
             return Answer(0, "", "") if self.failing_reads < 0 else Answer(1, "", "not yet")
@@ -165,20 +189,47 @@ class FakeHost:
         if command.words[0] == "logger":
             self.audit.append(command.words[-1])
             return Answer(0, "", "")
+        if isinstance(command, Launch):
+            self._launch(command)
+        elif command.words[:1] == ("sh",):
+            for id in command.words[4:]:
+                self.scripts.pop(id, None)
+        return Answer(0, "", "")
+
+    def _launch(self, script: Launch) -> None:
+        """Run it as a whole, whatever becomes of the console meanwhile."""
+        if script.id in self.scripts:
+            return
         number, after, fault = self.fault or (-1, False, _GONE)
-        hit = number == len(self.commands)
+        hit = number - len(self.commands) in range(len(script.commands))
         if hit:
             self.fault = None
-        if hit and not after:
+        if hit and number == len(self.commands) and not after:
             raise fault
-        self.before_write(command.line)
-        self.commands.append(command.line)
-        answer = self._do(command)
+        self.scripts[script.id] = self._progress(script)
+        self._reach()
         if hit:
             raise fault
-        return answer
+
+    def _progress(self, script: Launch) -> Progress:
+        token = parse_holder(self.lock.held.get(LOCK, ""))
+        if token is None or token.token not in script.id:
+            return Progress(State.ENDED, 0, NOT_OURS)
+        for n, command in enumerate(script.commands, 1):
+            self.before_write(command.line)
+            self.commands.append(command.line)
+            answer = self._do(command)
+            if not answer.ok:
+                return Progress(State.ENDED, n, answer.exit_status, answer.stderr)
+            if self.cut_off == len(self.commands) - 1:
+                self.cut_off = None
+                return Progress(State.CUT_OFF)
+        return Progress(State.ENDED, len(script.commands))
 
     def _reach(self) -> None:
+        self.lost_at_question -= 1
+        if self.lost_at_question == -1:
+            self.lost, self.back_at = True, self.now + 9
         if self.lost:
             raise _GONE
 
@@ -253,6 +304,8 @@ class FakeHost:
     def tick(self) -> None:
         """Let a second pass and read the host."""
         self.now += 1
+        if self.now >= self.back_at:
+            self.lost, self.back_at = False, math.inf
         for unit in self.units.values():
             if unit.word is ServiceWord.ACTIVE and unit.age < LOAD_TICKS:
                 self._load(unit)

@@ -42,7 +42,9 @@ def test_the_demo_is_in_order_from_ssh_to_every_engine(demo: Demo, run: Run) -> 
     assert document["schema"] == "gpudeck/doctor/1"
     of_host = {check["subject"]: check["grade"] for check in document["checks"] if check["area"] == "gpu01"}
     assert set(of_host.values()) == {"ok"}
-    assert {"login", "sessions", "sudo", "journal", "probe", "clock", "llama-3.1-8b", "mai-ds-r1"} <= set(of_host)
+    assert {"login", "sessions", "sudo", "steps", "journal", "probe", "clock", "llama-3.1-8b", "mai-ds-r1"} <= set(
+        of_host
+    )
 
 
 def test_each_check_is_a_line_and_the_last_one_counts_them(demo: Demo, run: Run) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fleet.commands import Answer, Read, Write
 from fleet.inventory.changes import Restart
+from fleet.planning.plan import Action, Step
 from fleet.rollout.events import Outcome
 from fleet.rollout.lock import (
     EXPIRES_SECONDS,
@@ -22,9 +23,11 @@ from fleet.rollout.lock import (
     LockLostError,
 )
 from fleet.services.holder import Holder, folder, parse_holder, who_holds
+from fleet.services.systemd import Systemd
 
 FOLDER = folder("sudo")
 ANNA = Holder("1a", "anna@desk", "a", begun=0.0, steps=4)
+STOP = Step(2, Action.STOP, "a", "gpu01", "systemd:a.service", (), (Systemd("a.service", "sudo").stop(),))
 BOB = Holder("2b", "bob@laptop", "b", begun=0.0, steps=2)
 
 
@@ -37,14 +40,14 @@ class SlowHost(LockFolders):
 
     async def read(self, command: Read, timeout: float = 0) -> Answer:
         await asyncio.sleep(0)
-        return self.cat(command.words[1])
+        return self.cat(command.words, self.uptime)
 
     async def write(self, command: Write, timeout: float = 0) -> Answer:
         await asyncio.sleep(0)
         return self.do(command)
 
     def lock(self, holder: Holder) -> HostLock:
-        return HostLock("gpu01", self, "sudo", holder, lambda: self.uptime)
+        return HostLock("gpu01", self, "sudo", holder)
 
     @property
     def holder(self) -> Holder | None:
@@ -59,9 +62,9 @@ def host() -> SlowHost:
 async def test_whoever_has_it_is_told_to_everyone(host: SlowHost) -> None:
     lock = host.lock(ANNA)
     await lock.acquire()
-    await lock.renew(2, 4, touching=True)
+    await lock.renew(STOP)
     said = parse_holder((await host.read(who_holds("sudo"))).stdout)
-    assert said == replace(ANNA, step=2, touching=True, uptime=1000.0)
+    assert said == replace(ANNA, step=2, doing="stop a", touching=True, uptime=1000.0)
     assert said.words == "anna@desk (step 2 of 4: a)"
     await lock.release()
     assert host.held == {}
@@ -91,7 +94,7 @@ async def test_by_the_name_of_its_holder_it_is_taken_over_and_the_holder_finds_o
         await bob.acquire(take_over="anna")
     await bob.acquire(take_over="anna@desk")
     with pytest.raises(LockLostError, match="taken over by bob@laptop"):
-        await anna.renew(1, 4, touching=True)
+        await anna.renew(STOP)
     await anna.release()
     assert host.holder and host.holder.who == "bob@laptop"
 
@@ -99,9 +102,9 @@ async def test_by_the_name_of_its_holder_it_is_taken_over_and_the_holder_finds_o
 async def test_in_the_middle_of_a_step_nobody_takes_it_over(host: SlowHost) -> None:
     anna = host.lock(ANNA)
     await anna.acquire()
-    await anna.renew(1, 4, touching=True)
+    await anna.renew(STOP)
     host.uptime += STEP_SECONDS - 1
-    with pytest.raises(LockedError, match="in the middle of a step"):
+    with pytest.raises(LockedError, match=r"by anna@desk, in the middle of step 2 of 4 \(stop a\)\."):
         await host.lock(BOB).acquire(take_over="anna@desk")
     host.uptime += 2
     await host.lock(BOB).acquire(take_over="anna@desk")
@@ -139,7 +142,7 @@ def test_no_file_breaks_the_reader(text: str) -> None:
 
 async def test_a_rollout_that_finds_a_host_locked_does_nothing(bench: Bench) -> None:
     bench.add("a", "gpu01/0", 90)
-    lock = HostLock("gpu01", bench.host, "sudo", BOB, lambda: 0.0)
+    lock = HostLock("gpu01", bench.host, "sudo", BOB)
     await lock.acquire()
     result = await bench.run(Restart("a"))
     assert result.outcome is Outcome.FAILED
@@ -165,3 +168,21 @@ async def test_a_rollout_whose_lock_is_taken_touches_nothing_more(bench: Bench) 
     assert "gpu01 was taken over by bob" in result.message
     assert len(bench.host.commands) == 1
     assert bench.unfinished() is not None
+
+
+async def test_whoever_is_interrupted_while_locking_leaves_nothing_locked(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 90)
+    locking = bench.host.lock.do
+
+    def interrupted(command: Write) -> Answer:
+        answer = locking(command)
+        if command.words[3] == "mv" and answer.ok:
+            bench.host.lock.do = locking  # type: ignore[method-assign]
+            raise asyncio.CancelledError
+        return answer
+
+    bench.host.lock.do = interrupted  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await bench.run(Restart("a"))
+    assert bench.said("ended") == ["Interrupted; nothing was done."]
+    assert (bench.host.lock.held, bench.unfinished()) == ({}, None)
