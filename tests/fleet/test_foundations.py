@@ -98,7 +98,7 @@ class TestCommands:
     def test_a_command_becomes_root_by_sudo_that_never_asks(self) -> None:
         command = Write(("systemctl", "stop", "a b"))
         assert command.as_root("sudo").line == "sudo -n -- systemctl stop 'a b'"
-        assert command.as_root("none") is command
+        assert command.as_root("none") == command
         assert isinstance(command.as_root("sudo"), Write)
 
     def test_what_goes_to_standard_input_is_shown_as_a_here_document(self) -> None:
