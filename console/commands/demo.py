@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console import collecting
 from console.commands.console import add_plain_option, run_plain
+from console.fleets import at_a_glance
 from fleet.errors import Exit
 
 if TYPE_CHECKING:
@@ -47,31 +53,30 @@ def run(options: argparse.Namespace) -> int:
 
     if not options.plain:
         require_terminal()
+        collecting.put_off()
     with start_demo(seed=options.seed) as demo:
         from console.session import Session
         from console.settings_file import own_settings
 
         settings, remark = own_settings()
-        session = Session(_fleet_in(demo.directory), state_folder=demo.directory / "state")
-        if options.plain:
-            return run_plain(session, demo.ready())
-        if options.wall:
-            from console.wall import WallApp
-
-            WallApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
-        else:
-            from console.app import GpudeckApp
-
-            GpudeckApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
+        with _shipped_fleet() as path:
+            named, whole = at_a_glance(path)
+            check = partial(_fleet_in, demo.directory, whole)
+            session = Session(check() if options.plain else named, state_folder=demo.directory / "state")
+            if options.plain:
+                return run_plain(session, demo.ready())
+            if options.wall:
+                from console.wall import WallApp as App
+            else:
+                from console.app import GpudeckApp as App
+            App(session, check=check, ready=demo.ready(), settings=settings, remark=remark).start()
     return Exit.DONE
 
 
-def _fleet_in(directory: Path) -> Inventory:
+def _shipped_fleet() -> AbstractContextManager[Path]:
+    return resources.as_file(resources.files("fleet.simulator").joinpath("fleet.yaml"))
+
+
+def _fleet_in(directory: Path, whole: Callable[[], Inventory]) -> Inventory:
     """The demo's fleet as it will stand in that folder; the file is written while the first screen is painted."""
-    from dataclasses import replace
-
-    from fleet.inventory.loading import load
-
-    with resources.as_file(resources.files("fleet.simulator").joinpath("fleet.yaml")) as shipped:
-        inventory = load(shipped)
-    return replace(inventory, ssh_config=directory / "ssh_config", path=directory / "fleet.yaml")
+    return replace(whole(), ssh_config=directory / "ssh_config", path=directory / "fleet.yaml")
