@@ -74,6 +74,8 @@ class SessionApp(App[None]):
         self._live = live
         self._environment = os.environ if environment is None else environment
         self._no_colour, self._ascii = NoColor(), Ascii()
+        self._set_filters()
+        self._begin_in_theme()
         self._failure: GpudeckError | None = None
         self._recording: LiveRecording | None = None
         self._alerts: LiveAlerts | None = None
@@ -105,9 +107,6 @@ class SessionApp(App[None]):
 
     def on_mount(self) -> None:
         """Paint first; everything else comes after it."""
-        for theme in THEMES.values():
-            self.register_theme(theme)
-        self.look(self.settings)
         rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
@@ -117,11 +116,21 @@ class SessionApp(App[None]):
     def look(self, settings: Settings) -> None:
         """Look as these settings say, from now on."""
         self.settings = settings
-        self._no_colour.enabled = bool(self._environment.get("NO_COLOR"))
-        wanted = settings.glyphs == "auto" and wants_ascii(self._environment)
-        self._ascii.enabled = wanted or settings.glyphs == "ascii"
+        self._set_filters()
         self.theme = theme_for(self._environment, settings.theme).name
         self.refresh_css(animate=False)
+
+    def _begin_in_theme(self) -> None:
+        """Have the theme before any style is read: every style that another theme left behind would be read again."""
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.set_reactive(App.theme, theme_for(self._environment, self.settings.theme).name)
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def _set_filters(self) -> None:
+        self._no_colour.enabled = bool(self._environment.get("NO_COLOR"))
+        wanted = self.settings.glyphs == "auto" and wants_ascii(self._environment)
+        self._ascii.enabled = wanted or self.settings.glyphs == "ascii"
 
     @property
     def is_ascii(self) -> bool:

@@ -65,6 +65,7 @@ class Rows(Widget, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: list[Row] = []
+        self._composed_for: Size | None = None
         self._strips: dict[int, Strip] = {}
         self._is_grey = False
         self._look: tuple[Style, Mapping[str, Style]] | None = None
@@ -78,6 +79,10 @@ class Rows(Widget, can_focus=False):
         size = self.size
         if not size.width:
             self.refresh(layout=True)
+            return
+        if size != self._composed_for:
+            self._compose_anew()
+            self.refresh(layout=self.styles.is_auto_height)
             return
         rows = list(self.compose_rows(size.width, size.height))
         old, self._rows = self._rows, rows
@@ -96,7 +101,12 @@ class Rows(Widget, can_focus=False):
         return self._rows[y] if 0 <= y < len(self._rows) else ()
 
     def render_line(self, y: int) -> Strip:
-        """The strip of one line, made when it is first seen: most rows of a large deck are scrolled away."""
+        """The strip of one line, made when it is first seen: most rows of a large deck are scrolled away.
+
+        A new size is painted before anybody is told of it, so the rows are composed for it here.
+        """
+        if self.size != self._composed_for:
+            self._compose_anew()
         if y >= len(self._rows):
             return Strip.blank(self.size.width, self.rich_style)
         if y not in self._strips:
@@ -121,10 +131,6 @@ class Rows(Widget, can_focus=False):
         """As many lines as there are rows."""
         return len(self.compose_rows(width, 0))
 
-    def on_resize(self) -> None:
-        """Everything is drawn anew in the new size."""
-        self._redraw_all()
-
     def notify_style_update(self) -> None:
         """Styles were applied anew: where colours changed, every strip is stale."""
         super().notify_style_update()
@@ -132,6 +138,10 @@ class Rows(Widget, can_focus=False):
             self._redraw_all()
 
     def _redraw_all(self) -> None:
-        self._rows, self._strips, self._look = [], {}, None
-        self.redraw()
+        self._composed_for = None
         self.refresh()
+
+    def _compose_anew(self) -> None:
+        size = self._composed_for = self.size
+        self._strips, self._look = {}, None
+        self._rows = list(self.compose_rows(size.width, size.height))

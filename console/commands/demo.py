@@ -17,6 +17,7 @@ from console.fleets import at_a_glance
 from fleet.errors import Exit
 
 if TYPE_CHECKING:
+    from console.session_app import SessionApp
     from fleet.inventory import Inventory
 
 FOLDER_OF_ITS_OWN = Path()
@@ -65,12 +66,19 @@ def run(options: argparse.Namespace) -> int:
             session = Session(check() if options.plain else named, state_folder=demo.directory / "state")
             if options.plain:
                 return run_plain(session, demo.ready())
-            if options.wall:
-                from console.wall import WallApp as App
-            else:
-                from console.app import GpudeckApp as App
-            App(session, check=check, ready=demo.ready(), settings=settings, remark=remark).start()
+            app = _app(wall=options.wall)
+            app(session, check=check, ready=demo.ready(), settings=settings, remark=remark).start()
     return Exit.DONE
+
+
+def _app(*, wall: bool) -> type[SessionApp]:
+    if wall:
+        from console.wall import WallApp
+
+        return WallApp
+    from console.app import GpudeckApp
+
+    return GpudeckApp
 
 
 def _shipped_fleet() -> AbstractContextManager[Path]:

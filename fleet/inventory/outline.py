@@ -40,18 +40,18 @@ def _fleet(file: Plain) -> Inventory:
 
 def _host(name: str, said: Plain) -> Host:
     match said:
-        case {"accelerator": str(kind), "gpus": int(gpus)} if 0 < gpus <= MOST_GPUS:
-            return Host(clean(name), "", accelerator(kind).name, gpus, production=said.get("production") is True)
+        case {"accelerator": str(kind), "gpus": int(gpus), **others} if 0 < gpus <= MOST_GPUS:
+            return Host(clean(name), "", accelerator(kind).name, gpus, production=others.get("production") is True)
     raise ValueError("not a host")
 
 
 def _model(name: str, said: Plain, sizes: dict[str, int]) -> Model:
     match said:
-        case {"engine": str(engine), "place": str(text)}:
+        case {"engine": str(engine), "place": str(text), **others}:
             place = Place.parse(text)
             if place.gpus[-1] >= sizes.get(place.host, 0):
                 raise ValueError("no such place")
-            return Model(clean(name), Engine.parse(engine), place=place, enabled=said.get("enabled") is not False)
+            return Model(clean(name), Engine.parse(engine), place=place, enabled=others.get("enabled") is not False)
         case {"engine": str(engine), "enabled": False}:
             return Model(clean(name), Engine.parse(engine), enabled=False)
     raise ValueError("not a model")
