@@ -115,8 +115,7 @@ class Rows(Widget, can_focus=False):
 
     def _strip(self, row: Row) -> Strip:
         base, styles = self._look = self._look or self._look_now()
-        segments = [Segment(span.text, base + styles[span.style]) for span in row if span.text]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        return Strip(_segments(row, base, styles)).adjust_cell_length(self.size.width, base)
 
     def _look_now(self) -> tuple[Style, Mapping[str, Style]]:
         return self.rich_style, (grey if self._is_grey else palette)(self.app.current_theme)
@@ -145,3 +144,20 @@ class Rows(Widget, can_focus=False):
         size = self._composed_for = self.size
         self._strips, self._look = {}, None
         self._rows = list(self.compose_rows(size.width, size.height))
+
+
+def _segments(row: Row, base: Style, styles: Mapping[str, Style]) -> list[Segment]:
+    """The row in as few runs of one style as look the same: each is 40 bytes of colours, and blanks need none."""
+    runs: list[tuple[str, Style]] = []
+    for span in row:
+        style = base + styles[span.style]
+        if runs and (style == runs[-1][1] or (span.text.isspace() and _paper(style) == _paper(runs[-1][1]))):
+            runs[-1] = (runs[-1][0] + span.text, runs[-1][1])
+        elif span.text:
+            runs.append((span.text, style))
+    return [Segment(text, style) for text, style in runs]
+
+
+def _paper(style: Style) -> tuple[object, ...]:
+    """What of a style shows where nothing is written."""
+    return style.bgcolor, style.reverse, style.underline, style.strike

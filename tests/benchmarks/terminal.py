@@ -20,11 +20,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
+from types import MappingProxyType
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from metered import Key, Run, run  # noqa: E402
+
+from fleet.readings import HostSnapshot  # noqa: E402
+from fleet.units import GiB  # noqa: E402
 
 FLEET = ROOT / "fleet" / "simulator" / "fleet.yaml"
 GPUDECK = [sys.executable, "-m", "console.cli"]
@@ -47,7 +51,7 @@ FIRST_PAINTS = {
     "gpudeck demo": ([*GPUDECK, "demo"], A_MODEL),
     "gpudeck FLEET": ([*GPUDECK, str(FLEET)], A_MODEL),
     "btop": (["btop", "--utf-force"], "cpu"),
-    "htop": (["htop"], "PID"),
+    "htop": (["htop"], "Load average"),
     "k9s": (["k9s"], "Context"),
 }
 """What is started, and what stands on the screen once it is painted."""
@@ -184,24 +188,11 @@ def play(mode: str, log: Path) -> None:
 
     from console.app import GpudeckApp
     from fleet.inventory.loading import load
-    from fleet.readings import HostSnapshot
 
     snapshot = recorded_snapshot()
-    reading = snapshot.reading
-    assert reading is not None
 
     def frame(number: int) -> HostSnapshot:
-        assert reading is not None
-        changed = tuple(
-            replace(
-                gpu,
-                temperature_c=20.0 + number % 70 if place == 0 else gpu.temperature_c,
-                power_w=200.0 + 7 * number % 400 if (place + number) % 3 == 0 else gpu.power_w,
-                used_bytes=(gpu.used_bytes or 0) + (number << 27) if (place + number) % 5 == 0 else gpu.used_bytes,
-            )
-            for place, gpu in enumerate(reading.gpus)
-        )
-        return replace(snapshot, reading=replace(reading, gpus=changed, sequence=number))
+        return with_a_fifth_changed(snapshot, number)
 
     class Played(GpudeckApp):
         def _begin(self) -> None:
@@ -232,6 +223,36 @@ def play(mode: str, log: Path) -> None:
             file.write(json.dumps(entry) + "\n")
 
         Played(RecordedSession(load(FLEET), Path(folder)), live=False, time_of_day=lambda: "14:02").start()
+
+
+def with_a_fifth_changed(snapshot: HostSnapshot, number: int) -> HostSnapshot:
+    """The same where every value goes up at every fifth ``number``, each at its own, and GPU 0's temperature always."""
+
+    def turn(place: int, value: float) -> float:
+        return value + (place + number) // 5 % 7
+
+    reading = snapshot.reading
+    assert reading is not None
+    gpus = tuple(
+        replace(
+            gpu,
+            temperature_c=20.0 + number % 70 if place == 0 else turn(3 * place, gpu.temperature_c or 0.0),
+            power_w=turn(3 * place + 1, gpu.power_w or 0.0),
+            used_bytes=round(turn(3 * place + 2, (gpu.used_bytes or 0) / GiB) * GiB),
+        )
+        for place, gpu in enumerate(reading.gpus)
+    )
+    engines = {
+        name: replace(
+            engine,
+            kv_usage=None if engine.kv_usage is None else turn(2 * place, 100 * engine.kv_usage) / 120,
+            tokens_per_second=turn(2 * place + 1, engine.tokens_per_second or 0.0)
+            if engine.tokens_per_second
+            else None,
+        )
+        for place, (name, engine) in enumerate(snapshot.engines.items())
+    }
+    return replace(snapshot, reading=replace(reading, gpus=gpus, sequence=number), engines=MappingProxyType(engines))
 
 
 def rows(figures: Sequence[Figure]) -> Iterator[str]:
