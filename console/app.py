@@ -12,7 +12,6 @@ from console.past.rewind import NOT_THERE, Rewind
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
 from console.session_app import SessionApp
-from console.unfinished import unfinished_words
 from fleet.errors import GpudeckError
 from fleet.model import GpuId
 
@@ -56,6 +55,8 @@ class GpudeckApp(SessionApp):
         return DeckScreen(self.session.blank_state())
 
     def _begin(self) -> None:
+        from console.unfinished import unfinished_words  # after the first paint
+
         super()._begin()
         offered = self._offer_kept_draft()
         words = unfinished_words(self.session) or offered

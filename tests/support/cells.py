@@ -39,7 +39,7 @@ def snapshot(svg: str, columns: int, lines: int) -> str:
                 texts[int(line)][filled] = ""
             column += cell_len(sign)
     letters: dict[str, str] = {}
-    runs = [" ".join(_runs(ink, paper, letters)) for ink, paper in zip(styles, papers, strict=True)]
+    runs = [" ".join(_runs(*line, letters)) for line in zip(texts, styles, papers, strict=True)]
     drawn = [f"|{''.join(cells).rstrip()}" for cells in texts]
     return "\n".join([*drawn, *runs, *(f"{letter} = {style}" for style, letter in letters.items())]) + "\n"
 
@@ -48,8 +48,13 @@ def _ink(css: str) -> str:
     return " ".join(part.split(":")[1].strip() for part in css.split(";") if ":" in part)
 
 
-def _runs(inks: list[str], papers: list[str], letters: dict[str, str]) -> Iterator[str]:
-    """``3a7b``: three cells in style a, seven in b."""
-    for style, cells in groupby(f"{ink} on {paper}" for ink, paper in zip(inks, papers, strict=True)):
+def _runs(signs: list[str], inks: list[str], papers: list[str], letters: dict[str, str]) -> Iterator[str]:
+    """``3a 7b``: three cells in style a, seven in b. A blank is in the style before it, if that has its background."""
+    seen: list[str] = []
+    for sign, ink, paper in zip(signs, inks, papers, strict=True):
+        style = f"{ink} on {paper}"
+        plain = not sign.strip() and "underline" not in ink
+        seen.append(seen[-1] if plain and seen and seen[-1].endswith(f" on {paper}") else style)
+    for style, cells in groupby(seen):
         letter = letters.setdefault(style, ascii_letters[len(letters)])
         yield f"{len(list(cells))}{letter}"
