@@ -77,8 +77,9 @@ class Rows(Widget, can_focus=False):
     def redraw(self) -> None:
         """Compose again and repaint the rows that differ."""
         size = self.size
-        if not size.width:
-            self.refresh(layout=True)
+        if not size.width:  # hidden, or not laid out yet
+            if self.styles.is_auto_height:
+                self.refresh(layout=True)
             return
         if size != self._composed_for:
             self._compose_anew()
