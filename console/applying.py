@@ -16,13 +16,14 @@ from console.changing import (
     plan_changes,
     rollout_of,
 )
-from console.plan_text import plan_lines, step_words, wants_name
+from console.plan_text import confirmations, plan_lines, step_words, wants_name
 from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change
 from fleet.planning.plan import Plan
+from fleet.planning.window import OUTSIDE_WINDOW
 from fleet.rollout.events import Event, Kind, Outcome, Result
 
 
@@ -45,6 +46,9 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="M",
         help="with --yes: this model may stay down, as typing its name would allow",
+    )
+    parser.add_argument(
+        "--outside-window", action="store_true", help="also while no maintenance window of the fleet file is open"
     )
 
 
@@ -140,20 +144,23 @@ def _told(session: Session, plan: Plan, result: Result) -> int:
 
 
 def _ask(plan: Plan, options: argparse.Namespace) -> None:
-    """Raises UsageError where the operator does not agree."""
-    names = wants_name(plan)
+    """Raises GpudeckError where no maintenance window is open for it, and UsageError where nobody agrees."""
+    late = next((finding for finding in plan.findings if finding.code == OUTSIDE_WINDOW), None)
+    if late and not options.outside_window:
+        raise GpudeckError(f"{late.message} Nothing was done.", "Wait for the next, or add --outside-window.")
     if options.yes:
-        missing = [name for name in names if name not in options.allow_downtime]
+        missing = [name for name in wants_name(plan) if name not in options.allow_downtime]
         if missing:
             allow = " ".join(f"--allow-downtime {name}" for name in missing)
             raise UsageError(f"{', '.join(missing)} may not serve after this.", f"Add {allow} to accept that.")
         return
     if not sys.stdin.isatty():
         raise UsageError("Nobody can be asked: standard input is no terminal.", "Use --yes.")
-    for name in names:
-        if _answer(f"{name} may not serve after this. Type its name to go on: ") != name:
+    asked = [each for each in confirmations(plan) if each.word in wants_name(plan)]
+    for word, question in asked:
+        if _answer(f"{question}: ") != word:
             raise UsageError("Not confirmed; nothing was done.")
-    if not names and _answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
+    if not asked and _answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
         raise UsageError("Not confirmed; nothing was done.")
 
 

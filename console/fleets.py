@@ -44,16 +44,19 @@ def fleet_file(options: argparse.Namespace) -> Path:
     return path
 
 
-def at_a_glance(path: Path) -> tuple[Inventory, Callable[[], Inventory]]:
-    """What a fleet file names, enough for a first picture, and how it is read whole after it. Raises FleetFileError."""
+def at_a_glance(path: Path, text: str | None = None) -> tuple[Inventory, Callable[[], Inventory]]:
+    """What a fleet file names, enough for a first picture, and how it is read whole after it. Raises FleetFileError.
+
+    ``text`` is that of a file which is yet to be written.
+    """
     from fleet.inventory.outline import outline
 
     def whole() -> Inventory:
-        from fleet.inventory.loading import load
+        from fleet.inventory.loading import load, load_text
 
-        return load(path)
+        return load(path) if text is None else load_text(text, path)
 
-    return outline(path) or whole(), whole
+    return outline(path, text) or whole(), whole
 
 
 def config_folder() -> Path:
@@ -93,6 +96,11 @@ def alerts_lock_path(inventory: Inventory, folder: Path) -> Path:
 def draft_path(inventory: Inventory, folder: Path) -> Path:
     """The draft over the fleet of that file, in that folder."""
     return folder / f"{_stem(inventory)}.draft"
+
+
+def autopilot_stem(inventory: Inventory, folder: Path) -> Path:
+    """What the names of the autopilot's files of the fleet of that file begin with, in that folder."""
+    return folder / _stem(inventory)
 
 
 def _stem(inventory: Inventory) -> str:

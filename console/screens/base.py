@@ -36,9 +36,10 @@ class OfConsole(DOMNode):
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""
 
-    def hint(self, where: Where) -> None:
-        """Show the keys of that place in the last line."""
-        found = [(key.shown, key.label) for key in keys(where, changed=self.console.settings.keys) if key.hint]
+    def hint(self, where: Where, without: frozenset[str] = frozenset()) -> None:
+        """Show the keys of that place in the last line, but for those whose actions mean nothing just now."""
+        here = (key for key in keys(where, changed=self.console.settings.keys) if key.hint)
+        found = [(key.shown, key.label) for key in here if key.action not in without]
         self.query_one(Hints).show_keys(found)
 
     def say(self, message: str, style: str = "text") -> None:
@@ -47,7 +48,19 @@ class OfConsole(DOMNode):
 
 
 class ConsoleScreen(OfConsole, Screen[None]):
-    """A whole screen of the console."""
+    """A whole screen of the console. While another covers it, it is shown nothing, and all that is new after that."""
+
+    _covered = False
+
+    def on_screen_suspend(self) -> None:
+        """Another screen is seen instead."""
+        self._covered = True
+
+    def on_screen_resume(self) -> None:
+        """It is seen again."""
+        if self._covered:
+            self._covered = False
+            self.show_state()
 
 
 class DeckPart(ConsoleScreen):

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from console.changing import follow_what_stands, plan_changes
 from console.keys import Where, bindings
-from console.plan_text import losses, step_words, wants_name
+from console.plan_text import Confirmation, confirmations, losses, step_words
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
@@ -36,7 +36,8 @@ class PlanScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._plan: Plan | None = None
-        self._names: list[str] = []
+        self._asked: list[Confirmation] = []
+        """What is still to be typed."""
 
     def compose(self) -> ComposeResult:
         """The plan, and the line in which a name is typed."""
@@ -68,7 +69,7 @@ class PlanScreen(ConsoleScreen):
         self.query_one(VerticalScroll).query_one(Paragraphs).show(build)
 
     def action_apply(self) -> None:
-        """Carry the plan out; a loss that lasts wants the model's name typed first."""
+        """Carry the plan out; a loss that lasts, or a closed maintenance window, wants a word typed first."""
         if self._plan is None or not (self._plan.steps or self._plan.changes):
             self.say("There is nothing to apply.", "warning")
             return
@@ -77,27 +78,27 @@ class PlanScreen(ConsoleScreen):
             self.dismiss()
             self.console.tell(problem or "It runs so already; the fleet file follows.", "error" if problem else "good")
             return
-        self._names = list(wants_name(self._plan))
+        self._asked = list(confirmations(self._plan))
         self._ask_next()
 
     def _ask_next(self) -> None:
-        if not self._names:
+        if not self._asked:
             assert self._plan is not None, "asked about a plan"
             self.console.open_rollout(self._plan)
             return
         self.add_class("-asking")
         line = self.query_one(Input)
         line.value = ""
-        line.placeholder = f"{self._names[0]} may not serve after this. Type its name to go on, or esc to go back."
+        line.placeholder = f"{self._asked[0].question}, or esc to go back."
         line.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The typed name decides."""
         event.stop()
-        if event.value.strip() != self._names[0]:
-            self.say(f"That is not {self._names[0]}; nothing was done.", "warning")
+        if event.value.strip() != self._asked[0].word:
+            self.say(f"That is not {self._asked[0].word}; nothing was done.", "warning")
             return
-        self._names.pop(0)
+        self._asked.pop(0)
         self._ask_next()
 
     def action_copy(self) -> None:
@@ -140,6 +141,8 @@ def step_rows(step: Step, width: int) -> list[Row]:
     """One step with its commands, never cut: long lines go on in the next row."""
     head = (Span(step_words(step), "strong" if step.fits else "error"),)
     rows: list[Row] = [ends(head, (Span(f"~{duration(step.seconds)}", "dim"),), width)]
+    if step.basis:
+        rows += paragraph(f"      reckoned by {step.basis}", width, "dim", indent="        ")
     for command in step.commands:
         for line in command.shown.splitlines():
             rows += paragraph("      " + line, width, "dim", indent="        ")

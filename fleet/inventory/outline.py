@@ -16,14 +16,14 @@ from fleet.model import Engine, Model, Place
 from fleet.text import clean
 
 
-def outline(path: Path) -> Inventory | None:
-    """The fleet as the file names it: hosts with their GPUs, models with their places.
+def outline(path: Path, text: str | None = None) -> Inventory | None:
+    """The fleet as the file, or ``text`` in its place, names it: hosts with their GPUs, models with their places.
 
     None where that much is not to be had, so that `loading.load` has something to say. A file that has an outline may
     still be wrong in everything else.
     """
     try:
-        document = read(read_text(path).removeprefix(BYTE_ORDER_MARK), path)
+        document = read((read_text(path) if text is None else text).removeprefix(BYTE_ORDER_MARK), path)
         return _fleet(plain(document.root)) if document.root and not document.problems else None
     except (FleetFileError, ValueError, KeyError):
         return None

@@ -24,6 +24,7 @@ SCREENS: Mapping[str, tuple[str, ...]] = {
     "findings": ("f",),
     "edit": ("e",),
     "detail": ("z",),
+    "compare": ("z", "C"),
     "logs": ("l",),
     "difference": ("d",),
     "rebalance": ("b",),
