@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.screen import ModalScreen, Screen
 
 from console.fleets import draft_path, state_folder
-from console.past.past import past_words
 from console.past.rewind import NOT_THERE, Rewind
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
-from console.session import Session
 from console.session_app import SessionApp
-from console.unfinished import unfinished_words
 from fleet.errors import GpudeckError
-from fleet.inventory.changes import Change
 from fleet.model import GpuId
-from fleet.planning.draft import Draft
-from fleet.planning.plan import Plan
-from fleet.state import FleetState
+
+if TYPE_CHECKING:
+    from console.session import Session
+    from fleet.inventory.changes import Change
+    from fleet.planning.draft import Draft
+    from fleet.planning.plan import Plan
+    from fleet.state import FleetState
 
 
 class GpudeckApp(SessionApp):
@@ -44,13 +44,19 @@ class GpudeckApp(SessionApp):
     def past_words(self) -> str:
         """Which time of the past that is; empty at the present."""
         past = self.rewind.past
-        return past_words(past.at, self.rewind.clock()) if past else ""
+        if past is None:
+            return ""
+        from console.past.past import past_words
+
+        return past_words(past.at, self.rewind.clock())
 
     def first_screen(self) -> Screen[None]:
         """The deck with the fleet file's names."""
         return DeckScreen(self.session.blank_state())
 
     def _begin(self) -> None:
+        from console.unfinished import unfinished_words  # after the first paint
+
         super()._begin()
         offered = self._offer_kept_draft()
         words = unfinished_words(self.session) or offered

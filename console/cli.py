@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 from fleet.errors import Exit, GpudeckError
@@ -89,6 +88,8 @@ def _run(words: list[str]) -> int:
         print(usage())
         return Exit.DONE
     if words[:1] == ["--version"]:
+        from importlib.metadata import version
+
         print(f"gpudeck {version('gpudeck')}")
         return Exit.DONE
     module, parser = command(words.pop(0) if words and words[0] in COMMANDS else "console")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from console.filter import Predicate
 from fleet.findings.assessment import Assessment
 from fleet.model import GpuId
-from fleet.planning.carry import Verdict
 from fleet.readings import Link
 from fleet.state import FleetState, GpuState, HostState
 from widgets.pane_view import PaneView
+
+if TYPE_CHECKING:
+    from console.filter import Predicate
+    from fleet.planning.carry import Verdict
 
 
 @dataclass(frozen=True, slots=True)

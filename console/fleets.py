@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,14 @@ def add_fleet_options(parser: argparse.ArgumentParser, *, positional: bool = Tru
 
 def choose_fleet(options: argparse.Namespace) -> Inventory:
     """The fleet the options mean. Raises UsageError where there is none, FleetFileError where it is bad."""
-    from fleet.inventory.loading import find_fleet_file, load
+    from fleet.inventory.loading import load
+
+    return load(fleet_file(options))
+
+
+def fleet_file(options: argparse.Namespace) -> Path:
+    """The fleet file the options mean, whether it exists or not. Raises UsageError where they mean none."""
+    from fleet.inventory.reading import find_fleet_file
 
     named = options.fleet or getattr(options, "fleet_word", None)
     path = find_fleet_file(named, os.environ, Path.cwd(), config_folder())
@@ -33,7 +41,22 @@ def choose_fleet(options: argparse.Namespace) -> Inventory:
             f"{config_folder()}.",
             "Try `gpudeck demo` for a simulated fleet, or name a file: `gpudeck FLEET`.",
         )
-    return load(path)
+    return path
+
+
+def at_a_glance(path: Path, text: str | None = None) -> tuple[Inventory, Callable[[], Inventory]]:
+    """What a fleet file names, enough for a first picture, and how it is read whole after it. Raises FleetFileError.
+
+    ``text`` is that of a file which is yet to be written.
+    """
+    from fleet.inventory.outline import outline
+
+    def whole() -> Inventory:
+        from fleet.inventory.loading import load, load_text
+
+        return load(path) if text is None else load_text(text, path)
+
+    return outline(path, text) or whole(), whole
 
 
 def config_folder() -> Path:

@@ -20,20 +20,18 @@ from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, apply
-from fleet.live import live_findings
-from fleet.live.load import Peaks
 from fleet.model import GpuId
 from fleet.planning.draft import Draft
 from fleet.readings import HostSnapshot, Link
-from fleet.ssh.connection import HostConnection
-from fleet.ssh.jumps import Jumps
-from fleet.ssh.probe_only import ProbeOnly
 from fleet.startup import ModelStart
 from fleet.state import FleetState, join, totals
 from fleet.telemetry.board import Board
 
 if TYPE_CHECKING:
     from console.readers import Readers
+    from fleet.live.load import Peaks
+    from fleet.ssh.connection import HostConnection
+    from fleet.ssh.probe_only import ProbeOnly
 
 
 class Session:
@@ -47,18 +45,26 @@ class Session:
         self.when_drafted: Callable[[Draft], None] = lambda draft: None
         """Told of every new draft."""
         self.board = Board()
-        jumps = Jumps()
-        self._connections = {
-            host.name: HostConnection(host.name, host.address, inventory.ssh_config, jumps) for host in inventory.hosts
-        }
         self._interval = interval
         self._now: Assessment | None = None
         self._after: Assessment | None = None
         self._totals: dict[GpuId, int] = {}
         self._starts: dict[str, ModelStart] = {}
         self._watts: Mapping[GpuId, float] = {}
-        self.peaks = Peaks()
+        self.peaks: Peaks | None = None
         """What was recorded of the fleet's last hours, for whoever looks back to say."""
+
+    def settle(self, inventory: Inventory) -> None:
+        """Take the fleet as its file says it whole, where only its outline was known; before anything is read."""
+        self.inventory = inventory
+
+    @cached_property
+    def _connections(self) -> dict[str, HostConnection]:
+        from fleet.ssh.connection import HostConnection
+        from fleet.ssh.jumps import Jumps
+
+        fleet, jumps = self.inventory, Jumps()
+        return {host.name: HostConnection(host.name, host.address, fleet.ssh_config, jumps) for host in fleet.hosts}
 
     @cached_property
     def _readers(self) -> Readers:
@@ -72,6 +78,8 @@ class Session:
 
     def probe(self, host: str) -> ProbeOnly:
         """A connection to that host that can only look."""
+        from fleet.ssh.probe_only import ProbeOnly
+
         return ProbeOnly(self._connections[host])
 
     async def watch(self, ready: Awaitable[object] | None = None) -> None:
@@ -157,7 +165,8 @@ class Session:
 
     def _refresh_measured(self) -> None:
         snapshots = self.board.snapshots
-        found = totals(self.inventory, snapshots), known_starts(self.inventory, snapshots), self.peaks.watts
+        watts = self.peaks.watts if self.peaks else {}
+        found = totals(self.inventory, snapshots), known_starts(self.inventory, snapshots), watts
         if found != (self._totals, self._starts, self._watts):
             (self._totals, self._starts, self._watts), self._now, self._after = found, None, None
 
@@ -175,6 +184,8 @@ class Session:
 
     def state(self, now: float | None = None) -> FleetState:
         """The fleet at this moment, with the findings of the draft behind those of the running placement."""
+        from fleet.live import live_findings  # rules for what is read
+
         state = join(self.now(), self.board.snapshots, time.monotonic() if now is None else now)
         after = self.after()
         drafted = self.only_in(after) if after else ()

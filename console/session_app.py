@@ -15,8 +15,8 @@ from textual.binding import BindingType
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
+from console import collecting
 from console.ascii import Ascii, wants_ascii
-from console.session import Session
 from console.settings import Settings
 from console.textual_private import output_backlog, rebind, write_sequence
 from console.themes import THEMES, theme_for
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from console.alerts.alert import Alert
     from console.alerts.live import LiveAlerts
     from console.history.recording import LiveRecording
+    from console.session import Session
+    from fleet.inventory import Inventory
 
 TICK_SECONDS = 0.5
 LOOK_BACK_SECONDS = 300.0
@@ -49,6 +51,7 @@ class SessionApp(App[None]):
         self,
         session: Session,
         *,
+        check: Callable[[], Inventory] | None = None,
         ready: Awaitable[object] | None = None,
         live: bool = True,
         time_of_day: Callable[[], str] | None = None,
@@ -58,6 +61,7 @@ class SessionApp(App[None]):
     ) -> None:
         """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False.
 
+        Where the session knows only the outline of its fleet file, ``check`` reads it whole after the first paint.
         ``remark`` is what the operator is told first.
         """
         super().__init__(watch_css=False)
@@ -65,10 +69,13 @@ class SessionApp(App[None]):
         self.settings = settings or Settings()
         self._remark = remark
         self.time_of_day = time_of_day or hours_and_minutes
+        self._check = check
         self._before_reading = ready
         self._live = live
         self._environment = os.environ if environment is None else environment
         self._no_colour, self._ascii = NoColor(), Ascii()
+        self._set_filters()
+        self._begin_in_theme()
         self._failure: GpudeckError | None = None
         self._recording: LiveRecording | None = None
         self._alerts: LiveAlerts | None = None
@@ -100,23 +107,30 @@ class SessionApp(App[None]):
 
     def on_mount(self) -> None:
         """Paint first; everything else comes after it."""
-        for theme in THEMES.values():
-            self.register_theme(theme)
-        self.look(self.settings)
         rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
         self.push_screen(self.first_screen())
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._open)
 
     def look(self, settings: Settings) -> None:
         """Look as these settings say, from now on."""
         self.settings = settings
-        self._no_colour.enabled = bool(self._environment.get("NO_COLOR"))
-        wanted = settings.glyphs == "auto" and wants_ascii(self._environment)
-        self._ascii.enabled = wanted or settings.glyphs == "ascii"
+        self._set_filters()
         self.theme = theme_for(self._environment, settings.theme).name
         self.refresh_css(animate=False)
+
+    def _begin_in_theme(self) -> None:
+        """Have the theme before any style is read: every style that another theme left behind would be read again."""
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.set_reactive(App.theme, theme_for(self._environment, self.settings.theme).name)
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def _set_filters(self) -> None:
+        self._no_colour.enabled = bool(self._environment.get("NO_COLOR"))
+        wanted = self.settings.glyphs == "auto" and wants_ascii(self._environment)
+        self._ascii.enabled = wanted or self.settings.glyphs == "ascii"
 
     @property
     def is_ascii(self) -> bool:
@@ -127,6 +141,18 @@ class SessionApp(App[None]):
         """What is done to every line that is drawn: colours taken away, signs made ASCII."""
         ours = (self._no_colour, self._ascii)
         return [*super().get_line_filters(), *(each for each in ours if each.enabled)]
+
+    def _open(self) -> None:
+        """Read whole what was painted from its outline, and begin."""
+        collecting.resume()
+        try:
+            if self._check is not None:
+                self.session.settle(self._check())
+        except GpudeckError as error:
+            self._failure = error
+            self.exit()
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         self.tell(self._remark, "warning")

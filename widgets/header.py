@@ -35,7 +35,7 @@ def header_row(state: FleetState, cells: int, *, clock: str = "", mode: str = ""
         left = [*left, when] if width((*left, when, *right)) <= cells else [when]
     if mode:
         left.append(Span("  " + mode, "warning"))
-    for piece in (_hosts(state), _models(state), _sums(state)):
+    for piece in (_hosts(state), _gpus(state), _models(state), _sums(state)):
         if width((*left, *piece, *right)) + 2 <= cells:
             left += piece
     return ends(tuple(left), tuple(right), cells)
@@ -50,13 +50,16 @@ def _hosts(state: FleetState) -> list[Span]:
             Span(f"   {host.name} "),
             *((Span("PROD", "production"), Span(" ")) if host.production else ()),
             Span(f"{host.link}{age}", _LINK_STYLES[host.link]),
-            Span(f"   {len(host.gpus)} GPUs"),
         ]
     live = sum(host.link is Link.LIVE for host in state.hosts)
     style = "good" if live == len(state.hosts) else "error"
-    spans = [Span(f"   {live} of {len(state.hosts)} hosts live", style), Span(f"   {len(state.gpus)} GPUs")]
+    spans = [Span(f"   {live} of {len(state.hosts)} hosts live", style)]
     production = sum(host.production for host in state.hosts)
     return [*spans, Span("   "), Span(f"{production} PROD", "production")] if production else spans
+
+
+def _gpus(state: FleetState) -> list[Span]:
+    return [Span(f"   {len(state.gpus)} GPUs")]
 
 
 def _models(state: FleetState) -> list[Span]:

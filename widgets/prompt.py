@@ -56,7 +56,9 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign and the line."""
         yield Label("", markup=False)
-        yield Input(select_on_focus=False)
+        line = Input(select_on_focus=False)
+        line.cursor_blink = False  # nothing moves by itself
+        yield line
 
     @property
     def is_open(self) -> bool:

@@ -65,6 +65,7 @@ class Rows(Widget, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: list[Row] = []
+        self._composed_for: Size | None = None
         self._strips: dict[int, Strip] = {}
         self._is_grey = False
         self._look: tuple[Style, Mapping[str, Style]] | None = None
@@ -76,8 +77,13 @@ class Rows(Widget, can_focus=False):
     def redraw(self) -> None:
         """Compose again and repaint the rows that differ."""
         size = self.size
-        if not size.width:
-            self.refresh(layout=True)
+        if not size.width:  # hidden, or not laid out yet
+            if self.styles.is_auto_height:
+                self.refresh(layout=True)
+            return
+        if size != self._composed_for:
+            self._compose_anew()
+            self.refresh(layout=self.styles.is_auto_height)
             return
         rows = list(self.compose_rows(size.width, size.height))
         old, self._rows = self._rows, rows
@@ -96,7 +102,12 @@ class Rows(Widget, can_focus=False):
         return self._rows[y] if 0 <= y < len(self._rows) else ()
 
     def render_line(self, y: int) -> Strip:
-        """The strip of one line, made when it is first seen: most rows of a large deck are scrolled away."""
+        """The strip of one line, made when it is first seen: most rows of a large deck are scrolled away.
+
+        A new size is painted before anybody is told of it, so the rows are composed for it here.
+        """
+        if self.size != self._composed_for:
+            self._compose_anew()
         if y >= len(self._rows):
             return Strip.blank(self.size.width, self.rich_style)
         if y not in self._strips:
@@ -105,8 +116,7 @@ class Rows(Widget, can_focus=False):
 
     def _strip(self, row: Row) -> Strip:
         base, styles = self._look = self._look or self._look_now()
-        segments = [Segment(span.text, base + styles[span.style]) for span in row if span.text]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        return Strip(_segments(row, base, styles)).adjust_cell_length(self.size.width, base)
 
     def _look_now(self) -> tuple[Style, Mapping[str, Style]]:
         return self.rich_style, (grey if self._is_grey else palette)(self.app.current_theme)
@@ -121,10 +131,6 @@ class Rows(Widget, can_focus=False):
         """As many lines as there are rows."""
         return len(self.compose_rows(width, 0))
 
-    def on_resize(self) -> None:
-        """Everything is drawn anew in the new size."""
-        self._redraw_all()
-
     def notify_style_update(self) -> None:
         """Styles were applied anew: where colours changed, every strip is stale."""
         super().notify_style_update()
@@ -132,6 +138,27 @@ class Rows(Widget, can_focus=False):
             self._redraw_all()
 
     def _redraw_all(self) -> None:
-        self._rows, self._strips, self._look = [], {}, None
-        self.redraw()
+        self._composed_for = None
         self.refresh()
+
+    def _compose_anew(self) -> None:
+        size = self._composed_for = self.size
+        self._strips, self._look = {}, None
+        self._rows = list(self.compose_rows(size.width, size.height))
+
+
+def _segments(row: Row, base: Style, styles: Mapping[str, Style]) -> list[Segment]:
+    """The row in as few runs of one style as look the same: each is 40 bytes of colours, and blanks need none."""
+    runs: list[tuple[str, Style]] = []
+    for span in row:
+        style = base + styles[span.style]
+        if runs and (style == runs[-1][1] or (span.text.isspace() and _paper(style) == _paper(runs[-1][1]))):
+            runs[-1] = (runs[-1][0] + span.text, runs[-1][1])
+        elif span.text:
+            runs.append((span.text, style))
+    return [Segment(text, style) for text, style in runs]
+
+
+def _paper(style: Style) -> tuple[object, ...]:
+    """What of a style shows where nothing is written."""
+    return style.bgcolor, style.reverse, style.underline, style.strike

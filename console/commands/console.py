@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
-from console.commands.status import print_status
-from console.fleets import add_fleet_options, choose_fleet
-from console.session import Session
+from console import collecting
+from console.fleets import add_fleet_options, at_a_glance, choose_fleet, fleet_file
 from console.terminal import is_drawable
 from fleet.errors import Exit
+
+if TYPE_CHECKING:
+    from console.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,8 @@ def add_plain_option(parser: argparse.ArgumentParser) -> None:
 
 def run_plain(session: Session, ready: Awaitable[object] | None = None) -> int:
     """The console in lines; the hosts are read once ``ready`` is done."""
+    import asyncio
+
     from console.plain import PlainConsole
 
     asyncio.run(PlainConsole(session, ready).run())
@@ -38,14 +42,20 @@ def run_plain(session: Session, ready: Awaitable[object] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Open the console; where there is no terminal to draw it on, print what `gpudeck status` prints."""
-    inventory = choose_fleet(options)
     if options.plain:
-        return run_plain(Session(inventory))
+        from console.session import Session
+
+        return run_plain(Session(choose_fleet(options)))
     if not is_drawable():
-        return print_status(inventory)
+        from console.commands.status import print_status
+
+        return print_status(choose_fleet(options))
+    collecting.put_off()
     from console.app import GpudeckApp
+    from console.session import Session
     from console.settings_file import own_settings
 
+    named, whole = at_a_glance(fleet_file(options))
     settings, remark = own_settings()
-    GpudeckApp(Session(inventory), settings=settings, remark=remark).start()
+    GpudeckApp(Session(named), check=whole, settings=settings, remark=remark).start()
     return Exit.DONE

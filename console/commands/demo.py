@@ -6,13 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console import collecting
 from console.commands.console import add_plain_option, run_plain
+from console.fleets import at_a_glance
 from fleet.errors import Exit
 from fleet.simulator.fleets import MOST_HOSTS, demo_fleet
 from fleet.simulator.scenario import SCENARIOS
 
 if TYPE_CHECKING:
-    from fleet.inventory import Inventory
+    from console.session_app import SessionApp
 
 FOLDER_OF_ITS_OWN = Path()
 
@@ -56,28 +58,27 @@ def run(options: argparse.Namespace) -> int:
 
     if not options.plain:
         require_terminal()
+        collecting.put_off()
     fleet = demo_fleet(options.hosts)
     with start_demo(seed=options.seed, hosts=options.hosts, scenario=options.scenario) as demo:
         from console.session import Session
         from console.settings_file import own_settings
 
         settings, remark = own_settings()
-        session = Session(_fleet_in(demo.directory, fleet), state_folder=demo.directory / "state")
+        named, whole = at_a_glance(demo.fleet_file, fleet)  # the file is written while the first screen is painted
+        session = Session(whole() if options.plain else named, state_folder=demo.directory / "state")
         if options.plain:
             return run_plain(session, demo.ready())
-        if options.wall:
-            from console.wall import WallApp
-
-            WallApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
-        else:
-            from console.app import GpudeckApp
-
-            GpudeckApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
+        app = _app(wall=options.wall)
+        app(session, check=whole, ready=demo.ready(), settings=settings, remark=remark).start()
     return Exit.DONE
 
 
-def _fleet_in(directory: Path, fleet: str) -> Inventory:
-    """The demo's fleet as it will stand in that folder; the file is written while the first screen is painted."""
-    from fleet.inventory.loading import load_text
+def _app(*, wall: bool) -> type[SessionApp]:
+    if wall:
+        from console.wall import WallApp
 
-    return load_text(fleet, directory / "fleet.yaml")
+        return WallApp
+    from console.app import GpudeckApp
+
+    return GpudeckApp

@@ -7,7 +7,8 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING
 
-from console.fleets import add_fleet_options, choose_fleet
+from console import collecting
+from console.fleets import add_fleet_options, at_a_glance, choose_fleet, fleet_file
 from console.terminal import require_terminal
 from fleet.errors import Exit, UsageError
 
@@ -29,18 +30,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Open the wallboard, or print one frame of it; that exits 3 where a host was not reached."""
-    inventory = choose_fleet(options)
     if not options.once:
         require_terminal()
+        collecting.put_off()
     from console.session import Session
     from console.settings_file import own_settings
     from console.wall import NIGHT, WallApp
 
     night = NIGHT if options.night is None else _hours(options.night)
     if options.once:
-        return asyncio.run(_print_once(Session(inventory)))
+        return asyncio.run(_print_once(Session(choose_fleet(options))))
+    named, whole = at_a_glance(fleet_file(options))
     settings, remark = own_settings()
-    app = WallApp(Session(inventory), settings=settings, remark=remark)
+    app = WallApp(Session(named), check=whole, settings=settings, remark=remark)
     app.night = night
     app.start()
     return Exit.DONE

@@ -6,10 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from console.past.past import Known, Past
-from console.session import Session
 from fleet.model import GpuId
+
+if TYPE_CHECKING:
+    from console.past.past import Known, Past
+    from console.session import Session
 
 NOT_THERE = "This is the past: nothing can be staged or applied there. esc goes back to now."
 """Why what changes something is refused."""
@@ -88,6 +91,8 @@ class Rewind:
 
     def known(self) -> Known:
         """What the present adds to what is recorded."""
+        from console.past.past import Known
+
         session = self._session
         identities = {
             GpuId(snapshot.host, gpu.identity.hip_index): gpu.identity

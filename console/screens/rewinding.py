@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 
-from console.history.text import event_words
 from console.keys import Where, keys
-from console.past.past import Past
 from console.past.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
-from console.past.times import parse_time
 from console.screens.base import DeckPart
 from fleet.errors import GpudeckError
 from widgets.prompt import Prompt
 from widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from console.past.past import Past
 
 TIME = "@"
 _OF_NOW = frozenset({"logs", "now_after"})
@@ -41,6 +41,8 @@ class RewindingScreen(DeckPart):
 
     def past_news(self) -> str:
         """What became so at the moment that is shown."""
+        from console.history.text import event_words
+
         news = [event_words(event) for event in self.past.events] if self.past else []
         return news[0] + (f", and {len(news) - 1} more" if len(news) > 1 else "") if news else ""
 
@@ -76,6 +78,8 @@ class RewindingScreen(DeckPart):
 
     def go_to_time(self, text: str) -> None:
         """To the time that was typed; of two, ``13:00..14:00``, to what changed between them."""
+        from console.past.times import parse_time
+
         now = self.console.rewind.clock()
         first, dots, second = text.partition("..")
         try:

@@ -16,6 +16,9 @@ from fleet.model import GpuId, Model
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOST_GPUS = 256
+"""GPUs of one host."""
+
 
 @dataclass(frozen=True, slots=True)
 class Host:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -37,21 +36,7 @@ from fleet.windows import Windows
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["FleetFileError", "Problem", "find_fleet_file", "load", "load_text", "model_places"]
-
-
-def find_fleet_file(
-    argument: str | None, environment: Mapping[str, str], cwd: Path, config_folder: Path
-) -> Path | None:
-    """The fleet file to use: the argument, ``$GPUDECK_FLEET``, ``fleet.yaml`` here, the user's own, or None.
-
-    A file that is named is given back whether it exists or not: `load` says what is wrong with it.
-    """
-    named = argument or environment.get("GPUDECK_FLEET")
-    if named:
-        return Path(named)
-    found = (folder / "fleet.yaml" for folder in (cwd, config_folder) if (folder / "fleet.yaml").is_file())
-    return next(found, None)
+__all__ = ["FleetFileError", "Problem", "load", "load_text", "model_places"]
 
 
 def load(path: Path) -> Inventory:

@@ -1,7 +1,8 @@
-"""A file's bytes into text, and text into a tree of YAML values with their places."""
+"""Which file is the fleet's, its bytes into text, and text into a tree of YAML values with their places."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,20 @@ class Document:
     root: Node | None
     """None where it cannot be read as YAML at all."""
     problems: tuple[Problem, ...]
+
+
+def find_fleet_file(
+    argument: str | None, environment: Mapping[str, str], cwd: Path, config_folder: Path
+) -> Path | None:
+    """The fleet file to use: the argument, ``$GPUDECK_FLEET``, ``fleet.yaml`` here, the user's own, or None.
+
+    A file that is named is given back whether it exists or not: `load` says what is wrong with it.
+    """
+    named = argument or environment.get("GPUDECK_FLEET")
+    if named:
+        return Path(named)
+    found = (folder / "fleet.yaml" for folder in (cwd, config_folder) if (folder / "fleet.yaml").is_file())
+    return next(found, None)
 
 
 def read_text(path: Path) -> str:

@@ -8,15 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticKnownError
 
-from fleet.inventory import fields
+from fleet.inventory import MOST_GPUS, fields
 from fleet.inventory.alerts import QUANTITIES
 from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
 from fleet.units import DayHours, parse_day_hours, parse_duration
 from fleet.windows import WINDOW, Window
-
-MOST_GPUS = 256
 
 
 def _read(parse: Callable[[str], object], pattern: str | None = None) -> PlainValidator:

@@ -13,11 +13,11 @@ _RULES = (links.find, faults.find, memory.find, remarks.find, estimated.find, dr
 _NONE = Peaks()
 
 
-def live_findings(state: FleetState, inventory: Inventory, peaks: Peaks = _NONE) -> tuple[Finding, ...]:
+def live_findings(state: FleetState, inventory: Inventory, peaks: Peaks | None = None) -> tuple[Finding, ...]:
     """Everything that is wrong with the fleet as it was last read, less what its file ignores.
 
     ``peaks`` are what was recorded of it; a recording may have none yet.
     """
-    found = (*(finding for find in _RULES for finding in find(state)), *load.find(state, peaks))
+    found = (*(finding for find in _RULES for finding in find(state)), *load.find(state, peaks or _NONE))
     counted, _ = sorted_out(inventory, found, Tense.NOW, tells_idle=False)
     return tuple(counted)

@@ -2,46 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from recorded_demo import RecordedSession
+from standing_rollout import stand_still
+from textual.pilot import Pilot
+from views import MOVED, SCREENS, STATES
 
 from console.app import GpudeckApp
 from console.keys import KEYS
 from console.wall import WallApp
+from fleet.rollout.events import Outcome
+from fleet.ssh.connection import HostConnection
+from fleet.ssh.operator import Operator
 from widgets.hints import Hints
 
 PRESSED = sorted({single for key in KEYS for single in key.keys.split(",")} - {"q"})
-OPENED_BY = {
-    "deck": (),
-    "carrying": ("m",),
-    "edit": ("e",),
-    "findings": ("f",),
-    "logs": ("l",),
-    "detail": ("z",),
-    "compare": ("z", "C"),
-    "help": ("question_mark",),
-}
+BACK = ("escape",) * 4
 
 
-@pytest.mark.parametrize("opened", list(OPENED_BY))
-async def test_no_key_raises(console_app: GpudeckApp, opened: str) -> None:
-    async with console_app.run_test(size=(80, 24)) as pilot:
-        await pilot.press(*OPENED_BY[opened])
-        there = console_app.screen, console_app.screen.query_one(Hints).hints
-        for key in PRESSED:
+@pytest.fixture
+def operators(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts for which something was made that could change them."""
+    made: list[str] = []
+
+    def make(self: Operator, connection: HostConnection) -> None:
+        made.append(connection.name)
+
+    monkeypatch.setattr(Operator, "__init__", make)
+    return made
+
+
+async def press_all(pilot: Pilot[None], way: tuple[str, ...]) -> None:
+    """Every key, each where that way leads from the deck."""
+    app = pilot.app
+    assert isinstance(app, GpudeckApp)
+
+    def here() -> tuple[object, ...]:
+        return app.screen, app.screen.query_one(Hints).hints, app.rewind.past is None
+
+    async def go() -> tuple[object, ...]:
+        app.session.clear()
+        await pilot.press(*BACK)
+        for key in way:
             await pilot.press(key)
-            if (console_app.screen, console_app.screen.query_one(Hints).hints) != there:
-                await pilot.press("escape", "escape", *OPENED_BY[opened])
-                there = console_app.screen, console_app.screen.query_one(Hints).hints
+            await app.workers.wait_for_complete()
+        return here()
+
+    there = await go()
+    for key in PRESSED:
+        await pilot.press(key)
+        if here() != there:
+            there = await go()
+    assert app.is_running
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+async def test_no_key_raises(
+    console_app: GpudeckApp, monkeypatch: pytest.MonkeyPatch, operators: list[str], screen: str
+) -> None:
+    stand_still(monkeypatch, Outcome.RESTORED)
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await press_all(pilot, SCREENS[screen])
+    assert not operators
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.RESTORED], ids=["under way", "ended"])
+async def test_no_key_raises_in_a_rollout(
+    console_app: GpudeckApp, monkeypatch: pytest.MonkeyPatch, outcome: Outcome | None
+) -> None:
+    stand_still(monkeypatch, outcome)
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press(*MOVED, "p")
+        await console_app.workers.wait_for_complete()
+        await pilot.press("a")
+        await pilot.press(*PRESSED)
         assert console_app.is_running
 
 
-async def test_no_key_on_the_wallboard_changes_anything(wall_app: WallApp, session: RecordedSession) -> None:
+@pytest.mark.parametrize("screen", ["deck", "detail", "findings"])
+async def test_no_key_raises_or_stages_anything_in_the_past(
+    console_app: GpudeckApp, past: Callable[[int], None], operators: list[str], screen: str
+) -> None:
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        staged: list[object] = []
+        console_app.session.when_drafted = staged.append
+        await press_all(pilot, ("left_square_bracket", *SCREENS[screen]))
+        assert not staged
+    assert not operators
+
+
+@pytest.mark.parametrize("state", list(STATES))
+async def test_no_key_on_the_wallboard_changes_anything(
+    wall_app: WallApp, session: RecordedSession, operators: list[str], state: str
+) -> None:
+    STATES[state](session)
+    before = session.changes
     async with wall_app.run_test(size=(160, 48)) as pilot:
         await pilot.pause()
-        for key in PRESSED:
-            await pilot.press(key)
+        await pilot.press(*PRESSED)
         assert wall_app.is_running
-        assert not session.changes
         await pilot.press("q")
     assert not wall_app.is_running
+    assert session.changes == before
+    assert not operators

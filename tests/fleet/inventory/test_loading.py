@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.inventory.loading import FleetFileError, find_fleet_file, load, load_text
+from fleet.inventory.loading import FleetFileError, load, load_text
+from fleet.inventory.reading import find_fleet_file
 from fleet.model import Arguments, Engine, Place
 
 DEMO = Path(__file__).parents[3] / "fleet" / "simulator" / "fleet.yaml"
