@@ -16,6 +16,7 @@ from console.changing import (
     plan_changes,
     rollout_of,
 )
+from console.confirming import questions
 from console.plan_text import plan_lines, step_words, wants_name
 from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
@@ -105,7 +106,7 @@ async def _apply(
             print(problem or "Nothing to restart: what runs is as asked, and the fleet file says so.", file=sys.stderr)
             return Exit.FINDINGS if problem else Exit.DONE
         print("\n".join(plan_lines(plan)), file=sys.stderr)
-        _ask(plan, options)
+        _ask(session.inventory, plan, options)
         return _told(session, plan, await _carry_out(session, plan, options))
 
 
@@ -139,21 +140,21 @@ def _told(session: Session, plan: Plan, result: Result) -> int:
     return Exit.DONE if result.outcome is Outcome.DONE else Exit.FINDINGS
 
 
-def _ask(plan: Plan, options: argparse.Namespace) -> None:
+def _ask(inventory: Inventory, plan: Plan, options: argparse.Namespace) -> None:
     """Raises UsageError where the operator does not agree."""
-    names = wants_name(plan)
     if options.yes:
-        missing = [name for name in names if name not in options.allow_downtime]
+        missing = [name for name in wants_name(plan) if name not in options.allow_downtime]
         if missing:
             allow = " ".join(f"--allow-downtime {name}" for name in missing)
             raise UsageError(f"{', '.join(missing)} may not serve after this.", f"Add {allow} to accept that.")
         return
     if not sys.stdin.isatty():
         raise UsageError("Nobody can be asked: standard input is no terminal.", "Use --yes.")
-    for name in names:
-        if _answer(f"{name} may not serve after this. Type its name to go on: ") != name:
+    asked = questions(plan, inventory)
+    for question in asked:
+        if _answer(f"{question.words}: ") != question.name:
             raise UsageError("Not confirmed; nothing was done.")
-    if not names and _answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
+    if not asked and _answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
         raise UsageError("Not confirmed; nothing was done.")
 
 

@@ -175,6 +175,12 @@ def keys(where: Where, *, operator: bool = True, changed: Mapping[str, str] = _A
     return tuple(replace(key, keys=changed.get(key.id, key.keys)) for key in here)
 
 
+def key_of(id: str, changed: Mapping[str, str] = _AS_USUAL) -> str:
+    """The key that does what has this id, as people call it, for sentences; with other keys for these ids."""
+    key = next(key for key in KEYS if key.id == id)
+    return replace(key, keys=changed.get(id, key.keys)).shown
+
+
 def bindings(*places: Where, operator: bool = True) -> list[Binding]:
     """The keys of those places as Textual bindings, each with its id."""
     return [

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from console.applying import print_event
 from console.changing import follow, open_journal, plan_changes, rollout_of
 from console.commands.status import status_lines
+from console.confirming import questions
 from console.drafting import read_changes
-from console.plan_text import plan_lines, wants_name
+from console.plan_text import plan_lines
 from console.sentences import Teller, change_sentence, finding_sentence
 from console.session import Session
 from fleet.errors import GpudeckError, UsageError
@@ -155,13 +156,13 @@ class PlainConsole:
         print(" ".join(filter(None, (f"The rollout is {result.outcome}.", result.message, problem))), flush=True)
 
     async def _confirms(self, plan: Plan) -> bool:
-        names = wants_name(plan)
-        for name in names:
-            print(f"{name} may not serve after this. Type its name to go on:", flush=True)
-            if await self._lines.get() != name:
+        asked = questions(plan, self._session.inventory)
+        for question in asked:
+            print(f"{question.words}:", flush=True)
+            if await self._lines.get() != question.name:
                 print("Not confirmed; nothing was done.", flush=True)
                 return False
-        return bool(names) or await self._agrees("Carry this out?")
+        return bool(asked) or await self._agrees("Carry this out?")
 
     async def _agrees(self, question: str) -> bool:
         print(f"{question} yes or no:", flush=True)

@@ -6,6 +6,31 @@ from fleet.planning.plan import Plan, Step
 from fleet.units import duration, gib
 
 
+def headline(plan: Plan) -> str:
+    """The worst of what is lost in one sentence: in words, minutes and requests in flight."""
+    stops = plan.downtime_seconds or plan.stays_stopped
+    return f"{_worst(plan)}; {_in_flight(plan)}." if stops else f"{_worst(plan)}."
+
+
+def _worst(plan: Plan) -> str:
+    lost = [f"{', '.join(plan.stays_stopped)} will stay stopped"] if plan.stays_stopped else []
+    lost += [f"no model will serve the role {role} any more" for role in plan.roles_lost]
+    unproven = dict.fromkeys(step.model for step in plan.unproven)
+    lost += [f"{', '.join(unproven)} {'are' if len(unproven) > 1 else 'is'} not expected to start"] if unproven else []
+    longest = max(plan.downtime_seconds.items(), key=lambda item: item[1], default=None)
+    if longest is not None:
+        others = len(plan.downtime_seconds) - 1
+        more = f", {others} {'others' if others > 1 else 'other'} for less" if others else ""
+        lost.append(f"{longest[0]} will not answer for about {duration(longest[1])}{more}")
+    return ", ".join(lost) or "Nothing that serves now is interrupted"
+
+
+def _in_flight(plan: Plan) -> str:
+    if not plan.requests:
+        return "no request is in flight there"
+    return f"{plan.requests} request{'s' if plan.requests > 1 else ''} in flight there"
+
+
 def losses(plan: Plan) -> list[str]:
     """What is lost while the plan runs and after it, worst first, one sentence each."""
     sentences = [f"{model} will stay stopped." for model in plan.stays_stopped]

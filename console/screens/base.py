@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-from console.keys import Where, keys
+from console.keys import Where, key_of, keys
 from console.textual_private import rebind
 from widgets.hints import Hints
 
@@ -35,6 +35,10 @@ class OfConsole(DOMNode):
 
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""
+
+    def key(self, id: str) -> str:
+        """The key that does this here, as people call it and as the settings say."""
+        return key_of(id, self.console.settings.keys)
 
     def hint(self, where: Where) -> None:
         """Show the keys of that place in the last line."""
