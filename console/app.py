@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
@@ -14,13 +14,15 @@ from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
 from console.session import Session
 from console.session_app import SessionApp
-from console.unfinished import unfinished_words
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Change
 from fleet.model import GpuId
 from fleet.planning.draft import Draft
 from fleet.planning.plan import Plan
 from fleet.state import FleetState
+
+if TYPE_CHECKING:
+    from fleet.rollout.journal import Past
 
 
 class GpudeckApp(SessionApp):
@@ -51,11 +53,19 @@ class GpudeckApp(SessionApp):
         return DeckScreen(self.session.blank_state())
 
     def _begin(self) -> None:
+        from console.unfinished import unfinished_rollout  # after the first paint
+
         super()._begin()
         offered = self._offer_kept_draft()
-        words = unfinished_words(self.session) or offered
-        if words:
-            self.tell(words, "warning")
+        if offered:
+            self.tell(offered, "warning")
+        try:
+            past = unfinished_rollout(self.session)
+        except GpudeckError as error:
+            self.tell(str(error), "warning")
+        else:
+            if past is not None:
+                self.open_record(past)
 
     def _offer_kept_draft(self) -> str:
         """Let redo stage what an earlier console had drafted, and keep what this one drafts; what to say of it."""
@@ -157,6 +167,18 @@ class GpudeckApp(SessionApp):
         from console.screens.rollout import RolloutScreen
 
         self.push_screen(RolloutScreen(plan))
+
+    def open_rollouts(self) -> None:
+        """List the rollouts of this machine's journal."""
+        from console.screens.rollouts import RolloutsScreen
+
+        self.push_screen(RolloutsScreen())
+
+    def open_record(self, past: Past) -> None:
+        """Show a rollout of the journal; one that did not end can be carried on or undone there."""
+        from console.screens.record import RecordScreen
+
+        self.push_screen(RecordScreen(past))
 
     def close_rollout(self) -> None:
         """Back to the deck, past the plan that was carried out."""

@@ -26,6 +26,8 @@ class Where(StrEnum):
     REBALANCE = "rebalance"
     PLAN = "plan"
     ROLLOUT = "rollout"
+    ROLLOUTS = "rollouts"
+    RECORD = "record"
     HELP = "help"
     WALL = "wall"
 
@@ -161,7 +163,19 @@ KEYS: tuple[Key, ...] = (
     Key(R, "space", "pause", "pause", "pause after this step, or go on"),
     Key(R, "s", "single_step", "single step", "carry out one more step, then pause"),
     Key(R, "R", "roll_back", "roll back", "restore what was running before"),
+    Key(R, "x", "leave", "leave", "after this step leave everything as it stands then; carry it on or undo it later"),
     Key(R, "escape", "close", "back", "back to the deck once it has ended"),
+    *(
+        Key(Where.ROLLOUTS, way, f"go({step})", way, "go through the rollouts", hint=False)
+        for way, step in (("up", -1), ("down", 1))
+    ),
+    Key(Where.ROLLOUTS, "enter", "open", "open", "show it, step by step"),
+    Key(Where.ROLLOUTS, "escape", "close", "back", "back to the deck"),
+    Key(Where.RECORD, "enter", "carry_on", "carry on", "carry on a rollout that did not end", changes=True),
+    Key(
+        Where.RECORD, "R", "roll_back", "roll back", "restore what was before a rollout that did not end", changes=True
+    ),
+    Key(Where.RECORD, "escape", "close", "back", "back; nothing on the hosts changes"),
     Key(Where.HELP, "escape,question_mark,q", "close", "back", "back"),
     Key(Where.WALL, "q", "quit", "quit", "leave"),
 )

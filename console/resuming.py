@@ -6,11 +6,11 @@ import asyncio
 import sys
 
 from console.applying import print_event
-from console.changing import follow, open_journal, rollout_of
+from console.changing import carry_on, follow, open_journal, rollout_of, undo
 from console.session import Session
 from fleet.errors import Exit, UsageError
 from fleet.inventory import Inventory
-from fleet.rollout.events import Outcome, Phase
+from fleet.rollout.events import Outcome
 
 
 def resume(inventory: Inventory, *, back: bool, take_over: str = "") -> int:
@@ -28,11 +28,7 @@ async def _resume(session: Session, *, back: bool, take_over: str) -> int:
             await session.first_readings()
             await session.reach(found.plan.hosts)
             rollout = rollout_of(session, found.plan, journal, print_event, take_over=take_over)
-            if back:
-                begun = [touch.n for touch in found.touches if touch.phase is Phase.PLAN]
-                result = await rollout.restore(found.id, begun)
-            else:
-                result = await rollout.go_on_from(found.id, found.done)
+            result = await (undo if back else carry_on)(rollout, journal)
             problem = follow(session, found.plan, result)
             if problem:
                 print(f"gpudeck: {problem}", file=sys.stderr)

@@ -225,6 +225,7 @@ COMMANDS = (
     Command("without", "GPU", "what if it were gone: new places, what fits nowhere, findings", _without, _gpus),
     Command("findings", "", "go through the findings", _pressing("findings")),
     Command("plan", "", "turn the draft into ordered steps", _pressing("plan")),
+    Command("rollouts", "", "what was rolled out, step by step", lambda screen, _: screen.console.open_rollouts()),
     Command("undo", "", "take the last change of the draft back", _pressing("undo")),
     Command("redo", "", "stage it again", _pressing("redo")),
     Command("clear", "", "throw the draft away; redo brings it back", _clear),
