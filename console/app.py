@@ -132,11 +132,11 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(LogsScreen(model))
 
-    def open_findings(self) -> None:
-        """Go through the findings."""
+    def open_findings(self, gpu: GpuId | None = None, model: str | None = None) -> None:
+        """Go through the findings, from the worst of that GPU or model on."""
         from console.screens.findings import FindingsScreen
 
-        self.push_screen(FindingsScreen())
+        self.push_screen(FindingsScreen(gpu, model))
 
     def open_difference(self, since: float | None = None, until: float | None = None) -> None:
         """Show what changed between two times, Unix seconds; up to now, and from an hour before, where not said."""

@@ -15,8 +15,8 @@ def headline(plan: Plan) -> str:
 def _worst(plan: Plan) -> str:
     lost = [f"{', '.join(plan.stays_stopped)} will stay stopped"] if plan.stays_stopped else []
     lost += [f"no model will serve the role {role} any more" for role in plan.roles_lost]
-    unproven = dict.fromkeys(step.model for step in plan.unproven)
-    lost += [f"{', '.join(unproven)} {'are' if len(unproven) > 1 else 'is'} not expected to start"] if unproven else []
+    doubtful = [model for model in wants_name(plan) if model not in plan.stays_stopped]
+    lost += [f"{', '.join(doubtful)} may not serve after this"] if doubtful else []
     longest = max(plan.downtime_seconds.items(), key=lambda item: item[1], default=None)
     if longest is not None:
         others = len(plan.downtime_seconds) - 1

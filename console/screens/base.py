@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-from console.keys import Where, key_of, keys
+from console.keys import Key, Where, key_of, keys
 from console.textual_private import rebind
 from widgets.hints import Hints
 
@@ -41,9 +41,14 @@ class OfConsole(DOMNode):
         return key_of(id, self.console.settings.keys)
 
     def hint(self, where: Where) -> None:
-        """Show the keys of that place in the last line."""
-        found = [(key.shown, key.label) for key in keys(where, changed=self.console.settings.keys) if key.hint]
+        """Show in the last line the keys of that place that mean something now."""
+        here = keys(where, changed=self.console.settings.keys)
+        found = [(key.shown, key.label) for key in here if key.hint and self.allows(key)]
         self.query_one(Hints).show_keys(found)
+
+    def allows(self, key: Key) -> bool:
+        """Whether a key of this place means something now."""
+        return True
 
     def say(self, message: str, style: str = "text") -> None:
         """Show a message in the last line."""

@@ -20,7 +20,7 @@ from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
 from fleet.readings import Link
-from fleet.state import FleetState
+from fleet.state import FleetState, ModelWord
 from widgets.deck import Deck, ShelfItem, Way
 from widgets.findings_list import FindingsList
 from widgets.header import Header
@@ -29,6 +29,7 @@ from widgets.pane_view import PaneView
 from widgets.prompt import Prompt
 
 FILTER = "/"
+DOWN = (ModelWord.FAILED, ModelWord.STOPPED)
 
 
 class DeckScreen(CommandingScreen, RewindingScreen):
@@ -104,6 +105,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             wanted=self._filter,
             labels=self._labels,
             marked=frozenset(self._marked),
+            failures=self._failures(),
         )
         return pane_views(self._state, doing)
 
@@ -152,6 +154,30 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         gpus = self._state.gpus
         if number < len(gpus):
             self.query_one(Deck).go_to(gpus[number].gpu)
+
+    def action_trouble(self) -> None:
+        """Go to the next model that failed or stopped, and say why in the engine's words, where they were read."""
+        down = [model.name for model in self._state.models if model.model.enabled and model.word in DOWN]
+        targets = [target for target in self.query_one(Deck).targets() if target[1] in down]
+        if not targets:
+            self.console.tell("No model has failed or stopped.", "good")
+            return
+        deck = self.query_one(Deck)
+        here = next((number for number, each in enumerate(targets) if each == (deck.gpu, deck.model)), -1)
+        gpu, name = targets[(here + 1) % len(targets)]
+        deck.go_to(gpu, name)
+        why = self._failures().get(name, f"{self.key('deck.logs')} shows its log.")
+        self.console.tell(f"{name} {self._state.model(name).word}: {why}", "error")
+
+    def _failures(self) -> dict[str, str]:
+        """Why the last start of each model failed, where its log said so."""
+        snapshots = () if self.past else self.session.board.snapshots.values()
+        return {
+            name: start.startup.sentence
+            for snapshot in snapshots
+            for name, start in snapshot.failures.items()
+            if start.startup.sentence
+        }
 
     def action_now_after(self) -> None:
         """Toggle between the placement now and after the draft."""
@@ -304,9 +330,16 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     def action_findings(self) -> None:
         """Go through the findings."""
         if self._state.findings:
-            self.console.open_findings()
+            deck = self.query_one(Deck)
+            self.console.open_findings(deck.gpu, deck.model)
         else:
             self.console.tell("Nothing is wrong: there are no findings.", "good")
+
+    def action_evacuate(self) -> None:
+        """Look for other places for everything on the GPU under the cursor."""
+        gpu = self.query_one(Deck).gpu
+        if gpu is not None:
+            self.console.open_rebalance(frozenset({gpu}))
 
     def action_rebalance(self) -> None:
         """Look for a placement in which everything fits, over the draft."""

@@ -13,7 +13,7 @@ from console.changing import follow_what_stands, plan_changes
 from console.confirming import Question, questions
 from console.keys import Where, bindings
 from console.plan_memory import Left, left_rows, memory_after, now_and_after
-from console.plan_text import headline, losses, step_words
+from console.plan_text import headline, losses, step_words, wants_name
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
@@ -131,7 +131,7 @@ class PlanScreen(ConsoleScreen):
 
 def headline_rows(plan: Plan, production: list[str], width: int) -> list[Row]:
     """What is lost, in a line; before it which hosts serve production, in their colour and by the word."""
-    lasting = plan.stays_stopped or plan.roles_lost or plan.unproven
+    lasting = plan.roles_lost or wants_name(plan)
     name = f" PROD {', '.join(production)} " if production else ""
     first, *others = paragraph(name + headline(plan), width, "error" if lasting else "strong")
     if name:

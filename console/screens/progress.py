@@ -43,7 +43,7 @@ class ProgressScreen(ConsoleScreen):
     def show_state(self) -> None:
         """Show the memory that was just read."""
         if self.is_attached and self.is_mounted:
-            self.query_one("#memory", Paragraphs).show(self._memory_rows)
+            self.query_one("#memory", Paragraphs).show(self.memory_rows)
 
     def show_progress(self) -> None:
         """Show how far it is."""
@@ -54,6 +54,13 @@ class ProgressScreen(ConsoleScreen):
         self.query_one("#steps", Paragraphs).show(self._rows)
         scroll.scroll_to(y=max(0, self._current_row - scroll.size.height + 4), animate=False)
         self.say(*self.state_words())
+
+    def memory_rows(self, cells: int) -> list[Row]:
+        """The memory of the plan's GPUs as it was last read."""
+        touched = {gpu for step in self.progress.plan.steps for gpu in step.gpus}
+        gpus = (gpu for gpu in self.session.state().gpus if gpu.gpu in touched)
+        now = tuple(Left(g.gpu, g.used_bytes, g.used_bytes, g.total_bytes) for g in gpus if g.used_bytes is not None)
+        return [(Span("Memory now", "accent"),), *left_rows(now, cells, "  "), ()] if now else []
 
     def above(self, cells: int) -> Sequence[Row]:
         """What stands above the steps."""
@@ -66,12 +73,6 @@ class ProgressScreen(ConsoleScreen):
     def state_words(self) -> tuple[str, str]:
         """What the last line says, and its style."""
         return "", "text"
-
-    def _memory_rows(self, cells: int) -> list[Row]:
-        touched = {gpu for step in self.progress.plan.steps for gpu in step.gpus}
-        gpus = (gpu for gpu in self.session.state().gpus if gpu.gpu in touched)
-        now = tuple(Left(g.gpu, g.used_bytes, g.used_bytes, g.total_bytes) for g in gpus if g.used_bytes is not None)
-        return [(Span("Memory now", "accent"),), *left_rows(now, cells, "  "), ()] if now else []
 
     def _rows(self, cells: int) -> list[Row]:
         above, below = self.above(cells), self.below(cells)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from console.changing import carry_on, undo
-from console.keys import Where, bindings
+from console.keys import Key, Where, bindings
 from console.progress import progress_of
 from console.screens.progress import ProgressScreen
 from console.screens.rollout import RolloutScreen, Way
@@ -35,7 +35,6 @@ class RecordScreen(ProgressScreen):
     def on_mount(self) -> None:
         """Show it; of one that did not end, ask the hosts what each way would stop."""
         self.hint(Where.RECORD)
-        self.refresh_bindings()
         if self._past.outcome is None:
             self.run_worker(self._ask_hosts(), exclusive=True)
 
@@ -43,12 +42,20 @@ class RecordScreen(ProgressScreen):
         """What ended is only looked at."""
         return self._past.outcome is None or action not in ("carry_on", "roll_back")
 
+    def allows(self, key: Key) -> bool:
+        """Of what ended there is nothing to carry on or to undo."""
+        return self._past.outcome is None or not key.changes
+
     async def _ask_hosts(self) -> None:
         try:
             self._ways = await ways(self.session, self._past)
         except GpudeckError as error:
             self._trouble = str(error)
         self.show_progress()
+
+    def memory_rows(self, cells: int) -> list[Row]:
+        """The memory as it is now, where there is something left to decide."""
+        return super().memory_rows(cells) if self._past.outcome is None else []
 
     def above(self, cells: int) -> list[Row]:
         """Which rollout it is, what it changes, and what each way from here would stop."""
