@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from textual.screen import Screen
 
 from console.fleets import draft_path, state_folder
+from console.keys import key_of
 from console.past.past import past_words
-from console.past.rewind import NOT_THERE, Rewind
+from console.past.rewind import Rewind, not_there
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
 from console.session import Session
@@ -22,6 +23,7 @@ from fleet.planning.plan import Plan
 from fleet.state import FleetState
 
 if TYPE_CHECKING:
+    from console.first_hints import FirstHints
     from fleet.rollout.journal import Past
 
 
@@ -32,9 +34,10 @@ class GpudeckApp(SessionApp):
     message: tuple[str, str] | None = None
     """What the operator is told in the last line of the deck, and its style, until the cursor moves."""
 
-    def __init__(self, session: Session, **settings: Any) -> None:
-        """The console of a session, with the settings of `SessionApp`."""
+    def __init__(self, session: Session, *, hints: FirstHints | None = None, **settings: Any) -> None:
+        """The console of a session, with the settings of `SessionApp`, and with hints for who needs them."""
         super().__init__(session, **settings)
+        self.hints = hints
         self.rewind = Rewind(session)
 
     @property
@@ -47,6 +50,15 @@ class GpudeckApp(SessionApp):
         """Which time of the past that is; empty at the present."""
         past = self.rewind.past
         return past_words(past.at, self.rewind.clock()) if past else ""
+
+    @property
+    def not_there(self) -> str:
+        """Why what changes something is refused in the past."""
+        return not_there(self.key("past.present"))
+
+    def key(self, id: str) -> str:
+        """The key that does what has this id, as people call it and as the settings say."""
+        return key_of(id, self.settings.keys)
 
     def first_screen(self) -> Screen[None]:
         """The deck with the fleet file's names."""
@@ -80,7 +92,7 @@ class GpudeckApp(SessionApp):
             except GpudeckError as error:
                 self.call_later(self.tell, str(error), "warning")  # after what is said of the staging itself
 
-        offer = kept.offer(session.inventory)
+        offer = kept.offer(session.inventory, self.key("deck.redo"))
         session.when_drafted = keep
         if offer.changes:
             session.offer(offer.changes)
@@ -101,7 +113,7 @@ class GpudeckApp(SessionApp):
     def stage(self, *changes: Change) -> bool:
         """Stage changes; what makes no sense is said and not staged, and in the past nothing is."""
         if self.rewind.past:
-            self.tell(NOT_THERE, "error")
+            self.tell(self.not_there, "error")
             return False
         try:
             self.session.stage(*changes)

@@ -101,7 +101,7 @@ KEYS: tuple[Key, ...] = (
         D, "m", "carry", "move", "pick the model up, or all that are marked, and carry it to another GPU", changes=True
     ),
     Key(D, "space", "mark", "mark", "mark the model, or take its mark away; m, r and x take all marked", hint=False),
-    Key(D, "escape", "unmark", "unmark", "take all marks away", hint=False),
+    Key(D, "escape", "unmark", "unmark", "take all marks away; with none, the hints for the first minutes", hint=False),
     Key(D, "e", "edit", "edit", "edit the model's arguments, estimated as you type", changes=True),
     Key(D, "r", "restart", "restart", "stage a restart of the model", changes=True),
     Key(D, "x", "enable", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),

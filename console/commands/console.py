@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from console.commands.status import print_status
-from console.fleets import add_fleet_options, choose_fleet
+from console.fleets import add_fleet_options, choose_fleet, state_folder
 from console.session import Session
 from console.terminal import is_drawable
 from fleet.errors import Exit
@@ -44,8 +44,10 @@ def run(options: argparse.Namespace) -> int:
     if not is_drawable():
         return print_status(inventory)
     from console.app import GpudeckApp
+    from console.first_hints import FILE, FirstHints
     from console.settings_file import own_settings
 
     settings, remark = own_settings()
-    GpudeckApp(Session(inventory), settings=settings, remark=remark).start()
+    hints = FirstHints(state_folder() / FILE)
+    GpudeckApp(Session(inventory), hints=hints, settings=settings, remark=remark).start()
     return Exit.DONE

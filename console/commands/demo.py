@@ -61,8 +61,11 @@ def run(options: argparse.Namespace) -> int:
             WallApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
         else:
             from console.app import GpudeckApp
+            from console.first_hints import FILE, FirstHints
+            from console.fleets import state_folder
 
-            GpudeckApp(session, ready=demo.ready(), settings=settings, remark=remark).start()
+            hints = FirstHints(state_folder() / FILE)
+            GpudeckApp(session, hints=hints, ready=demo.ready(), settings=settings, remark=remark).start()
     return Exit.DONE
 
 

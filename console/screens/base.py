@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-from console.keys import Key, Where, key_of, keys
+from console.keys import Key, Where, keys
 from console.textual_private import rebind
 from widgets.hints import Hints
 
@@ -37,8 +37,8 @@ class OfConsole(DOMNode):
         """New readings, or a new draft: show them. Screens that show neither leave it."""
 
     def key(self, id: str) -> str:
-        """The key that does this here, as people call it and as the settings say."""
-        return key_of(id, self.console.settings.keys)
+        """The key that does what has this id, as people call it and as the settings say."""
+        return self.console.key(id)
 
     def hint(self, where: Where) -> None:
         """Show in the last line the keys of that place that mean something now."""

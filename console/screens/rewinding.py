@@ -9,7 +9,7 @@ from textual import events
 from console.history.text import event_words
 from console.keys import Where, keys
 from console.past.past import Past
-from console.past.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
+from console.past.rewind import Move, Step, ToEvent, ToTime
 from console.past.times import parse_time
 from console.screens.base import DeckPart
 from fleet.errors import GpudeckError
@@ -52,9 +52,9 @@ class RewindingScreen(DeckPart):
         if key is not None:
             event.stop()
             words = (
-                NOT_THERE
+                self.console.not_there
                 if key.action not in _OF_NOW
-                else f"This is the past: {key.label} tells of now. esc goes back to now."
+                else f"This is the past: {key.label} tells of now. {self.key('past.present')} goes back to now."
             )
             self.console.tell(words, "warning")
 
