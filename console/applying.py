@@ -115,7 +115,7 @@ async def _carry_out(session: Session, plan: Plan, options: argparse.Namespace) 
         if options.yes:
             return True
         question = f"On the way back {', '.join(models)}, serving now, would be stopped. Go back? [y/N] "
-        return (await asyncio.to_thread(_answer, question)).lower() in ("y", "yes")
+        return (await asyncio.to_thread(answer, question)).lower() in ("y", "yes")
 
     journal = open_journal(session)
     try:
@@ -152,13 +152,14 @@ def _ask(inventory: Inventory, plan: Plan, options: argparse.Namespace) -> None:
         raise UsageError("Nobody can be asked: standard input is no terminal.", "Use --yes.")
     asked = questions(plan, inventory)
     for question in asked:
-        if _answer(f"{question.words}: ") != question.name:
+        if answer(f"{question.words}: ") != question.name:
             raise UsageError("Not confirmed; nothing was done.")
-    if not asked and _answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
+    if not asked and answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
         raise UsageError("Not confirmed; nothing was done.")
 
 
-def _answer(question: str) -> str:
+def answer(question: str) -> str:
+    """What is typed in answer to a question on standard error."""
     print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()
 

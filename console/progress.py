@@ -10,7 +10,7 @@ from console.plan_memory import left_rows, memory_after
 from console.plan_text import step_words
 from fleet.model import GpuId
 from fleet.planning.plan import Action, Plan, Step
-from fleet.rollout.events import Event, Kind, Phase
+from fleet.rollout.events import Event, Kind, Outcome, Phase
 from fleet.rollout.journal import Touch
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span
@@ -21,6 +21,7 @@ _SIGNS = {
     Kind.DONE: ("✓", "good"),
     Kind.FAILED: ("✗", "error"),
 }
+_STYLES = {Outcome.DONE: "good", **dict.fromkeys((Outcome.ROLLED_BACK, Outcome.RESTORED, Outcome.LEFT), "warning")}
 _ENDS = {"done": Kind.DONE, "failed": Kind.FAILED}
 _TITLES = {Phase.PLAN: "The plan", Phase.ROLLBACK: "Restoring what was there before"}
 
@@ -47,6 +48,11 @@ class Progress:
     def done(self) -> tuple[int, ...]:
         """Numbers of the plan's steps that are done."""
         return tuple(n for (phase, n), event in self.news.items() if phase is Phase.PLAN and event.kind is Kind.DONE)
+
+
+def outcome_style(outcome: str | None) -> str:
+    """The style of how a rollout ended; None where it did not."""
+    return "warning" if outcome is None else _STYLES.get(Outcome(outcome), "error")
 
 
 def progress_of(plan: Plan, touches: tuple[Touch, ...]) -> Progress:

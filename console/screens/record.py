@@ -8,13 +8,13 @@ from textual.binding import BindingType
 
 from console.changing import carry_on, undo
 from console.keys import Key, Where, bindings
-from console.progress import progress_of
+from console.progress import outcome_style, progress_of
 from console.screens.progress import ProgressScreen
 from console.screens.rollout import RolloutScreen, Way
 from console.unfinished import Ways, past_words, ways
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
-from fleet.rollout.events import Outcome, Phase
+from fleet.rollout.events import Phase
 from fleet.rollout.journal import Past
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span
@@ -59,8 +59,7 @@ class RecordScreen(ProgressScreen):
 
     def above(self, cells: int) -> list[Row]:
         """Which rollout it is, what it changes, and what each way from here would stop."""
-        style = "good" if self._past.outcome == Outcome.DONE else "warning"
-        rows = paragraph(f"Rollout of {past_words(self._past)}", cells, style)
+        rows = paragraph(f"Rollout of {past_words(self._past)}", cells, outcome_style(self._past.outcome))
         rows += [(Span("  " + change_sentence(change)),) for change in self._past.plan.changes]
         for words, told in self._ways_words() if self._past.outcome is None else ():
             rows += paragraph(words, cells, told)
@@ -84,8 +83,7 @@ class RecordScreen(ProgressScreen):
 
     def below(self, cells: int) -> list[Row]:
         """How it ended."""
-        style = "good" if self._past.outcome == Outcome.DONE else "error"
-        return paragraph(self._past.message, cells, style)
+        return paragraph(self._past.message, cells, outcome_style(self._past.outcome))
 
     def action_carry_on(self) -> None:
         """Carry it on from where it was left."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import BindingType
 
 from console.changing import follow, from_the_first, open_journal, rollout_of
-from console.keys import Where, bindings
-from console.progress import Progress
+from console.keys import Key, Where, bindings
+from console.progress import Progress, outcome_style
 from console.screens.progress import ProgressScreen
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Plan
@@ -97,7 +97,8 @@ class RolloutScreen(ProgressScreen):
         self._result = result
         problem = follow(self.session, self._plan, result)
         self._last_words = [result.message, *([problem] if problem else [])]
-        self.console.tell(result.message, "good" if result.outcome is Outcome.DONE else "error")
+        self.hint(Where.ROLLOUT)
+        self.console.tell(result.message, outcome_style(result.outcome))
         self.show_progress()
 
     def _on_event(self, event: Event) -> None:
@@ -107,10 +108,14 @@ class RolloutScreen(ProgressScreen):
             self._work.cancel()
         self.show_progress()
 
+    def allows(self, key: Key) -> bool:
+        """Once it has ended one can only leave."""
+        return self._result is None or key.action == "close"
+
     def below(self, cells: int) -> list[Row]:
         """How it ended."""
-        done = self._result is not None and self._result.outcome is Outcome.DONE
-        return [row for words in self._last_words for row in paragraph(words, cells, "good" if done else "error")]
+        style = outcome_style(self._result.outcome if self._result else None)
+        return [row for words in self._last_words for row in paragraph(words, cells, style)]
 
     def state_words(self) -> tuple[str, str]:
         """What it does, or waits for."""

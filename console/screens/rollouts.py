@@ -10,18 +10,17 @@ from textual.containers import Vertical, VerticalScroll
 
 from console.changing import open_journal
 from console.keys import Where, bindings
+from console.progress import outcome_style
 from console.screens.base import ConsoleDialog
 from console.unfinished import past_words
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence
-from fleet.rollout.events import Outcome
 from fleet.rollout.journal import Past
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs
 from widgets.rows import Row, Span, fit
 
 MOST = 200
-_STYLES = {Outcome.DONE: "good", Outcome.ROLLED_BACK: "warning", Outcome.RESTORED: "warning", None: "warning"}
 
 
 class RolloutsScreen(ConsoleDialog):
@@ -63,7 +62,10 @@ class RolloutsScreen(ConsoleDialog):
         rows: list[Row] = []
         for index, past in enumerate(self._found):
             words = ", ".join(sentence(change) for change in past.plan.changes)
-            head = (Span(" ▸ " if index == self._index else "   ", "accent"), Span(past_words(past), _style(past)))
+            head = (
+                Span(" ▸ " if index == self._index else "   ", "accent"),
+                Span(past_words(past), outcome_style(past.outcome)),
+            )
             rows.append((*head, Span(fit(f"  {words}", cells - len(head[1].text) - 3), "dim")))
         return rows or [(Span("No rollout is in this machine's journal.", "dim"),)]
 
@@ -76,7 +78,3 @@ class RolloutsScreen(ConsoleDialog):
         """Show the chosen one."""
         if self._found:
             self.console.open_record(self._found[self._index])
-
-
-def _style(past: Past) -> str:
-    return _STYLES.get(Outcome(past.outcome) if past.outcome else None, "error")

@@ -18,6 +18,7 @@ OPENED_BY = {
     "findings": ("f",),
     "logs": ("l",),
     "help": ("question_mark",),
+    "rollouts": ("colon", *"rollouts", "enter"),
 }
 
 

@@ -128,6 +128,7 @@ async def test_the_queue_says_what_is_done_and_what_memory_there_is_now(app: Gpu
         text = await settled(pilot)
         assert "Every step is done." in text
         assert text.count(" ✓ ") == len((await bench.plan(to("gpu01/3"))).steps)
+        assert "single step" not in text.splitlines()[-1]
         memory = next(line for line in text.splitlines() if "gpu01/0" in line and "gpu01/2" in line)
         assert "0.0/192.0" in memory
         assert "100.0/192.0" in memory
