@@ -15,11 +15,12 @@ from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
 from console.screens.commanding import CommandingScreen
 from console.screens.rewinding import TIME, RewindingScreen
+from console.trouble import failures, next_down
 from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
 from fleet.readings import Link
-from fleet.state import FleetState, ModelWord
+from fleet.state import FleetState
 from widgets.deck import Deck, ShelfItem, Way
 from widgets.findings_list import FindingsList
 from widgets.header import Header
@@ -30,7 +31,6 @@ from widgets.prompt import Prompt
 FILTER = "/"
 _ROOMY = 120
 """Cells from which on a hint takes no keys' place."""
-DOWN = (ModelWord.FAILED, ModelWord.STOPPED)
 
 
 class DeckScreen(CommandingScreen, RewindingScreen):
@@ -168,27 +168,18 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def action_trouble(self) -> None:
         """Go to the next model that failed or stopped, and say why in the engine's words, where they were read."""
-        down = [model.name for model in self._state.models if model.model.enabled and model.word in DOWN]
-        targets = [target for target in self.query_one(Deck).targets() if target[1] in down]
-        if not targets:
+        deck = self.query_one(Deck)
+        target = next_down(self._state, deck.targets(), (deck.gpu, deck.model))
+        if target is None:
             self.console.tell("No model has failed or stopped.", "good")
             return
-        deck = self.query_one(Deck)
-        here = next((number for number, each in enumerate(targets) if each == (deck.gpu, deck.model)), -1)
-        gpu, name = targets[(here + 1) % len(targets)]
-        deck.go_to(gpu, name)
+        deck.go_to(*target)
+        name = target[1]
         why = self._failures().get(name, f"{self.key('deck.logs')} shows its log.")
         self.console.tell(f"{name} {self._state.model(name).word}: {why}", "error")
 
     def _failures(self) -> dict[str, str]:
-        """Why the last start of each model failed, where its log said so."""
-        snapshots = () if self.past else self.session.board.snapshots.values()
-        return {
-            name: start.startup.sentence
-            for snapshot in snapshots
-            for name, start in snapshot.failures.items()
-            if start.startup.sentence
-        }
+        return failures(() if self.past else self.session.board.snapshots.values())
 
     def action_now_after(self) -> None:
         """Toggle between the placement now and after the draft."""
