@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from console.fleets import draft_path, state_folder
 from console.keys import key_of
@@ -99,10 +99,12 @@ class GpudeckApp(SessionApp):
         return offer.words
 
     def show_state(self) -> None:
-        """Show the session's newest state on the screens that show it."""
-        for screen in self.screen_stack:
+        """Show the session's newest state on the screens that are seen: the last one, and those below its dialogs."""
+        for screen in reversed(self.screen_stack):
             if isinstance(screen, OfConsole) and screen.is_attached:
                 screen.show_state()
+            if not isinstance(screen, ModalScreen):
+                break
 
     def tell(self, message: str, style: str = "text") -> None:
         """Tell the operator something."""
@@ -132,17 +134,35 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(EditScreen(model))
 
-    def open_detail(self, gpu: GpuId) -> None:
-        """Show a GPU in every detail."""
+    def open_detail(self, gpu: GpuId, model: str | None = None) -> None:
+        """Show a GPU in every detail; ``model`` is the one of its models that is meant where one is."""
         from console.screens.detail import DetailScreen
 
-        self.push_screen(DetailScreen(gpu))
+        self.push_screen(DetailScreen(gpu, model))
+
+    def open_overview(self, gpu: GpuId | None) -> None:
+        """Show every GPU of the fleet in a cell, with the cursor on one of them."""
+        from console.screens.overview import OverviewScreen
+
+        self.push_screen(OverviewScreen(self.state, gpu))
+
+    def show_on_deck(self, gpu: GpuId) -> None:
+        """Put the deck's cursor on that GPU."""
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.go_to(gpu)
 
     def open_logs(self, model: str) -> None:
         """Show a model's log."""
         from console.screens.logs import LogsScreen
 
         self.push_screen(LogsScreen(model))
+
+    def open_compare(self, left: str, right: str) -> None:
+        """Show two models side by side."""
+        from console.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(left, right))
 
     def open_findings(self, gpu: GpuId | None = None, model: str | None = None) -> None:
         """Go through the findings, from the worst of that GPU or model on."""

@@ -17,13 +17,14 @@ from console.changing import (
     rollout_of,
 )
 from console.confirming import questions
-from console.plan_text import plan_lines, step_words, wants_name
+from console.plan_text import OUTSIDE, plan_lines, step_words, wants_name
 from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change
 from fleet.planning.plan import Plan
+from fleet.planning.window import OUTSIDE_WINDOW
 from fleet.rollout.events import Event, Kind, Outcome, Result
 
 
@@ -46,6 +47,9 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="M",
         help="with --yes: this model may stay down, as typing its name would allow",
+    )
+    parser.add_argument(
+        "--outside-window", action="store_true", help="also while no maintenance window of the fleet file is open"
     )
 
 
@@ -141,7 +145,10 @@ def _told(session: Session, plan: Plan, result: Result) -> int:
 
 
 def _ask(inventory: Inventory, plan: Plan, options: argparse.Namespace) -> None:
-    """Raises UsageError where the operator does not agree."""
+    """Raises GpudeckError where no maintenance window is open for it, and UsageError where nobody agrees."""
+    late = next((finding for finding in plan.findings if finding.code == OUTSIDE_WINDOW), None)
+    if late and not options.outside_window:
+        raise GpudeckError(f"{late.message} Nothing was done.", "Wait for the next, or add --outside-window.")
     if options.yes:
         missing = [name for name in wants_name(plan) if name not in options.allow_downtime]
         if missing:
@@ -150,9 +157,9 @@ def _ask(inventory: Inventory, plan: Plan, options: argparse.Namespace) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("Nobody can be asked: standard input is no terminal.", "Use --yes.")
-    asked = questions(plan, inventory)
-    for question in asked:
-        if answer(f"{question.words}: ") != question.name:
+    asked = [each for each in questions(plan, inventory) if each.word != OUTSIDE]
+    for word, question in asked:
+        if answer(f"{question}: ") != word:
             raise UsageError("Not confirmed; nothing was done.")
     if not asked and answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
         raise UsageError("Not confirmed; nothing was done.")

@@ -17,15 +17,17 @@ from console.session import Session
 from fleet.errors import GpudeckError, UsageError
 from fleet.findings import worst_first
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Restart, apply
+from fleet.inventory.changes import Change, Restart, apply, touched, with_copies
 from fleet.planning.giving_back import asked, giving_back
 from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
 from fleet.planning.prechecks import precheck
+from fleet.planning.window import outside
 from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
+    from fleet.history.values import Start
     from fleet.rollout.events import Event, Result
     from fleet.rollout.executor import Rollout
     from fleet.rollout.journal import Journal, Unfinished
@@ -33,11 +35,25 @@ if TYPE_CHECKING:
 
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
-    changes = tuple(changes)
-    plan = make_plan(session.inventory, changes, await _world(session, changes))
+    changes = with_copies(session.inventory, changes)
+    world = await _world(session, changes)
+    plan = make_plan(session.inventory, changes, world, starts=recorded_starts(session))
     probes = {host: session.probe(host) for host in plan.hosts}
-    found = await precheck(plan, session.inventory, apply(session.inventory, changes), probes)
-    return replace(plan, findings=worst_first((*plan.findings, *found)))
+    found = await precheck(plan, session.inventory, apply(session.inventory, changes), world, probes)
+    late = outside(session.inventory.policy.windows, time.time(), plan.seconds) if plan.steps else None
+    return replace(plan, findings=worst_first((*plan.findings, *found, *([late] if late else ()))))
+
+
+def recorded_starts(session: Session) -> tuple[Start, ...]:
+    """What the session's history has of starts; nothing where it cannot be read: then loads are reckoned."""
+    from console.history.recording import path_of
+    from fleet.history.reading import history
+
+    try:
+        with history(path_of(session)) as past:
+            return past.starts()
+    except GpudeckError:
+        return ()
 
 
 async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[str, tuple[str, ...]]:
@@ -50,7 +66,7 @@ async def patch_changes(session: Session, changes: Iterable[Change]) -> tuple[st
         except (OSError, UnicodeDecodeError) as error:
             raise GpudeckError(f"{path}, which managed: names, cannot be read: {error}.") from None
 
-    changes = tuple(changes)
+    changes = with_copies(session.inventory, changes)
     return patch_of(session.inventory, changes, await _world(session, changes), read)
 
 
@@ -85,11 +101,9 @@ def rollout_of(
     plan: Plan,
     journal: Journal,
     on_event: Callable[[Event], None],
-    *,
-    take_over: str = "",
     **options: Any,
 ) -> Rollout:
-    """A rollout of the plan over the session's own connections, not yet begun; it may take that operator's locks.
+    """A rollout of the plan over the session's own connections, not yet begun.
 
     ``options`` are those of `fleet.rollout.executor.Rollout`.
     """
@@ -97,8 +111,8 @@ def rollout_of(
     from fleet.ssh.operator import Operator
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
-    who = operator_name()
-    return Rollout(plan, operators, session.board, journal, on_event, operator=who, take_over=take_over, **options)
+    options.setdefault("operator", operator_name())
+    return Rollout(plan, operators, session.board, journal, on_event, **options)
 
 
 async def from_the_first(rollout: Rollout, journal: Journal) -> Result:
@@ -152,9 +166,9 @@ def follow(session: Session, plan: Plan, result: Result) -> str:
         return ""
     stand = {change.model for change in plan.changes} - {step.model for step in plan.steps}
     as_asked = {*result.done, *(stand if result.outcome is Outcome.DONE else ())}
-    done = [change for change in plan.changes if change.model in as_asked]
-    left = [change for change in plan.changes if change.model not in as_asked]
     before = session.inventory
+    done = [change for change in plan.changes if as_asked.issuperset(touched(before, change))]
+    left = [change for change in plan.changes if change not in done]
     session.adopt(apply(before, done))
     if left:
         session.stage(*left)

@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "what a finding means and how to fix it",
     "plan": "what a change would do, in order, with its commands; touches nothing",
     "apply": "carry a change out",
+    "capacity": "what fits where, how many copies, with what losses, and which server to buy",
     "restart": "restart models, or all of a GPU, a host or a role",
     "cordon": "place nothing new on a GPU or a host",
     "uncordon": "bring a cordoned GPU or host back",
@@ -31,6 +32,7 @@ COMMANDS = {
     "config": "your settings: theme, glyphs, mouse, keys",
     "history": "what was recorded: readings with their peaks, events, starts",
     "doctor": "what is wrong with this set-up, and what to do about it",
+    "autopilot": "load and unload models as the fleet file says: proposed, and with --act done",
     "completion": "print what completes gpudeck's words in bash, zsh or fish",
 }
 """Every command and what it does; each is a module of `console.commands` with ``configure`` and ``run``, and with

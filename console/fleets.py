@@ -75,6 +75,11 @@ def draft_path(inventory: Inventory, folder: Path) -> Path:
     return folder / f"{_stem(inventory)}.draft"
 
 
+def autopilot_stem(inventory: Inventory, folder: Path) -> Path:
+    """What the names of the autopilot's files of the fleet of that file begin with, in that folder."""
+    return folder / _stem(inventory)
+
+
 def _stem(inventory: Inventory) -> str:
     where = str(inventory.path.resolve()) if inventory.path else inventory.fleet
     return f"{inventory.fleet}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"

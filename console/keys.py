@@ -18,11 +18,13 @@ class Where(StrEnum):
     DECK = "deck"
     CARRYING = "carrying"
     PAST = "past"
+    OVERVIEW = "overview"
     DIFFERENCE = "difference"
     FINDINGS = "findings"
     EDIT = "edit"
     LOGS = "logs"
     DETAIL = "detail"
+    COMPARE = "compare"
     REBALANCE = "rebalance"
     PLAN = "plan"
     ROLLOUT = "rollout"
@@ -80,7 +82,7 @@ _SHOWN = {
     "pagedown": "pgdn",
 }
 
-D, C, P, R = Where.DECK, Where.CARRYING, Where.PLAN, Where.ROLLOUT
+D, C, P, R, V = Where.DECK, Where.CARRYING, Where.PLAN, Where.ROLLOUT, Where.OVERVIEW
 
 _REWINDING = (
     ("left_square_bracket", "rewind(-1)", "back", "a step back in what was recorded"),
@@ -132,9 +134,34 @@ KEYS: tuple[Key, ...] = (
     *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
     Key(D, "n", "trouble", "next trouble", "go to the next model that failed or stopped, and say why", hint=False),
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
+    Key(D, "C", "compare", "compare", "show two models side by side: the marked ones, or this and another", hint=False),
+    Key(D, "o", "overview", "overview", "the whole fleet at once, a cell for each GPU", hint=False),
+    *(
+        Key(where, key, f"host({step})", f"{which} host", f"go to the {which} host", hint=False)
+        for where in (D, C)
+        for key, step, which in (("pageup", -1, "previous"), ("pagedown", 1, "next"))
+    ),
     Key(D, "slash", "filter", "filter", "dim what a filter leaves out: role=chat & est>90 | !healthy", hint=False),
     Key(D, "colon", "command", "command", "type a command: go, move, set, logs, theme …", hint=False),
     Key(D, "semicolon", "jump", "jump", "show a letter at every model; press one to go there", hint=False),
+    *(
+        Key(V, way, f"go('{way}')", way, "move the cursor over the GPUs", hint=False)
+        for way in ("left", "right", "up", "down")
+    ),
+    *(
+        Key(V, key, f"page({step})", "page", "move the cursor by a screen", hint=False)
+        for key, step in (("pageup", -1), ("pagedown", 1))
+    ),
+    Key(V, "enter", "open", "deck", "go to this GPU on the deck of its host"),
+    Key(V, "v", "value(1)", "figure", "next figure: memory, estimate, headroom, temperature, power, KV cache"),
+    Key(V, "V", "value(-1)", "figure before", "the figure before", hint=False),
+    Key(V, "w", "worst", "worst", "go to the worst GPU by this figure; again, to the next worst"),
+    Key(V, "s", "order", "sort", "hosts with the worst GPUs first, as they are now; again, the fleet file's order"),
+    Key(V, "z", "zoom(1)", "zoom", "larger: cells, names, figures, the deck"),
+    Key(V, "Z", "zoom(-1)", "smaller", "smaller", hint=False),
+    Key(V, "slash", "filter", "filter", "leave out what a filter does not match, as on the deck"),
+    Key(V, "question_mark", "help", "help", "this help", hint=False),
+    Key(V, "escape,o", "close", "back", "take the filter away; then back to the deck"),
     Key(Where.PAST, "escape", "present", "now", "back to now"),
     *(Key(where, *row, hint=where is not D) for where in (D, Where.PAST) for row in _REWINDING),
     Key(Where.DIFFERENCE, "w", "window", "1h/1d/1w", "what changed in the last hour, day or week"),
@@ -162,9 +189,33 @@ KEYS: tuple[Key, ...] = (
     Key(Where.EDIT, "up,shift+tab", "go(-1)", "previous", "previous argument", hint=False),
     Key(Where.EDIT, "down,tab", "go(1)", "next", "next argument", hint=False),
     Key(Where.EDIT, "escape", "close", "back", "back without staging what is typed"),
+    Key(Where.LOGS, "slash", "search", "search", "look for a text; what is typed is set off at once"),
+    Key(Where.LOGS, "n", "match(1)", "next", "the next line that has it", hint=False),
+    Key(Where.LOGS, "N", "match(-1)", "previous", "the line before that has it", hint=False),
+    Key(Where.LOGS, "e", "error(-1)", "error", "the newest error, then the one before"),
+    Key(Where.LOGS, "E", "error(1)", "next error", "the next error", hint=False),
+    Key(Where.LOGS, "space", "pause", "hold", "hold the lines still, or follow again"),
+    Key(Where.LOGS, "w", "wrap", "wrap", "wrap long lines, or cut them"),
+    Key(Where.LOGS, "o", "older", "older", "read further back"),
+    *(
+        Key(Where.LOGS, way, f"scroll({rows})", way, "move through the lines; at the end they are followed", hint=False)
+        for way, rows in (("up", -1), ("down", 1))
+    ),
+    *(
+        Key(Where.LOGS, way, f"page({step})", way, "move by a page", hint=False)
+        for way, step in (("pageup", -1), ("pagedown", 1))
+    ),
+    Key(Where.LOGS, "home", "home", "oldest", "to the oldest line that was read", hint=False),
+    Key(Where.LOGS, "end", "end", "newest", "to the newest line, and follow", hint=False),
     Key(Where.LOGS, "escape", "close", "back", "back to the deck"),
     Key(Where.DETAIL, "w", "window", "1h/1d/1w", "show what was recorded over an hour, a day or a week"),
+    Key(Where.DETAIL, "l", "logs", "logs", "show the log of the model the cursor was on, or of the first one"),
+    Key(Where.DETAIL, "C", "compare", "compare", "show its models side by side, or its model and another"),
     Key(Where.DETAIL, "escape,z", "close", "back", "back to the deck"),
+    Key(Where.COMPARE, "n", "next(1)", "next", "compare the left one with the next model"),
+    Key(Where.COMPARE, "N", "next(-1)", "previous", "compare the left one with the model before", hint=False),
+    Key(Where.COMPARE, "x", "swap", "swap", "let the two change sides"),
+    Key(Where.COMPARE, "escape,C", "close", "back", "back"),
     Key(Where.REBALANCE, "enter", "take", "stage", "end the search with the best so far; then stage it"),
     Key(Where.REBALANCE, "escape", "close", "back", "back to the deck; nothing is staged"),
     Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from console.origins import MARKS
@@ -47,7 +48,7 @@ _NARROW = (
     _Column("total", ("total_bytes",), "total", "strong"),
     _Column("high", ("high_bytes",), "total", "dim"),
 )
-_NOTHING = _Cell("", "dim")
+_NOTHING = _Cell(" ", "dim")
 
 
 def memory_table(gpu: GpuState, cells: int) -> list[Row]:
@@ -66,22 +67,23 @@ def memory_table(gpu: GpuState, cells: int) -> list[Row]:
         )
 
     head = {column.name: _Cell(f"{column.name[: width - 1]} ", "dim") for column in columns}
-    rows = [row("", "dim", head, _Cell("live", "dim"))]
+    rows = [row("", "dim", head, _Cell("live ", "dim"))]
     shares = dict(gpu.outlook.shares)
     for model in gpu.models:
         share = shares.get(model.name)
         figures = {column.name: _figure(share, column, gap) for column in columns} if share else {}
-        rows.append(row(model.name, "strong", figures, _measured(model.used_by_gpu.get(gpu.gpu), "live")))
-    driver = {"total": _Cell(f"{gib(gpu.outlook.driver_bytes)}{gap} ", "dim")}
+        rows.append(row(model.name, "strong", figures, _measured(model.used_by_gpu.get(gpu.gpu), "live", gap)))
+    driver = {"total": _Cell(f"{gib(gpu.outlook.driver_bytes)}{gap}{MARKS[Origin.MODELLED]}", "dim")}
     rows.append(row("driver", "dim", driver, _NOTHING))
     strangers = None if gpu.unheld_bytes is None else sum(p.on(gpu.pci or "") for p in gpu.strangers)
-    rows.append(row("strangers", "dim", {}, _measured(strangers, "dim")))
-    rows.append(row("no process", "dim", {}, _measured(gpu.unheld_bytes, "dim")))
+    rows.append(row("strangers", "dim", {}, _measured(strangers, "dim", gap)))
+    rows.append(row("no process", "dim", {}, _measured(gpu.unheld_bytes, "dim", gap)))
+    mark = MARKS[_of_all(shares.values())]
     sums = {
-        "total": _Cell(f"{gib(gpu.outlook.peak_bytes)}{gap} ", "strong"),
-        "high": _Cell(f"{gib(gpu.outlook.high_bytes)}{gap} ", "strong"),
+        "total": _Cell(f"{gib(gpu.outlook.peak_bytes)}{gap}{mark}", "strong"),
+        "high": _Cell(f"{gib(gpu.outlook.high_bytes)}{gap}{mark}", "strong"),
     }
-    rows.append(row(f"of {gib(gpu.total_bytes)}", "strong", sums, _measured(gpu.used_bytes, "strong")))
+    rows.append(row(f"of {gib(gpu.total_bytes)}", "strong", sums, _measured(gpu.used_bytes, "strong", gap)))
     return rows
 
 
@@ -91,5 +93,11 @@ def _figure(share: GpuShare, column: _Column, gap: str) -> _Cell:
     return _Cell(f"{gib(size)}{gap}{MARKS[origin]}", column.style)
 
 
-def _measured(size: int | None, style: str) -> _Cell:
-    return _Cell("–" if size is None else gib(size), style)
+def _of_all(shares: Iterable[GpuShare]) -> Origin:
+    """Of the sum of all models and of what the driver takes, which is modelled."""
+    kinds = {share.origins.total for share in shares}
+    return Origin.MODELLED if kinds <= {Origin.MODELLED} else Origin.CALIBRATED
+
+
+def _measured(size: int | None, style: str, gap: str) -> _Cell:
+    return _Cell("– " if size is None else f"{gib(size)}{gap}{MARKS[Origin.MEASURED]}", style)

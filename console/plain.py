@@ -157,9 +157,9 @@ class PlainConsole:
 
     async def _confirms(self, plan: Plan) -> bool:
         asked = questions(plan, self._session.inventory)
-        for question in asked:
-            print(f"{question.words}:", flush=True)
-            if await self._lines.get() != question.name:
+        for word, question in asked:
+            print(f"{question}:", flush=True)
+            if await self._lines.get() != word:
                 print("Not confirmed; nothing was done.", flush=True)
                 return False
         return bool(asked) or await self._agrees("Carry this out?")

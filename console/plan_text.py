@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from fleet.planning.plan import Plan, Step
+from fleet.planning.window import OUTSIDE_WINDOW
 from fleet.units import duration, gib
+
+OUTSIDE = "outside"
+"""What is typed for a plan outside the maintenance windows."""
 
 
 def headline(plan: Plan) -> str:
@@ -40,6 +46,7 @@ def losses(plan: Plan) -> list[str]:
         f"{', '.join(map(str, step.gpus))}, {gib(step.free_bytes or 0)} will be."
         for step in plan.unproven
     ]
+    sentences += [f"{f.model} will have another address: {f.message}" for f in plan.findings if f.code == "RTE001"]
     sentences += [
         f"{model} will not answer for about {duration(seconds)}."
         for model, seconds in sorted(plan.downtime_seconds.items(), key=lambda item: -item[1])
@@ -51,6 +58,26 @@ def losses(plan: Plan) -> list[str]:
         if step.requests
     ]
     return sentences or ["Nothing that serves now is interrupted."]
+
+
+class Confirmation(NamedTuple):
+    """What an operator types before a plan may run, because a yes comes too easily."""
+
+    word: str
+    question: str
+
+
+def confirmations(plan: Plan) -> tuple[Confirmation, ...]:
+    """What is to be typed: the names of `wants_name`, and that it runs outside the maintenance windows."""
+    late = [finding for finding in plan.findings if finding.code == OUTSIDE_WINDOW]
+    return (
+        *(Confirmation(OUTSIDE, f"{finding.message} Type outside to go on all the same") for finding in late),
+        *(Confirmation(name, f"{_why(plan, name)} Type {name} to go on") for name in wants_name(plan)),
+    )
+
+
+def _why(plan: Plan, model: str) -> str:
+    return f"{model} will stay stopped." if model in plan.stays_stopped else f"{model} may not serve after this."
 
 
 def wants_name(plan: Plan) -> tuple[str, ...]:
@@ -81,6 +108,8 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += [f"{f.severity} {f.code} {f.subject}: {f.message}" for f in plan.findings]
     for step in plan.steps:
         lines.append(f"{step_words(step)}   ~{duration(step.seconds)}")
+        if step.basis:
+            lines.append(f"      reckoned by {step.basis}")
         for command in step.commands:
             lines += [f"      {line}" for line in command.shown.splitlines()]
     return lines

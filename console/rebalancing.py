@@ -67,13 +67,14 @@ async def propose(
         only_empties=only_empties,
         totals=session.totals,
         starts=session.starts,
-        requests=_requests(session),
+        requests=requests_at(session),
         goes_on=goes_on,
         on_progress=on_progress,
     )
 
 
-def _requests(session: Session) -> dict[str, int]:
+def requests_at(session: Session) -> dict[str, int]:
+    """Running or waiting, by model."""
     engines = [item for snapshot in session.board.snapshots.values() for item in snapshot.engines.items()]
     return {name: (engine.running or 0) + (engine.waiting or 0) for name, engine in engines}
 

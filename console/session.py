@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -56,6 +56,7 @@ class Session:
         self._after: Assessment | None = None
         self._totals: dict[GpuId, int] = {}
         self._starts: dict[str, ModelStart] = {}
+        self._watts: Mapping[GpuId, float] = {}
         self.peaks = Peaks()
         """What was recorded of the fleet's last hours, for whoever looks back to say."""
 
@@ -155,9 +156,10 @@ class Session:
         return self._after
 
     def _refresh_measured(self) -> None:
-        found = totals(self.inventory, self.board.snapshots), known_starts(self.inventory, self.board.snapshots)
-        if found != (self._totals, self._starts):
-            (self._totals, self._starts), self._now, self._after = found, None, None
+        snapshots = self.board.snapshots
+        found = totals(self.inventory, snapshots), known_starts(self.inventory, snapshots), self.peaks.watts
+        if found != (self._totals, self._starts, self._watts):
+            (self._totals, self._starts, self._watts), self._now, self._after = found, None, None
 
     @property
     def totals(self) -> dict[GpuId, int]:
@@ -221,8 +223,10 @@ class Session:
 
     def _assess(self, inventory: Inventory, *, tense: Tense) -> Assessment:
         from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
+        from fleet.findings.power import still_holds
 
-        return assess(inventory, tense=tense, totals=self._totals, starts=self._starts)
+        watts = still_holds(self._watts, self.inventory, inventory)
+        return assess(inventory, tense=tense, totals=self._totals, starts=self._starts, watts=watts)
 
     # the draft
 

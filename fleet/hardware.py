@@ -98,6 +98,10 @@ _VARIANT = 0.2
 _REPORTED = 0.98
 """What a driver reports of the memory a card is sold with."""
 _AMD_WORDS = ("amd", "instinct", "radeon", "gfx", "mi2", "mi3", "hygon", "dcu")
+SERVERS = ("MI300X", "MI325X", "MI355X", "H100", "H200", "B200", "B300")
+"""Kinds that servers of `SERVER_GPUS` are sold with, each GPU joined to each other: AMD's OAM modules on a universal
+baseboard, NVIDIA's SXM modules on an HGX board. Memory, bandwidth and power are from the makers' data sheets."""
+SERVER_GPUS = 8
 ACCELERATORS: dict[str, Accelerator] = {accelerator.name: accelerator for accelerator in _ALL}
 
 

@@ -255,5 +255,7 @@ class Model:
     """What it keeps when the fleet is rebalanced; None where its arguments stay as they are."""
     note: str | None = None
     handling: Handling = Handling()
+    replica_of: str | None = None
+    """The entry of the fleet file that several copies are served of; None where it is the only one."""
     ignored: tuple[tuple[str, str], ...] = ()
     """Findings that do not count for it: (code, why not)."""

@@ -49,6 +49,28 @@ class GpuIdentity:
         return f"{self.pci.rpartition('.')[0]}.0"
 
 
+class LinkKind(StrEnum):
+    """What carries data from one GPU to another."""
+
+    XGMI = "xGMI"
+    PCIE = "PCIe"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLink:
+    """How one GPU reaches another."""
+
+    to: str
+    """The other's PCI address."""
+    kind: LinkKind
+    weight: int
+    """The driver's own measure of how far it is."""
+    hops: int | None = None
+    """Of xGMI; None where the weight is no whole number of them."""
+    bytes_per_second: int | None = None
+    """At most, one way; None where the driver does not say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Throttling:
     """Shares of the last while, in percent, in which a limit held a GPU back. None = not said.
@@ -109,6 +131,8 @@ class GpuReading:
     """Suspended while nobody uses it, as some workstation GPUs are; asking its sensors would wake it."""
     throttling: Throttling | None = None
     errors: MemoryErrors | None = None
+    links: tuple[GpuLink, ...] = ()
+    """To the host's other GPUs that the driver names a link to, in the order of their HIP indices."""
 
 
 @dataclass(frozen=True, slots=True)

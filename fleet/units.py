@@ -14,6 +14,7 @@ _UNITS = {
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 _DAY_HOURS = re.compile(r"\s*([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)\s*")
+_POWER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(k?W)\s*")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
@@ -27,6 +28,14 @@ def parse_size(text: str) -> int:
     if match is None or unit is None:
         raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 1.5 GB or 800 MiB")
     return round(float(match[1]) * unit)
+
+
+def parse_watts(text: str) -> float:
+    """Watts of a power written with its unit: ``750 W``, ``5.5 kW``. Raises ValueError, with a sentence."""
+    match = _POWER.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a power; write a number and W or kW, such as 5.5 kW")
+    return float(match[1]) * (1000 if match[2] == "kW" else 1)
 
 
 def parse_duration(text: str) -> float:
@@ -77,6 +86,11 @@ def gib_text(size: int | float) -> str:
     """A size in GiB for sentences: ``98.6 GiB``, and ``0.31 GiB`` where one decimal would hide it."""
     value = size / GiB
     return f"{value:.2f} GiB" if abs(value) < 1 else f"{value:.1f} GiB"
+
+
+def watts_text(watts: float) -> str:
+    """A power for sentences: ``740 W``, ``5.2 kW``."""
+    return f"{watts:.0f} W" if watts < 1000 else f"{watts / 1000:.1f} kW"
 
 
 def count(number: int) -> str:

@@ -27,6 +27,8 @@ Way = Literal["left", "right", "up", "down"]
 
 MINIMUM_PANE_HEIGHT = 7
 WIDE, MEDIUM = 150, 100
+MOST_PANES = 64
+"""GPUs drawn as panes at most; of a larger fleet one host at a time."""
 
 
 def columns(cells: int, lines: int, panes: int) -> int:
@@ -35,6 +37,19 @@ def columns(cells: int, lines: int, panes: int) -> int:
     if side_by_side and lines < MINIMUM_PANE_HEIGHT:
         return 0
     return min(side_by_side, max(1, panes)) if side_by_side else 0
+
+
+def page_of(views: Sequence[PaneView], index: int) -> range:
+    """The panes drawn with that one: all, or those of its host where they would be too many."""
+    if len(views) <= MOST_PANES:
+        return range(len(views))
+    host = views[index].gpu.gpu.host
+    first = last = index
+    while first > 0 and views[first - 1].gpu.gpu.host == host:
+        first -= 1
+    while last + 1 < len(views) and views[last + 1].gpu.gpu.host == host:
+        last += 1
+    return range(first, last + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +127,8 @@ class Deck(Widget, can_focus=True):
         self._on_shelf = False
         self._by_pane_only = False
         self._columns = 4
-        self._panes = [GpuPane(view) for view in self._views]
+        self._page = page_of(self._views, 0)
+        self._panes = [GpuPane(self._views[index]) for index in self._page]
 
     def compose(self) -> ComposeResult:
         """The panes in a grid, the detail, the shelf."""
@@ -126,20 +142,24 @@ class Deck(Widget, can_focus=True):
         self._show_all()
 
     def on_resize(self) -> None:
+        """Arrange the panes in the new size."""
+        self._arrange()
+
+    def _arrange(self) -> None:
         """Choose how many panes stand side by side, and how high they are."""
         lines = self.size.height - 1
-        self._columns = columns(self.size.width, lines, len(self._panes))
+        self._columns = columns(self.size.width, lines, len(self._page))
         self.set_class(self._columns == 0, "-lines")
         grid = self.query_one(Container)
         grid.styles.grid_size_columns = self._columns or 1
         if self._columns:
-            rows = -(-len(self._panes) // self._columns)
+            rows = -(-len(self._page) // self._columns)
             height = max(MINIMUM_PANE_HEIGHT, lines // rows)
             spare = lines - height * rows
             heights = [str(height + (1 if row < spare else 0)) for row in range(rows)]
         else:
             heights = ["1"]
-            shown = len(self._panes) if len(self._panes) <= lines - MINIMUM_PANE_HEIGHT else max(1, lines // 2)
+            shown = len(self._page) if len(self._page) <= lines - MINIMUM_PANE_HEIGHT else max(1, lines // 2)
             self.query_one(VerticalScroll).styles.height = shown
             self.query_one("#detail").styles.margin = (int(lines - shown > MINIMUM_PANE_HEIGHT), 0, 0, 0)
         grid.styles.grid_rows = " ".join(heights)
@@ -148,7 +168,7 @@ class Deck(Widget, can_focus=True):
         """Put the cursor on the GPU under the mouse, and on the model where its row was meant."""
         clicked, region = self.screen.get_widget_at(event.screen_x, event.screen_y)
         if self._has_cursor and isinstance(clicked, GpuPane) and clicked in self._panes:
-            pane = self._panes.index(clicked)
+            pane = self._page[self._panes.index(clicked)]
             row = clicked.row_at(event.screen_y - region.y)
             named = [name for name in self._names_of(pane) if any(span.text == name for span in row)]
             self.go_to(self._views[pane].gpu.gpu, named[0] if named else None)
@@ -162,14 +182,31 @@ class Deck(Widget, can_focus=True):
         self._show_all()
 
     def _show_all(self) -> None:
-        for index in range(len(self._panes)):
+        for index in self._page:
             self._show_pane(index)
         self._show_rest()
 
+    def _turn(self) -> bool:
+        """Draw the page the cursor is on, if it is another; a host may have more GPUs than the one before."""
+        if self._pane in self._page:
+            return False
+        self._page = page_of(self._views, self._pane)
+        missing = [GpuPane(self._views[index]) for index in self._page[len(self._panes) :]]
+        if missing:
+            self._panes += missing
+            self.query_one(Container).mount(*missing)
+        for number, pane in enumerate(self._panes):
+            pane.display = number < len(self._page)
+        self._arrange()
+        self._show_all()
+        return True
+
     def _show_pane(self, index: int) -> None:
+        if index not in self._page:
+            return
         here = self._has_cursor and index == self._pane and not self._on_shelf
         selected = self.model if here and not self._by_pane_only else None
-        self._panes[index].show(replace(self._views[index], is_cursor=here, selected=selected))
+        self._panes[index - self._page.start].show(replace(self._views[index], is_cursor=here, selected=selected))
 
     def _show_rest(self) -> None:
         detail = self.query_one("#detail", GpuPane)
@@ -182,7 +219,12 @@ class Deck(Widget, can_focus=True):
     @property
     def gpu(self) -> GpuId | None:
         """The GPU under the cursor; None on the shelf."""
-        return None if self._on_shelf else self._views[self._pane].gpu.gpu
+        return None if self._on_shelf else self.pane
+
+    @property
+    def pane(self) -> GpuId:
+        """The GPU whose pane the cursor is on, or was on before it went to the shelf."""
+        return self._views[self._pane].gpu.gpu
 
     @property
     def model(self) -> str | None:
@@ -201,6 +243,16 @@ class Deck(Widget, can_focus=True):
         coming = view.after.shares if view.after else ()
         return names + [name for name, _ in coming if name not in names]
 
+    @property
+    def drawn(self) -> tuple[GpuId, ...]:
+        """The GPUs that have panes."""
+        return tuple(self._views[index].gpu.gpu for index in self._page)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether every GPU has its pane; else those of one host have."""
+        return len(self._page) == len(self._views)
+
     def carry(self, carrying: bool) -> None:
         """While something is carried the cursor goes from pane to pane and never onto the shelf."""
         self._by_pane_only = carrying
@@ -209,9 +261,10 @@ class Deck(Widget, can_focus=True):
         self._show_all()
 
     def targets(self) -> list[tuple[GpuId, str]]:
-        """Everything the cursor can go to, in the deck's order: models, and under the empty name GPUs without any."""
+        """Everything the cursor can go to, what is drawn first: models, and under the empty name GPUs without any."""
         found = []
-        for index, view in enumerate(self._views):
+        for index in (*self._page, *(index for index in range(len(self._views)) if index not in self._page)):
+            view = self._views[index]
             found += [(view.gpu.gpu, name) for name in self._names_of(index) or [""]]
         return found
 
@@ -241,7 +294,7 @@ class Deck(Widget, can_focus=True):
     def _step_pane(self, way: Way) -> None:
         step = {"left": -1, "right": 1, "up": -max(1, self._columns), "down": max(1, self._columns)}[way]
         target = self._pane + step
-        if 0 <= target < len(self._panes):
+        if 0 <= target < len(self._views):
             self._pane = target
             self._row = min(self._row, max(0, len(self._names()) - 1))
 
@@ -252,7 +305,7 @@ class Deck(Widget, can_focus=True):
             self._row += 1 if down else -1
             return
         target = self._pane + (1 if down else -1) * max(1, self._columns)
-        if 0 <= target < len(self._panes):
+        if 0 <= target < len(self._views):
             self._pane = target
             self._row = 0 if down else max(0, len(self._names()) - 1)
         elif down and self._shelf:
@@ -268,10 +321,11 @@ class Deck(Widget, can_focus=True):
     def _moved(self, before: tuple[int, int, bool]) -> None:
         if before == (self._pane, self._row, self._on_shelf):
             return
-        for index in {before[0], self._pane}:
-            self._show_pane(index)
-        self._show_rest()
-        pane = self._panes[self._pane]
+        if not self._turn():
+            for index in {before[0], self._pane}:
+                self._show_pane(index)
+            self._show_rest()
+        pane = self._panes[self._pane - self._page.start]
         self.query_one(VerticalScroll).scroll_to_region(
             Region(0, pane.virtual_region.y, 1, pane.size.height), animate=False, force=True
         )

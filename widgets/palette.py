@@ -34,6 +34,7 @@ STYLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "free": ("border-blurred", ""),
         "production": ("warning", "bold reverse"),
         "key": ("accent", "bold"),
+        "chosen": ("accent", "bold reverse"),
     }
 )
 """Every style: the variable of the theme that colours it, and how it is set."""
@@ -44,7 +45,7 @@ _MUTED = 0.6
 """How much of the foreground is left in muted text where a theme names no colour for it; as in Textual."""
 
 
-_UNGREYED = ("accent", "border-cursor", "key", "border", "free")
+_UNGREYED = ("accent", "chosen", "border-cursor", "key", "border", "free")
 """What leads the eye keeps its look where all else is grey."""
 
 _known: dict[str, tuple[Theme, Mapping[str, Style]]] = {}

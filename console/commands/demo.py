@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.console import add_plain_option, run_plain
 from fleet.errors import Exit
+from fleet.simulator.fleets import MOST_HOSTS, demo_fleet
+from fleet.simulator.scenario import SCENARIOS
 
 if TYPE_CHECKING:
     from fleet.inventory import Inventory
@@ -28,6 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="only serve the simulated host, and write DIR/fleet.yaml and DIR/ssh_config; ends with Ctrl-C",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the simulated noise; 0 by default")
+    parser.add_argument("--hosts", type=int, default=1, metavar="N", help=f"how many hosts, up to {MOST_HOSTS}")
+    parser.add_argument(
+        "--scenario",
+        choices=tuple(SCENARIOS),
+        default="usual",
+        help="rush-hour: for two minutes of every five, four times as many ask the chat models",
+    )
     add_plain_option(parser)
     parser.add_argument("--print-fleet", action="store_true", help="print the fleet file and start nothing")
 
@@ -35,24 +43,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Start the simulated host as a child process and open the console on it."""
     if options.print_fleet:
-        print(resources.files("fleet.simulator").joinpath("fleet.yaml").read_text(encoding="utf-8"), end="")
+        print(demo_fleet(options.hosts), end="")
         return Exit.DONE
     if options.serve is not None:
         from fleet.simulator.__main__ import main
 
         folder = [] if options.serve == FOLDER_OF_ITS_OWN else ["--serve", str(options.serve)]
-        return main([*folder, "--seed", str(options.seed)])
+        told = ["--seed", str(options.seed), "--hosts", str(options.hosts), "--scenario", options.scenario]
+        return main([*folder, *told])
     from console.terminal import require_terminal
     from fleet.simulator.child import start_demo
 
     if not options.plain:
         require_terminal()
-    with start_demo(seed=options.seed) as demo:
+    fleet = demo_fleet(options.hosts)
+    with start_demo(seed=options.seed, hosts=options.hosts, scenario=options.scenario) as demo:
         from console.session import Session
         from console.settings_file import own_settings
 
         settings, remark = own_settings()
-        session = Session(_fleet_in(demo.directory), state_folder=demo.directory / "state")
+        session = Session(_fleet_in(demo.directory, fleet), state_folder=demo.directory / "state")
         if options.plain:
             return run_plain(session, demo.ready())
         if options.wall:
@@ -69,12 +79,8 @@ def run(options: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _fleet_in(directory: Path) -> Inventory:
+def _fleet_in(directory: Path, fleet: str) -> Inventory:
     """The demo's fleet as it will stand in that folder; the file is written while the first screen is painted."""
-    from dataclasses import replace
+    from fleet.inventory.loading import load_text
 
-    from fleet.inventory.loading import load
-
-    with resources.as_file(resources.files("fleet.simulator").joinpath("fleet.yaml")) as shipped:
-        inventory = load(shipped)
-    return replace(inventory, ssh_config=directory / "ssh_config", path=directory / "fleet.yaml")
+    return load_text(fleet, directory / "fleet.yaml")

@@ -11,7 +11,7 @@ from fleet.inventory.scalars import resolved
 from fleet.model import Model, Scalar
 
 MORE = Argument("", Kind.TEXT, "any other argument of the engine, such as: block-size 32")
-"""The last row, in which an argument is added."""
+"""The last row, in which arguments are added: one, or several as on a command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Field:
     """As the draft has it; None where it is not given."""
     text: str
     """As typed; empty takes the argument away."""
+    engine: str = ""
+    """Whose argument it is."""
 
     @property
     def flag(self) -> str:
@@ -46,21 +48,21 @@ class Field:
         return ""
 
     @property
-    def change(self) -> tuple[str, Scalar] | None:
-        """The flag and the value it is to have; None where nothing is changed, or what is typed is wrong."""
+    def changes(self) -> tuple[tuple[str, Scalar], ...]:
+        """Flags and the values they are to have; none where nothing is changed, or what is typed is wrong."""
         if not self.is_changed or self.problem:
-            return None
+            return ()
         return self._parsed()
 
-    def _parsed(self) -> tuple[str, Scalar]:
+    def _parsed(self) -> tuple[tuple[str, Scalar], ...]:
         text = self.text.strip()
         if self.argument is MORE:
-            return _added(text)
+            return tuple(_added(self.engine, part) for part in re.split(r"\s+(?=--[A-Za-z0-9])", text))
         if not text:
-            return self.flag, None
+            return ((self.flag, None),)
         if self.argument.kind is Kind.TEXT and not isinstance(self.own, str):
-            return self.flag, resolved(text)
-        return self.flag, self.argument.parse(text)
+            return ((self.flag, resolved(text)),)
+        return ((self.flag, self.argument.parse(text)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,8 @@ class Form:
     @property
     def changes(self) -> tuple[SetArgument, ...]:
         """What is typed, as changes of the draft; fields that are wrong are left out."""
-        found = (field.change for field in self.fields)
-        return tuple(SetArgument(self.model.name, *change) for change in found if change)
+        found = (change for field in self.fields for change in field.changes)
+        return tuple(SetArgument(self.model.name, *change) for change in found)
 
     @property
     def wrong(self) -> int | None:
@@ -92,7 +94,7 @@ def form(model: Model) -> Form:
     engine = model.engine.name
     flags = dict.fromkeys((*(known.flag for known in arguments(engine)), *model.args))
     fields = [Field(argument(engine, flag), model.args.get(flag), value_text(model.args.get(flag))) for flag in flags]
-    return Form(model, (*fields, Field(MORE, None, "")))
+    return Form(model, (*fields, Field(MORE, None, "", engine)))
 
 
 def value_text(value: Scalar) -> str:
@@ -104,12 +106,14 @@ def value_text(value: Scalar) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _added(text: str) -> tuple[str, Scalar]:
+def _added(engine: str, text: str) -> tuple[str, Scalar]:
+    """One argument as on a command line; of those that are known, the value is held to what it may be."""
     match = re.fullmatch(r"-{0,2}([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?:[ =]+(.+))?", text)
-    if not text:
-        return "", None
     if match is None:
         raise ValueError(f"{text!r} is not an argument; write its flag and its value, such as block-size 32")
+    known = argument(engine, match[1])
+    if known.kind is not Kind.TEXT and (match[2] or known.kind is not Kind.SWITCH):
+        return match[1], known.parse(match[2] or "")
     value = resolved(match[2].strip()) if match[2] else True
     if value is None:
         raise ValueError(f"{match[1]} has no value; write one behind it, or nothing where it is a switch")

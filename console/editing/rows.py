@@ -55,8 +55,10 @@ def field_row(field: Field, default: Scalar, chosen: bool, cells: int) -> Row:
     return (*row, Span(field.argument.help, "dim")) if cells >= _WIDE else row
 
 
-def placeholder(default: Scalar) -> str:
-    """What an empty line says: what the engine does without the argument."""
+def placeholder(field: Field, default: Scalar) -> str:
+    """What an empty line says: what the engine does without the argument, or how several are added."""
+    if field.argument is MORE:
+        return "one, or several: --block-size 32 --seed 7"
     return "" if default is None else f"{_figure(default)} by default"
 
 
@@ -194,11 +196,13 @@ def faded(rows: Sequence[Row]) -> list[Row]:
     return [tuple(Span(span.text, "dim") for span in row) for row in rows]
 
 
-def said_row(field: Field, width: int) -> Row:
-    """What is wrong with the field, or what it is for and may be."""
+def said_rows(field: Field, width: int) -> list[Row]:
+    """What is wrong with the field, or what it is for and may be; in as many rows as that takes."""
     if field.problem:
-        return (Span(fit(f"✖ {field.problem}", width), "error"),)
+        return paragraph(f"✖ {field.problem}", width, "error")
     what, may_be = field.argument.help, field.argument.range
-    if field.argument.kind in (Kind.CHOICE, Kind.SWITCH) or len(what) + len(may_be) + 2 > width:
-        return (Span(fit(what, width), "dim"),)
-    return ends((Span(what, "dim"),), (Span(may_be, "dim"),), width)
+    if field.argument.kind in (Kind.CHOICE, Kind.SWITCH):
+        return paragraph(what, width, "dim", "")
+    if len(what) + len(may_be) + 2 <= width:
+        return [ends((Span(what, "dim"),), (Span(may_be, "dim"),), width)]
+    return paragraph(f"{what}; {may_be}", width, "dim", "")

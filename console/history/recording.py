@@ -129,7 +129,7 @@ class LiveRecording:
 
 
 def recorded_peaks(path: Path, inventory: Inventory, *, hours: int = 24) -> Peaks:
-    """The highest memory of each GPU and KV use of each model in the last hours. Raises GpudeckError."""
+    """The highest memory and power of each GPU and KV use of each model in the last hours. Raises GpudeckError."""
     until = time.time()
     since = until - hours * 3600
     with history(path) as past:
@@ -140,7 +140,8 @@ def recorded_peaks(path: Path, inventory: Inventory, *, hours: int = 24) -> Peak
 
         used = {gpu: round(highest(Subject(Kind.GPU, str(gpu)), "used_bytes")) for gpu in inventory.gpu_ids}
         usage = {model.name: highest(Subject(Kind.MODEL, model.name), "kv_usage") for model in inventory.placed}
-        return Peaks(hours, used, usage)
+        watts = {gpu: highest(Subject(Kind.GPU, str(gpu)), "power_w") for gpu in inventory.gpu_ids}
+        return Peaks(hours, used, usage, {gpu: peak for gpu, peak in watts.items() if peak})
 
 
 def record_rollout(session: Session, models: Iterable[str], outcome: str, message: str) -> Thread:

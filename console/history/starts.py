@@ -45,4 +45,5 @@ def starts(at: int, model: Model, start: ModelStart, reading: HostReading | None
             sentence=clean(outcome.sentence),
             alone=outcome.alone,
             seconds=outcome.seconds,
+            given=dict(start.args),
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from fleet.history.values import Event, EventKind, Kind, Start
+from fleet.model import Scalar
+from fleet.services.arguments import same_value
 from fleet.units import duration, gib
 from widgets.sparkline import sparkline
 
@@ -115,6 +117,31 @@ def event_words(event: Event) -> str:
             return f"{event.subject} rollout {event.value}"
         case _:
             return f"{event.subject} is {event.value}{was}"
+
+
+def run_words(starts: Sequence[Start], until: float, most: int, present: Mapping[str, Scalar]) -> list[str]:
+    """Of starts, oldest first, the newest up to a time, each run once: how it ended and how long that took.
+
+    Of a start that had other arguments than the present ones, those it had.
+    """
+    found: dict[str, str] = {}
+    for start in reversed(starts):
+        if start.at > until:
+            continue
+        took = f" in {duration(start.seconds)}" if start.seconds is not None else ""
+        words = f"{clock(start.at)} {start.outcome}{took}, {start.build}"
+        words += ", ".join(["", *_otherwise(start.given, present)])
+        words += "" if start.alone else ", not alone"
+        found.setdefault(start.run, words + (f": {start.sentence}" if start.sentence else ""))
+    return list(found.values())[:most]
+
+
+def _otherwise(given: Mapping[str, Scalar], present: Mapping[str, Scalar]) -> Iterator[str]:
+    """What a start was given where the present arguments say something else; nothing where that was not kept."""
+    for flag, value in present.items() if given else ():
+        had = given.get(flag)
+        if not same_value(value, had) and (value or had):
+            yield f"no {flag}" if had is None else f"{flag} {had}"
 
 
 def start_lines(start: Start) -> list[str]:

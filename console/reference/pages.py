@@ -110,6 +110,8 @@ def _kind(value: Mapping[str, Any]) -> str:
     if "patternProperties" in value:
         kinds = dict.fromkeys(_kind(part) for part in value["patternProperties"].values())
         return f"mapping of {' or '.join(kinds)}"
+    if isinstance(value.get("additionalProperties"), dict):
+        return f"mapping of {_kind(value['additionalProperties'])}"
     bounds = _bounds(value)
     name = {"string": "text", "integer": "whole number", "boolean": "`true` or `false`"}.get(value.get("type", ""), "")
     return f"{name or value.get('type', 'entry')}{bounds}" if "$ref" not in value else "entry"
@@ -129,7 +131,8 @@ def _default(value: Mapping[str, Any], *, must: bool) -> str:
     if must:
         return "needed"
     default = value.get("default")
-    return "" if default is None or default == {} or default == [] else f"`{str(default).lower()}`"
+    written = str(default).lower() if isinstance(default, bool) else default
+    return "" if default is None or default == {} or default == [] else f"`{written}`"
 
 
 def _cell(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-from console.keys import Key, Where, keys
+from console.keys import Where, keys
 from console.textual_private import rebind
 from widgets.hints import Hints
 
@@ -40,15 +40,11 @@ class OfConsole(DOMNode):
         """The key that does what has this id, as people call it and as the settings say."""
         return self.console.key(id)
 
-    def hint(self, where: Where) -> None:
-        """Show in the last line the keys of that place that mean something now."""
-        here = keys(where, changed=self.console.settings.keys)
-        found = [(key.shown, key.label) for key in here if key.hint and self.allows(key)]
+    def hint(self, where: Where, without: frozenset[str] = frozenset()) -> None:
+        """Show the keys of that place in the last line, but for those whose actions mean nothing just now."""
+        here = (key for key in keys(where, changed=self.console.settings.keys) if key.hint)
+        found = [(key.shown, key.label) for key in here if key.action not in without]
         self.query_one(Hints).show_keys(found)
-
-    def allows(self, key: Key) -> bool:
-        """Whether a key of this place means something now."""
-        return True
 
     def say(self, message: str, style: str = "text") -> None:
         """Show a message in the last line."""
@@ -56,7 +52,19 @@ class OfConsole(DOMNode):
 
 
 class ConsoleScreen(OfConsole, Screen[None]):
-    """A whole screen of the console."""
+    """A whole screen of the console. While another covers it, it is shown nothing, and all that is new after that."""
+
+    _covered = False
+
+    def on_screen_suspend(self) -> None:
+        """Another screen is seen instead."""
+        self._covered = True
+
+    def on_screen_resume(self) -> None:
+        """It is seen again."""
+        if self._covered:
+            self._covered = False
+            self.show_state()
 
 
 class DeckPart(ConsoleScreen):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from console.screens.base import DeckPart
 from fleet.errors import GpudeckError
 from fleet.findings import Tense
+from fleet.findings.assessment import Assessment
 from fleet.inventory.changes import Change
 from fleet.model import GpuId, Model
 from fleet.planning.carry import Hand, Swap, Verdict, best_fit, drop, nearest_miss
@@ -27,9 +29,21 @@ class Carry:
     """Whether it is a model that nobody serves: it can be looked at everywhere and put down nowhere."""
 
     @cached_property
-    def verdicts(self) -> dict[GpuId, Verdict]:
+    def verdicts(self) -> Mapping[GpuId, Verdict]:
         """Every GPU's answer."""
         return self.hand.verdicts
+
+    @cached_property
+    def _afters(self) -> dict[GpuId, Assessment]:
+        return {}
+
+    def after(self, gpu: GpuId) -> Assessment | None:
+        """The whole fleet with the models put down there; None where they cannot be, or are there already."""
+        changes = self.verdicts[gpu].changes
+        if changes and gpu not in self._afters:
+            self._afters.clear()
+            self._afters[gpu] = self.hand.after(changes)
+        return self._afters.get(gpu)
 
     @cached_property
     def _swaps(self) -> dict[GpuId, Swap | None]:
@@ -61,6 +75,11 @@ class CarryingScreen(DeckPart):
         """The verdict of the GPU under the cursor on what is carried."""
         gpu = self.query_one(Deck).gpu
         return self._carry.verdicts.get(gpu) if self._carry and gpu else None
+
+    def after_under_cursor(self) -> Assessment | None:
+        """The whole fleet with what is carried put down on the GPU under the cursor."""
+        gpu = self.query_one(Deck).gpu if self._carry else None
+        return self._carry.after(gpu) if self._carry and gpu else None
 
     def carrying_words(self, carry: Carry) -> tuple[str, str]:
         """What is carried, what the GPU under the cursor says to it, and which swap there is; and its style."""

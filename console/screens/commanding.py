@@ -31,9 +31,24 @@ class CommandingScreen(CarryingScreen):
         """That model as the draft has it, if it may be changed; else a word to the operator."""
         raise NotImplementedError
 
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """Models that are chosen together, in the order they were."""
+        raise NotImplementedError
+
     def action_command(self) -> None:
         """Type a command."""
         self.query_one(Prompt).ask(COMMAND, suggestions=list(suggestions(self)))
+
+    def action_compare(self) -> None:
+        """Show the marked models side by side, or this one and another that is asked for."""
+        here = self.query_one(Deck).model
+        chosen = tuple(dict.fromkeys((*self.marked, *filter(None, [here]))))
+        if len(self.marked) == 2 or len(chosen) == 2:
+            self.console.open_compare(*chosen[:2])
+        else:
+            command = f"compare {chosen[0]} " if len(chosen) == 1 else "compare "
+            self.query_one(Prompt).ask(COMMAND, command, suggestions=list(suggestions(self)))
 
     def on_prompt_typed(self, event: Prompt.Typed) -> None:
         """Say what the command takes and does."""
@@ -52,7 +67,7 @@ class CommandingScreen(CarryingScreen):
                 self.console.tell(str(error), "error")
 
 
-IN_PAST = frozenset({"go", "zoom", "findings", "theme", "glyphs", "help", "quit"})
+IN_PAST = frozenset({"go", "zoom", "compare", "findings", "theme", "glyphs", "help", "quit"})
 """Commands that mean something while the deck shows the past."""
 
 Values = Callable[[CommandingScreen], Iterable[str]]
@@ -179,6 +194,20 @@ def _check_present(screen: CommandingScreen) -> None:
         raise UsageError("This is the past: what-if is asked of now.", f"{back} goes back to now.")
 
 
+def _compare(screen: CommandingScreen, text: str) -> None:
+    names = text.split()
+    if len(names) != 2 or names[0] == names[1]:
+        raise UsageError("compare takes two models: compare A B.")
+    screen.console.open_compare(*(_named(screen, name) for name in names))
+
+
+def _pairs(screen: CommandingScreen) -> Iterator[str]:
+    """The model under the cursor with every other; any other is only named, for pairs of many are too many."""
+    here, names = screen.query_one(Deck).model, _models(screen)
+    yield from (f"{here} {other}" for other in names if here and other != here)
+    yield from names
+
+
 def _clear(screen: CommandingScreen, _: str) -> None:
     screen.session.clear()
     screen.show_state()
@@ -235,6 +264,7 @@ COMMANDS = (
     Command(
         "logs", "MODEL", "its last log lines", lambda screen, m: screen.console.open_logs(_named(screen, m)), _models
     ),
+    Command("compare", "MODEL MODEL", "show two models side by side", _compare, _pairs),
     Command("edit", "MODEL", "edit its arguments", lambda screen, m: _edit(screen, _named(screen, m)), _models),
     Command("move", "MODEL=HOST/GPUS", "stage running it there", _staging("move"), _moves),
     Command("set", "MODEL.ARGUMENT=VALUE", "stage another value; none removes it", _staging("set"), _arguments),

@@ -38,7 +38,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING, Where.PAST)]
     _ONLY_CARRYING = frozenset({"next_fit", "best_fit", "drop", "swap", "put_back"})
-    _ALSO_CARRYING = frozenset({"go", "gpu", "help"})
+    _ALSO_CARRYING = frozenset({"go", "gpu", "host", "help"})
 
     def __init__(self, state: FleetState) -> None:
         super().__init__()
@@ -98,11 +98,11 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         self.hint(Where.CARRYING if self._carry else Where.PAST if self.past else Where.DECK)
 
     def _views(self) -> list[PaneView]:
-        here = self.under_cursor() if self._carry else None
+        drawn = self.query_one(Deck).drawn if self._carry else ()
         doing = Doing(
-            after=here.after if here and here.after else None if self.past else self.session.after(),
+            after=self.after_under_cursor() or (None if self.past else self.session.after()),
             show_after=self._show_after,
-            verdicts=self._carry.verdicts if self._carry else {},
+            verdicts={gpu: self._carry.verdicts[gpu] for gpu in drawn} if self._carry else {},
             wanted=self._filter,
             labels=self._labels,
             marked=frozenset(self._marked),
@@ -119,8 +119,8 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         ]
 
     def _findings(self) -> tuple[Finding, ...]:
-        here = self.under_cursor() if self._carry else None
-        return self.session.findings_with(self._state, here.after) if here and here.after else self._state.findings
+        after = self.after_under_cursor()
+        return self.session.findings_with(self._state, after) if after else self._state.findings
 
     def _last_words(self) -> tuple[str, str]:
         """What the last line says at the left, and its style: the most pressing thing there is."""
@@ -138,6 +138,8 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         hint = "" if reasons else self._hint(drafted=bool(number))
         if words:
             return "   ".join((*words, *([hint] if hint else ()))), "accent"
+        if not self.query_one(Deck).shows_all:
+            return self._which_host(), "text"
         return "  ".join(reasons) or hint, "text"
 
     def _hint(self, *, drafted: bool) -> str:
@@ -148,10 +150,18 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         words = hints.words(self.console.settings.keys, drafted=drafted)
         return f"{words} ({self.key('deck.unmark')}: no hints)" if words else ""
 
+    def _which_host(self) -> str:
+        """Which of many hosts the deck shows, and why it is not read where it is not."""
+        names = [host.name for host in self._state.hosts]
+        host = self._state.host(self.query_one(Deck).pane.host)
+        return f"{host.name}, host {names.index(host.name) + 1} of {len(names)}  {host.reason}".rstrip()
+
     def on_deck_cursor_moved(self) -> None:
         """The ghost and its findings follow the cursor."""
         if self._carry is not None:
             self.show_deck()
+        elif not self.query_one(Deck).shows_all:
+            self.say(*self._last_words())
 
     # moving about
 
@@ -161,10 +171,24 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         self.query_one(Deck).go(way)
 
     def action_gpu(self, number: int) -> None:
-        """Go to the n-th GPU."""
-        gpus = self._state.gpus
+        """Go to the n-th GPU of the host the cursor is on."""
+        here = self.query_one(Deck).pane
+        gpus = self._state.host(here.host).gpus
         if number < len(gpus):
-            self.query_one(Deck).go_to(gpus[number].gpu)
+            self.go_to(gpus[number].gpu)
+
+    def action_host(self, step: int) -> None:
+        """Go to the same GPU of the next host, or of the one before."""
+        self.console.message = None
+        here, hosts = self.query_one(Deck).pane, self._state.hosts
+        at = [host.name for host in hosts].index(here.host) + step
+        if 0 <= at < len(hosts):
+            gpus = hosts[at].gpus
+            self.go_to(gpus[min(here.index, len(gpus) - 1)].gpu)
+
+    def go_to(self, gpu: GpuId) -> None:
+        """Put the cursor on that GPU."""
+        self.query_one(Deck).go_to(gpu)
 
     def action_trouble(self) -> None:
         """Go to the next model that failed or stopped, and say why in the engine's words, where they were read."""
@@ -245,6 +269,11 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             self.console.hints.pressed(key, self.console.settings.keys)
 
     # staging
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """The marked models, in the order they were."""
+        return self._marked
 
     def chosen_model(self) -> Model | None:
         """The model under the cursor as the draft has it, if it may be changed; else a word to the operator."""
@@ -332,7 +361,11 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """Show the GPU under the cursor in every detail."""
         gpu = self.query_one(Deck).gpu
         if gpu is not None:
-            self.console.open_detail(gpu)
+            self.console.open_detail(gpu, self.query_one(Deck).model)
+
+    def action_overview(self) -> None:
+        """Show the whole fleet at once."""
+        self.console.open_overview(self.query_one(Deck).pane)
 
     def action_logs(self) -> None:
         """Show the last log lines of the model under the cursor."""

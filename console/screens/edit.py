@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label
 
 from console.editing.form import Field, Form, form
-from console.editing.rows import faded, field_row, head_row, idle_rows, placeholder, said_row, scale_row, verdict_rows
+from console.editing.rows import faded, field_row, head_row, idle_rows, placeholder, said_rows, scale_row, verdict_rows
 from console.editing.sliders import fit, fits, has_steps, slider, stepped, trial_of
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
@@ -72,7 +72,6 @@ class EditScreen(ConsoleDialog):
 
     def on_mount(self) -> None:
         """Start at the first argument."""
-        self.hint(Where.EDIT)
         self.query_one(Vertical).styles.max_height = len(self._form.fields) + _BELOW_FIELDS
         self._choose(0)
         self.query_one(ValueLine).focus()
@@ -155,7 +154,9 @@ class EditScreen(ConsoleDialog):
         line = self.query_one(ValueLine)
         line.fill(self._field.text)
         stepping = {"left", "right"} if has_steps(self._field) else set()
-        line.left_alone = frozenset(stepping | ({"f"} if fits(self._trial, self._field) else set()))
+        can_fit = fits(self._trial, self._field)
+        line.left_alone = frozenset(stepping | ({"f"} if can_fit else set()))
+        self.hint(Where.EDIT, without=frozenset() if can_fit else frozenset({"fit"}))
 
     def _show(self) -> None:
         problem = "" if self._field.problem else self._reckon()
@@ -180,9 +181,9 @@ class EditScreen(ConsoleDialog):
             return [*said, *(faded(found) if problem or field.problem else found)]
 
         def scale(width: int) -> list[Row]:
-            return [scale_row(field, defaults[chosen], line, width), said_row(field, width)]
+            return [scale_row(field, defaults[chosen], line, width), *said_rows(field, width)]
 
-        self.query_one(ValueLine).placeholder = placeholder(defaults[chosen])
+        self.query_one(ValueLine).placeholder = placeholder(field, defaults[chosen])
         self.query_one("#arguments", Window).show(rows, chosen)
         self.query_one("#scale", Paragraphs).show(scale)
         self.query_one("#verdict", Paragraphs).show(verdict)

@@ -10,10 +10,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
 from console.changing import follow_what_stands, plan_changes
-from console.confirming import Question, questions
+from console.confirming import questions
 from console.keys import Where, bindings
 from console.plan_memory import Left, left_rows, memory_after, now_and_after
-from console.plan_text import headline, losses, step_words, wants_name
+from console.plan_text import Confirmation, headline, losses, step_words, wants_name
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
@@ -40,7 +40,8 @@ class PlanScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._plan: Plan | None = None
-        self._questions: list[Question] = []
+        self._asked: list[Confirmation] = []
+        """What is still to be typed."""
 
     def compose(self) -> ComposeResult:
         """The loss, the plan, and the line in which a name is typed."""
@@ -80,7 +81,7 @@ class PlanScreen(ConsoleScreen):
         )
 
     def action_apply(self) -> None:
-        """Carry the plan out; a loss that lasts, and production, want a name typed first."""
+        """Carry the plan out; a loss that lasts, a closed window and production want a word typed first."""
         if self._plan is None or not (self._plan.steps or self._plan.changes):
             self.say("There is nothing to apply.", "warning")
             return
@@ -89,16 +90,16 @@ class PlanScreen(ConsoleScreen):
             self.dismiss()
             self.console.tell(problem or "It runs so already; the fleet file follows.", "error" if problem else "good")
             return
-        self._questions = list(questions(self._plan, self.session.inventory))
+        self._asked = list(questions(self._plan, self.session.inventory))
         self._ask_next()
 
     def _ask_next(self) -> None:
-        if not self._questions:
+        if not self._asked:
             assert self._plan is not None, "asked about a plan"
             self.console.open_rollout(self._plan)
             return
         self.add_class("-asking")
-        words = f"{self._questions[0].words}, or press {self.key('plan.close')} to go back."
+        words = f"{self._asked[0].question}, or press {self.key('plan.close')} to go back."
         self.query_one("#question", Paragraphs).show(sentence(words, "error"))
         line = self.query_one(Input)
         line.value = ""
@@ -107,10 +108,10 @@ class PlanScreen(ConsoleScreen):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The typed name decides."""
         event.stop()
-        if event.value.strip() != self._questions[0].name:
-            self.say(f"That is not {self._questions[0].name}; nothing was done.", "warning")
+        if event.value.strip() != self._asked[0].word:
+            self.say(f"That is not {self._asked[0].word}; nothing was done.", "warning")
             return
-        self._questions.pop(0)
+        self._asked.pop(0)
         self._ask_next()
 
     def action_copy(self) -> None:
@@ -162,7 +163,10 @@ def plan_rows(plan: Plan, memory: dict[int, tuple[Left, ...]], width: int) -> li
 def step_rows(step: Step, left: tuple[Left, ...], width: int) -> list[Row]:
     """One step, the memory after it and its commands, never cut: long lines go on in the next row."""
     head = (Span(step_words(step), "strong" if step.fits else "error"),)
-    rows: list[Row] = [ends(head, (Span(f"~{duration(step.seconds)}", "dim"),), width), *left_rows(left, width)]
+    rows: list[Row] = [ends(head, (Span(f"~{duration(step.seconds)}", "dim"),), width)]
+    if step.basis:
+        rows += paragraph(f"      reckoned by {step.basis}", width, "dim", indent="        ")
+    rows += left_rows(left, width)
     for command in step.commands:
         for line in command.shown.splitlines():
             rows += paragraph("      " + line, width, "dim", indent="        ")

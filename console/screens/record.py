@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from console.changing import carry_on, undo
-from console.keys import Key, Where, bindings
+from console.keys import Where, bindings
 from console.progress import outcome_style, progress_of
 from console.screens.progress import ProgressScreen
 from console.screens.rollout import RolloutScreen, Way
@@ -18,6 +18,8 @@ from fleet.rollout.events import Phase
 from fleet.rollout.journal import Past
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span
+
+_WAYS = frozenset({"carry_on", "roll_back"})
 
 
 class RecordScreen(ProgressScreen):
@@ -34,17 +36,13 @@ class RecordScreen(ProgressScreen):
 
     def on_mount(self) -> None:
         """Show it; of one that did not end, ask the hosts what each way would stop."""
-        self.hint(Where.RECORD)
+        self.hint(Where.RECORD, _WAYS if self._past.outcome else frozenset())
         if self._past.outcome is None:
             self.run_worker(self._ask_hosts(), exclusive=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What ended is only looked at."""
-        return self._past.outcome is None or action not in ("carry_on", "roll_back")
-
-    def allows(self, key: Key) -> bool:
-        """Of what ended there is nothing to carry on or to undo."""
-        return self._past.outcome is None or not key.changes
+        return self._past.outcome is None or action not in _WAYS
 
     async def _ask_hosts(self) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import BindingType
 
 from console.changing import follow, from_the_first, open_journal, rollout_of
-from console.keys import Key, Where, bindings
+from console.keys import Where, bindings, keys
 from console.progress import Progress, outcome_style
 from console.screens.progress import ProgressScreen
 from fleet.errors import GpudeckError
@@ -97,7 +97,7 @@ class RolloutScreen(ProgressScreen):
         self._result = result
         problem = follow(self.session, self._plan, result)
         self._last_words = [result.message, *([problem] if problem else [])]
-        self.hint(Where.ROLLOUT)
+        self.hint(Where.ROLLOUT, frozenset(key.action for key in keys(Where.ROLLOUT)) - {"close"})
         self.console.tell(result.message, outcome_style(result.outcome))
         self.show_progress()
 
@@ -107,10 +107,6 @@ class RolloutScreen(ProgressScreen):
         if self._waits and self._leaving and self._work is not None:
             self._work.cancel()
         self.show_progress()
-
-    def allows(self, key: Key) -> bool:
-        """Once it has ended one can only leave."""
-        return self._result is None or key.action == "close"
 
     def below(self, cells: int) -> list[Row]:
         """How it ended."""

@@ -20,7 +20,8 @@ LINES = 20_000
 """What is looked at of a line, and of a log from its beginning: starts are there, and requests after them."""
 SPEAKERS = 1024
 """Ranks of one start that are told apart."""
-_DIALECTS = {dialect.engine: dialect for dialect in (VLLM, LLAMA_CPP, SGLANG)}
+DIALECTS = {dialect.engine: dialect for dialect in (VLLM, LLAMA_CPP, SGLANG)}
+"""The engines whose start-up lines are known, by name."""
 _STAMPED = re.compile(r"\[ *(?P<at>\d{1,10}\.\d{1,9})\] \S{1,255} \S{1,255}?(?:\[\d{1,9}\])?: (?P<said>.*)")
 """A line of ``journalctl -o short-monotonic``: seconds since boot, host, program."""
 _PREFIX = re.compile(
@@ -36,7 +37,7 @@ _SUMS = {"peak": ("weights", "activations"), "consumed": ("weights", "non_torch"
 
 def speaks(engine: str) -> bool:
     """Whether the start-up lines of that engine are known."""
-    return engine in _DIALECTS
+    return engine in DIALECTS
 
 
 def read_starts(engine: str, log: str | Iterable[str]) -> tuple[Startup, ...]:
@@ -45,13 +46,13 @@ def read_starts(engine: str, log: str | Iterable[str]) -> tuple[Startup, ...]:
     Lines may carry the time of ``journalctl -o short-monotonic``, and anything may stand between them. Never raises:
     what makes no sense is left out, and of a log that does not end only the beginning is looked at.
     """
-    dialect = _DIALECTS.get(engine)
+    dialect = DIALECTS.get(engine)
     if dialect is None:
         return ()
     lines = log.splitlines() if isinstance(log, str) else log
     drafts = [_Draft(dialect)]
     for line in islice(lines, LINES):
-        at, said = _stamped(clean(line, LINE_CHARACTERS))
+        at, said = stamped(clean(line, LINE_CHARACTERS))
         if drafts[-1].is_another(said):
             drafts.append(_Draft(dialect))
         drafts[-1].take(at, said)
@@ -63,13 +64,14 @@ def last_complete(starts: Iterable[Startup]) -> Startup | None:
     return next((start for start in reversed(tuple(starts)) if start.ending is Ending.STARTED), None)
 
 
-def _stamped(line: str) -> tuple[float | None, str]:
+def stamped(line: str) -> tuple[float | None, str]:
+    """The time a line carries, in seconds since the host's boot, and what was said; None where it carries none."""
     match = _STAMPED.fullmatch(line)
     return (float(match["at"]), match["said"]) if match else (None, line)
 
 
-def _message(said: str) -> int:
-    """Where the message of a line begins."""
+def message_begins(said: str) -> int:
+    """Where the message of a line begins, behind what the engine's logger puts before it."""
     prefix = _PREFIX.match(said)
     return prefix.end() if prefix else 0
 
@@ -120,7 +122,7 @@ class _Draft:
     def is_another(self, said: str) -> bool:
         """Whether a line begins a start after this one."""
         for begin, pattern in self._dialect.begins:
-            if pattern.match(said, _message(said)):
+            if pattern.match(said, message_begins(said)):
                 again = (begin, self._speaker(said)[0]) in self._begun
                 progressed = bool(self._ranks) or self._ending is not Ending.UNFINISHED
                 return progressed and (again or begin is Begin.SERVICE or self._ending is not Ending.UNFINISHED)
@@ -136,7 +138,7 @@ class _Draft:
 
     def _begins(self, said: str) -> bool:
         for begin, pattern in self._dialect.begins:
-            if match := pattern.match(said, _message(said)):
+            if match := pattern.match(said, message_begins(said)):
                 self._begun.add((begin, self._speaker(said)[0]))
                 self._build = self._build or match.groupdict().get("build") or ""
                 return True

@@ -65,8 +65,8 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """What it is about: the model where there is one, else the GPU, else the host."""
-        return self.model or (str(self.gpu) if self.gpu else self.host or "")
+        """What it is about: the model where there is one, else the GPU, else the host, else the fleet."""
+        return self.model or (str(self.gpu) if self.gpu else self.host or "fleet")
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -16,6 +16,7 @@ from fleet.findings import (
     kv_cache,
     overcommitment,
     policy,
+    power,
     quantized,
     redundancy,
     splitting,
@@ -51,6 +52,9 @@ _FAMILIES = (
     _Family(("MEM002",), overcommitment.find, overcommitment.remedies),
     _Family(("MEM003",), declared.find, declared.remedies),
     _Family(("MEM007",), headroom.find_thin, headroom.remedies),
+    _Family(("POL002",), headroom.find_short, headroom.remedies),
+    _Family(("POL003",), redundancy.find_few, redundancy.remedies),
+    _Family(("POL004",), power.find, power.remedies),
     _Family(("QNT001", "QNT002", "QNT003", "QNT004"), quantized.find, quantized.remedies),
     _Family(("MEM005", "MEM006"), headroom.find, headroom.remedies, advises=True),
     _Family(("PAR003", "PAR004"), splitting.find, splitting.remedies, advises=True),
@@ -69,6 +73,7 @@ def assess(
     version: Version | None = None,
     totals: Mapping[GpuId, int] | None = None,
     starts: Mapping[str, ModelStart] | None = None,
+    watts: Mapping[GpuId, float] | None = None,
     with_fixes: bool = True,
     with_advice: bool = False,
 ) -> Assessment:
@@ -80,10 +85,12 @@ def assess(
         version: Reckon every vLLM model as if it had this version.
         totals: Measured bytes of GPUs; the accelerator's own figure for the rest.
         starts: What starts of models measured, by name; the rest is modelled.
+        watts: What GPUs were seen to draw under load with the models they have here; the rest is modelled.
         with_fixes: Compute fixes too; without, a findings-only answer costs a fraction.
         with_advice: Look too for what is not wrong but could be better.
     """
     placement = place(inventory, totals=totals or {}, starts=starts or {}, tense=tense, version=version)
+    placement = replace(placement, watts=watts or {})
     counted, ignored = sorted_out(inventory, _found(placement, with_advice), tense, tells_idle=with_advice)
     findings = sorted(counted, key=lambda finding: _rank(placement, finding))
     if with_fixes:

@@ -1,4 +1,4 @@
-"""MEM005 to MEM007: memory nobody can use, memory two starts would quarrel over, and memory that is nearly gone."""
+"""MEM005 to MEM007, POL002: memory nobody can use, two starts quarrel over, is nearly gone, or was to stay free."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def find_thin(placement: Placement) -> Iterator[Finding]:
         if len(outlook.shares) > 1 and 0 <= left < _THIN * outlook.total_bytes:
             words = f"{gib_text(left)} left at the high end of the estimates"
             yield placement.finding("MEM007", Severity.WARNING, gpu, words, left_bytes=left)
+
+
+def find_short(placement: Placement) -> Iterator[Finding]:
+    """GPUs in use that keep less free than the operators agreed on."""
+    agreed = placement.inventory.policy.headroom_bytes
+    for gpu, outlook in placement.outlooks.items() if agreed else ():
+        left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
+        if agreed and outlook.shares and 0 <= left < agreed:
+            words = f"{gib_text(left)} left at the high end of the estimates, and {gib_text(agreed)} are to stay free"
+            yield placement.finding("POL002", Severity.WARNING, gpu, words, left_bytes=left, headroom_bytes=agreed)
 
 
 def find(placement: Placement) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from fleet.model import GpuId, Model, Version
 from fleet.startup import ModelStart
 
 NO_STARTS: Mapping[str, ModelStart] = MappingProxyType({})
+NO_WATTS: Mapping[GpuId, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Placement:
     """The end of the spreads the numbers are of; None = central, with low and high totals."""
     starts: Mapping[str, ModelStart] = field(default_factory=lambda: NO_STARTS)
     """What starts of models measured, by name."""
+    watts: Mapping[GpuId, float] = field(default_factory=lambda: NO_WATTS)
+    """What GPUs were seen to draw under load with the models they have here."""
 
     @cached_property
     def positions(self) -> Mapping[str, int]:

@@ -55,7 +55,7 @@ def _band(placement: Placement, model: Model) -> tuple[float, float] | None:
     if known is None:
         return None
     billions = parameters(known) / 1e9
-    for size_class in placement.inventory.utilization_policy:
+    for size_class in placement.inventory.policy.sizes:
         if size_class.below_billions is None or billions < size_class.below_billions:
             return size_class.low, size_class.high
     return None

@@ -1,9 +1,10 @@
-"""RED001 and RED002: roles that one failure takes away."""
+"""RED001, RED002 and POL003: roles that one failure takes away, or leaves fewer models than were agreed on."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from types import MappingProxyType
 
 from fleet.findings import Finding, Fix, Severity
 from fleet.findings.placement import Placement
@@ -12,10 +13,7 @@ from fleet.model import GpuId, Model
 
 def find(placement: Placement) -> Iterator[Finding]:
     """Roles served by one model, and roles whose every model needs the same GPU or host."""
-    roles: defaultdict[str, list[Model]] = defaultdict(list)
-    for model in placement.inventory.placed:
-        if model.role:
-            roles[model.role].append(model)
+    roles = _roles(placement)
     hosts = len(placement.inventory.hosts)
     for role, models in roles.items():
         if len(models) == 1:
@@ -32,10 +30,42 @@ def find(placement: Placement) -> Iterator[Finding]:
             yield placement.finding("RED002", Severity.INFO, models[-1], words)
 
 
+def find_few(placement: Placement) -> Iterator[Finding]:
+    """Roles with fewer models than were agreed on, counting those of which no GPU takes two."""
+    agreed = placement.inventory.policy.redundancy
+    roles = _roles(placement) if agreed else {}
+    for role, wanted in agreed.items():
+        models = roles.get(role, [])
+        gpus = Counter(gpu for model in models if model.place for gpu in model.place.gpu_ids)
+        spare = len(models) - max(gpus.values(), default=0)
+        apart = min(len(models), spare + 1)
+        if apart < wanted:
+            served = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+            shared = f", of which one GPU takes {len(models) - spare}" if len(models) > apart else ""
+            words = f"{role} is served by {served}{shared}, and {wanted} {'was' if wanted == 1 else 'were'} agreed on"
+            yield Finding(
+                code="POL003",
+                severity=Severity.WARNING,
+                tense=placement.tense,
+                message=f"{words[0].upper()}{words[1:]}.",
+                headline=words,
+                model=models[-1].name if models else None,
+                numbers=MappingProxyType({"models": len(models), "apart": apart, "wanted": wanted}),
+            )
+
+
 def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
     """None: which copy to move is the operator's to say."""
     del placement, finding
     return iter(())
+
+
+def _roles(placement: Placement) -> dict[str, list[Model]]:
+    roles: defaultdict[str, list[Model]] = defaultdict(list)
+    for model in placement.inventory.placed:
+        if model.role:
+            roles[model.role].append(model)
+    return roles
 
 
 def _shared_gpu(models: list[Model]) -> GpuId | None:

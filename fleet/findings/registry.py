@@ -187,6 +187,44 @@ _ALL = (
         "policy: of the fleet file",
     ),
     Rule(
+        "POL002",
+        Severity.WARNING,
+        "less headroom than agreed on",
+        "The fleet file's policy: says how much of every GPU in use stays free at the high end of the estimates. "
+        "A rebalance keeps that much free where it can.",
+        "Lower a utilization, or move a model.",
+        "policy: headroom of the fleet file; sum of the estimates at the high end of their spreads",
+    ),
+    Rule(
+        "POL003",
+        Severity.WARNING,
+        "a role with fewer models than agreed on",
+        "The fleet file's policy: says how many models serve a role. Counted are those that stay when any one GPU is "
+        "lost, and one more: two on the same GPU are worth one.",
+        "Enable another model for the role, on another GPU, or move one.",
+        "policy: redundancy, role: and place: of the fleet file",
+    ),
+    Rule(
+        "POL004",
+        Severity.WARNING,
+        "more power than the host may draw",
+        "The GPUs of the host together draw more under load than its power_cap. Where the last day's highest reading "
+        "of a GPU is known and its models stay, that counts; else an idle GPU is taken to draw a fifth of its limit, "
+        "and one that writes text three fifths. In a single moment each may draw its whole limit.",
+        "Move a model to another host, or lower the GPUs' own limits.",
+        "Splitwise, ISCA 2024, and Characterizing Power Management Opportunities for LLMs in the Cloud, ASPLOS 2024; "
+        "readings of idle MI300X; power_cap: of the fleet file",
+    ),
+    Rule(
+        "POL005",
+        Severity.WARNING,
+        "outside the maintenance windows",
+        "The fleet file's policy: says when what runs may be changed. No such window is open, or it closes before the "
+        "plan is done. gpudeck then asks for more than a yes.",
+        "Wait for the next window, or say --outside-window; on the plan screen, type the word.",
+        "policy: windows of the fleet file",
+    ),
+    Rule(
         "RED001",
         Severity.INFO,
         "a role served once",
@@ -288,6 +326,16 @@ _ALL = (
         "the ssh configuration as it applies to the host, its boot id, its service manager's answer",
     ),
     Rule(
+        "LIVE009",
+        Severity.WARNING,
+        "requests queue",
+        "More requests come than the model takes at once: its KV cache is full, or as many are at work as max-num-seqs "
+        "says. Those that wait get their first token the later, and clients give up.",
+        "Give it a larger share of its GPU or a GPU of its own, a cache in fp8, or another copy: `:try MODEL` on the "
+        "deck and `gpudeck capacity --add MODEL` say where one fits.",
+        "running and waiting requests of the engine's own metrics, its KV cache in use",
+    ),
+    Rule(
         "PRE001",
         Severity.ERROR,
         "the port is taken",
@@ -342,11 +390,48 @@ _ALL = (
         "mode of the files in EnvironmentFile=, and the names of the variables in them",
     ),
     Rule(
+        "PRE007",
+        Severity.ERROR,
+        "its user may not open the GPUs",
+        "An AMD GPU is opened through /dev/kfd and a node in /dev/dri, which belong to the groups render and video. A "
+        "unit whose user is in neither sees no GPU, and its engine ends when it starts.",
+        "Add SupplementaryGroups= to the unit, or the user to the group.",
+        "systemctl show: User, Group, SupplementaryGroups; id; the modes of the nodes",
+    ),
+    Rule(
+        "PRE008",
+        Severity.ERROR,
+        "its user may not read a file it needs",
+        "Weights, a token, a key or a template that the unit's variables or arguments name is closed to the user it "
+        "runs as, by its own mode or by that of a folder above it.",
+        "Let a group read it that the user is in, or give it to the user.",
+        "the modes of the file and of every folder above it; rules of its own (ACL) count as open",
+    ),
+    Rule(
+        "PRE009",
+        Severity.ERROR,
+        "the image is not there",
+        "The container is made from an image its host does not have. It would be pulled after the model was stopped, "
+        "which takes longer than most loads, or not be found at all.",
+        "Pull it before.",
+        "docker or podman image inspect",
+    ),
+    Rule(
+        "PRE010",
+        Severity.ERROR,
+        "its weights are not whole",
+        "Parts of the weights that their index or their numbers name are not in the folder, or the cache of the host "
+        "does not have the model. Without a way to fetch them, or the room, its start fails; else it takes as long as "
+        "the download, while the model is down. That is a warning.",
+        "Fetch them before: hf download MODEL, as the user the unit runs as.",
+        "the folder, or models--ORG--NAME in HF_HUB_CACHE, HF_HOME or ~/.cache/huggingface/hub; index.json; df",
+    ),
+    Rule(
         "RTE001",
         Severity.ERROR,
         "clients will not find it",
-        "The model has an endpoint, changes its host, and nothing tells a router where it is now. What asks it under "
-        "its old address gets no answer.",
+        "The model has an endpoint, changes its host or its port, and nothing tells a router where it is now. What "
+        "asks it under its old address gets no answer.",
         "Write router: with add and remove into the fleet file; or move it, its name typed, and tell its clients.",
         "url: and router: of the fleet file",
     ),

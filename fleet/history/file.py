@@ -39,6 +39,7 @@ CREATE TABLE start (
     sentence TEXT NOT NULL, alone INTEGER NOT NULL, seconds REAL, PRIMARY KEY (model, gpu, run)
 ) WITHOUT ROWID;
 """,
+    "ALTER TABLE start ADD COLUMN given TEXT NOT NULL DEFAULT '{}';",
 )
 """What makes each version of the file from the one before; a file's version is how many of them it has behind it.
 The tables of readings are not among them: they follow `QUANTITIES`."""

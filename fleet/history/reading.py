@@ -273,7 +273,7 @@ def _unreadable(path: Path, error: Exception) -> GpudeckError:
 
 
 def _start(row: dict[str, Any]) -> Start:
-    row |= {"predicted": json.loads(row["predicted"]), "measured": json.loads(row["measured"])}
+    row |= {name: json.loads(row[name]) for name in ("predicted", "measured", "given")}
     return Start(**row | {"alone": bool(row["alone"])})
 
 

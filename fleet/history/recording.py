@@ -176,7 +176,7 @@ class Recording:
 
     def _write_start(self, start: Start) -> None:
         row = {field.name: getattr(start, field.name) for field in fields(start)}
-        row |= {"predicted": json.dumps(dict(start.predicted)), "measured": json.dumps(dict(start.measured))}
+        row |= {name: json.dumps(dict(row[name])) for name in ("predicted", "measured", "given")}
         self._database.execute(
             f"INSERT OR REPLACE INTO start ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -138,6 +139,8 @@ class Start:
     """Whether nobody else changed the GPU's memory while it measured."""
     seconds: float | None = None
     """From its first line to the one that says it serves; None where none did."""
+    given: Mapping[str, str | int | float | bool | None] = field(default_factory=lambda: MappingProxyType({}))
+    """The arguments it was started with, without secrets; empty where they were not kept."""
 
 
 Entry = Frame | Event | Standing | Start

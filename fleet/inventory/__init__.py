@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from fleet.hardware import Accelerator, accelerator
 from fleet.inventory.alerts import Alerts
+from fleet.inventory.autopilot import Autopilot
+from fleet.inventory.policy import Policy
 from fleet.model import GpuId, Model
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ class Host:
     """Operators' notes by HIP index."""
     production: bool = False
     """Whether it serves production, which screens say wherever its GPUs are shown."""
+    power_cap_watts: float | None = None
+    """What its GPUs may draw together; None = as much as they like."""
+    price_per_hour: float | None = None
+    """What it costs whether it is used or not, in the fleet's currency."""
 
     @property
     def accelerator(self) -> Accelerator:
@@ -40,19 +46,6 @@ class Host:
     def gpu_ids(self) -> tuple[GpuId, ...]:
         """Its GPUs, ascending."""
         return tuple(GpuId(self.name, index) for index in range(self.gpus))
-
-
-@dataclass(frozen=True, slots=True)
-class SizeClass:
-    """What share of a GPU models of a size are agreed to have."""
-
-    below_billions: float | None
-    """Parameters up to which it holds; None for all that are larger."""
-    low: float
-    high: float
-
-
-USUAL_POLICY = (SizeClass(10, 0.5, 0.5), SizeClass(30, 0.6, 0.7), SizeClass(None, 0.8, 0.9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +88,13 @@ class Inventory:
     path: Path | None = None
     """The file it was read from."""
     preferences: Preferences = Preferences()
-    utilization_policy: tuple[SizeClass, ...] = USUAL_POLICY
-    """By size, ascending."""
+    policy: Policy = field(default_factory=Policy)
     prometheus: Prometheus | None = None
     """Where readings come from; None = from a probe on each host."""
     alerts: Alerts | None = None
     """What operators are told of; None = nothing."""
+    autopilot: Autopilot | None = None
+    """What is left to the autopilot; None = nothing."""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

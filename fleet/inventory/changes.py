@@ -9,6 +9,7 @@ from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.fields import checked_argument, checked_flag, checked_spelling, checked_type
+from fleet.inventory.replicas import sharing
 from fleet.model import Arguments, Model, Place, Scalar
 from fleet.secrets import MASK, is_secret
 
@@ -62,8 +63,20 @@ def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
             raise UsageError(
                 f"There is no model {change.model!r} in this fleet.", f"It has {', '.join(models) or 'none'}."
             )
-        models[change.model] = _changed(inventory, models[change.model], change)
+        for name in touched(inventory, change):
+            models[name] = _changed(inventory, models[name], change)
     return replace(inventory, models=tuple(models.values()))
+
+
+def touched(inventory: Inventory, change: Change) -> tuple[str, ...]:
+    """The models a change is of: an argument is that of all copies of an entry."""
+    return sharing(inventory, change.model) if isinstance(change, SetArgument) else (change.model,)
+
+
+def with_copies(inventory: Inventory, changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes with one of each argument for every copy that has it."""
+    found = (replace(change, model=name) for change in changes for name in touched(inventory, change))
+    return tuple(dict.fromkeys(found))
 
 
 def check_claims(inventory: Inventory) -> None:

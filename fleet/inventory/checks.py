@@ -5,15 +5,16 @@ The checks look at what can be read of each entry, so that one wrong value does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet.commands import Template
-from fleet.inventory import alerting, fields, preferences, telemetry
+from fleet.inventory import alerting, fields, piloting, preferences, telemetry
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.nodes import Plain
 from fleet.inventory.problems import Complaint
+from fleet.inventory.replicas import copy_name
 from fleet.inventory.sentences import did_you_mean
 from fleet.model import Engine, Place
 
@@ -37,6 +38,8 @@ class _Facts:
     """What can be read of a model's entry; None where it cannot be, or is not given."""
 
     name: str
+    keys: tuple[str, ...]
+    """Where it stands."""
     given: frozenset[str]
     engine: Engine | None
     place: Place | None
@@ -53,6 +56,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     hosts = _mapping(file.get("hosts"))
     sizes = {name: _size(host) for name, host in hosts.items()}
     models = [_facts(name, model) for name, model in _mapping(file.get("models")).items() if isinstance(model, dict)]
+    copies = [copy for model in models for copy in _copies(model)]
     for host, size in sizes.items():
         yield from _notes(host, size, _mapping(_mapping(hosts[host]).get("notes")))
     for model in models:
@@ -61,10 +65,14 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
         yield from _commands(model)
         yield from _handling(model)
         yield from _arguments(model)
-    yield from _taken_twice(models)
+        yield from _replicas(model, {other.name for other in models})
+    for copy in copies:
+        yield from _place(copy, sizes)
+    yield from _taken_twice([*models, *copies])
     yield from preferences.complaints(file)
     yield from telemetry.complaints(file)
     yield from alerting.complaints(file)
+    yield from piloting.complaints(file)
 
 
 def _mapping(value: Plain | None) -> Mapping[str, Plain]:
@@ -76,9 +84,10 @@ def _size(host: Plain) -> int | None:
     return gpus if isinstance(gpus, int) and gpus > 0 and not isinstance(gpus, bool) else None
 
 
-def _facts(name: str, entry: Mapping[str, Plain]) -> _Facts:
+def _facts(name: str, entry: Mapping[str, Plain], keys: tuple[str, ...] = ()) -> _Facts:
     return _Facts(
         name=name,
+        keys=keys or ("models", name),
         given=frozenset(entry),
         engine=_if_readable(Engine.parse, entry.get("engine")),
         place=_if_readable(Place.parse, entry.get("place")),
@@ -88,6 +97,27 @@ def _facts(name: str, entry: Mapping[str, Plain]) -> _Facts:
         args=_mapping(entry.get("args")),
         texts=entry,
     )
+
+
+def _copies(model: _Facts) -> Iterator[_Facts]:
+    """Its further copies, which have of it what they do not say themselves."""
+    listed = model.texts.get("replicas")
+    for position, entry in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(entry, dict):
+            own: dict[str, Plain] = {key: model.texts[key] for key in ("service", "url") if key in model.given}
+            keys = (*model.keys, "replicas", str(position))
+            yield _facts(copy_name(model.name, position), {**own, **entry}, keys)
+
+
+def _replicas(model: _Facts, names: Collection[str]) -> Iterator[Complaint]:
+    copies = [copy.name for copy in _copies(model)]
+    keys = (*model.keys, "replicas")
+    taken = [name for name in copies if name in names]
+    if taken:
+        yield Complaint(keys, f"a copy of {model.name} is {taken[0]}, and there is a model of that name.", of_key=True)
+    if copies and "fit" in model.given:
+        message = f"fit of {model.name}: its copies share their arguments, so none of them is made smaller."
+        yield Complaint((*model.keys, "fit"), message, of_key=True)
 
 
 def _if_readable(parse: Callable[[str], _T], value: Plain | None) -> _T | None:
@@ -110,7 +140,7 @@ def _notes(host: str, size: int | None, notes: Mapping[str, Plain]) -> Iterator[
 def _place(model: _Facts, sizes: Mapping[str, int | None]) -> Iterator[Complaint]:
     if model.place is None:
         return
-    keys, host = ("models", model.name, "place"), model.place.host
+    keys, host = (*model.keys, "place"), model.place.host
     if host not in sizes:
         yield Complaint(keys, f"place of {model.name}: there is no host {host!r}; {did_you_mean(host, sizes)}")
         return
@@ -194,8 +224,11 @@ def _arguments(model: _Facts) -> Iterator[Complaint]:
 
 def _taken_twice(models: list[_Facts]) -> Iterator[Complaint]:
     running = [
-        (model.name, claims(model.place, model.url, model.service)) for model in models if model.enabled and model.place
+        (model.name, claims(model.place, model.url, model.service))
+        for model in models
+        if model.place and (model.enabled or model.keys[2:])
     ]
     for clash in clashes(running):
         message = f"{clash.claim.key} of {clash.model}: {clash.claim.what} is {clash.other}'s already."
-        yield Complaint(("models", clash.model, clash.claim.key), message)
+        keys = next(model.keys for model in models if model.name == clash.model)
+        yield Complaint((*keys, clash.claim.key), message)

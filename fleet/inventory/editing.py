@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fleet.errors import UsageError
@@ -17,11 +18,13 @@ from fleet.inventory.changes import (
     apply,
     check_claims,
     sentence,
+    touched,
 )
 from fleet.inventory.loading import load_text
 from fleet.inventory.nodes import Entry, MappingNode, dereferenced, plain, trail
 from fleet.inventory.problems import FleetFileError
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
+from fleet.inventory.replicas import keys_of
 from fleet.inventory.scalars import written
 from fleet.inventory.splices import indent, line_end, with_entry, with_first_entry, with_value, without
 from fleet.model import Place, Scalar
@@ -47,7 +50,8 @@ def edited(text: str, changes: Sequence[Change], path: Path = Path("fleet.yaml")
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
     result = text.removeprefix(mark)
     for change in changes:
-        result = _after(result, change, path)
+        name = touched(meant, change)[0]
+        result = _after(result, replace(change, model=name), keys_of(meant, name), path)
     try:
         faithful = load_text(result, path) == meant
     except FleetFileError:
@@ -76,10 +80,10 @@ def save(path: Path, old_text: str, new_text: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _after(text: str, change: Change, path: Path) -> str:
-    """The text after one change."""
+def _after(text: str, change: Change, keys: Sequence[str], path: Path) -> str:
+    """The text after one change of what stands under these keys."""
     root = read(text, path).root
-    entry = trail(root, ("models", change.model))[-1] if root else None
+    entry = trail(root, keys)[-1] if root else None
     model = dereferenced(entry.value) if entry else None
     if entry is None or not isinstance(model, MappingNode):
         raise AssertionError("a file that loads has its models")

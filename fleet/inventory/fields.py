@@ -12,7 +12,8 @@ from fleet.hardware import ACCELERATORS, accelerator
 from fleet.inventory.scalars import unprintable
 from fleet.model import Scalar
 from fleet.text import clean
-from fleet.units import parse_duration, parse_size
+from fleet.units import parse_duration, parse_size, parse_watts
+from fleet.windows import zone_named
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 """A host's or a model's name: safe in a path, in a unit's name, in a URL and on a command line."""
@@ -139,8 +140,22 @@ def checked_memory(value: object) -> int:
         raise ValueError("write a number and a unit, such as 1.5 GB or 800 MiB")
     size = parse_size(value)
     if not size:
-        raise ValueError("write what the model holds on each of its GPUs; it cannot be nothing")
+        raise ValueError("it cannot be nothing")
     return size
+
+
+def checked_power(text: str) -> float:
+    """Watts, not nothing."""
+    watts = parse_watts(text)
+    if not watts:
+        raise ValueError("it cannot be nothing")
+    return watts
+
+
+def checked_zone(text: str) -> str:
+    """The name of a time zone that this machine knows."""
+    zone_named(text)
+    return text
 
 
 def checked_index(text: str) -> int:

@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from fleet.inventory import USUAL_POLICY, Host, Inventory, Preferences, Prometheus, SizeClass
+from fleet.inventory import Host, Inventory, Preferences, Prometheus
 from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
+from fleet.inventory.autopilot import Autopilot, Rotation, Scaling
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
-from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, dereferenced, plain, trail
+from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, SequenceNode, dereferenced, plain, trail
+from fleet.inventory.policy import USUAL_SIZES, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
-from fleet.inventory.schema import AlertRuleEntry, FleetEntry, HostEntry, ModelEntry
+from fleet.inventory.replicas import copies, copy_name
+from fleet.inventory.schema import (
+    AlertRuleEntry,
+    AutopilotEntry,
+    FleetEntry,
+    HostEntry,
+    ModelEntry,
+    PolicyEntry,
+    WindowsEntry,
+)
 from fleet.inventory.sentences import sentence
 from fleet.model import Arguments, Handling, Least, Model
+from fleet.windows import Windows
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -71,7 +83,14 @@ def load_text(text: str, path: Path) -> Inventory:
 def model_places(path: Path) -> dict[str, tuple[int, int]]:
     """Line and column, from 1, at which the fleet file names each model. Raises FleetFileError if it is none."""
     root = _root(read_text(path), path)
-    return {name: (entry.key.span.line, entry.key.span.column) for name, entry in _models(root).items()}
+    found = {}
+    for name, entry in _models(root).items():
+        found[name] = entry.key.span.line, entry.key.span.column
+        replicas = trail(entry.value, ("replicas",))
+        listed = dereferenced(replicas[0].value) if replicas else None
+        for position, item in enumerate(listed.items if isinstance(listed, SequenceNode) else ()):
+            found[copy_name(name, position)] = item.span.line, item.span.column
+    return found
 
 
 def _root(text: str, path: Path) -> Node | None:
@@ -124,13 +143,18 @@ def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
     return Inventory(
         fleet=entry.fleet,
         hosts=tuple(_host(name, host) for name, host in entry.hosts.items()),
-        models=tuple(_model(name, model, spoken.get(name, ()), path.parent) for name, model in entry.models.items()),
+        models=tuple(
+            copy
+            for name, model in entry.models.items()
+            for copy in copies(_model(name, model, spoken.get(name, ()), path.parent), model.replicas)
+        ),
         ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
         path=path,
         preferences=_preferences(entry),
-        utilization_policy=_policy(entry),
+        policy=_policy(entry.policy),
         prometheus=_prometheus(entry, path),
         alerts=_alerts(entry, path),
+        autopilot=_autopilot(entry.autopilot),
     )
 
 
@@ -182,9 +206,35 @@ def _preferences(entry: FleetEntry) -> Preferences:
     return Preferences(tuple(said.ignore), tuple(said.severity.items())) if said else Preferences()
 
 
-def _policy(entry: FleetEntry) -> tuple[SizeClass, ...]:
-    said = entry.policy.utilization if entry.policy else []
-    return tuple(SizeClass(each.below, each.low, each.high) for each in said) or USUAL_POLICY
+def _policy(said: PolicyEntry | None) -> Policy:
+    if said is None:
+        return Policy()
+    return Policy(
+        sizes=tuple(SizeClass(each.below, each.low, each.high) for each in said.utilization) or USUAL_SIZES,
+        headroom_bytes=said.headroom,
+        redundancy=MappingProxyType(said.redundancy),
+        energy_price=said.energy_price,
+        currency=said.currency or "",
+        windows=_windows(said.windows),
+    )
+
+
+def _windows(said: WindowsEntry | None) -> Windows | None:
+    return Windows(tuple(said.open), said.zone) if said else None
+
+
+def _autopilot(said: AutopilotEntry | None) -> Autopilot | None:
+    if said is None:
+        return None
+    return Autopilot(
+        said.acts_per_hour,
+        said.settle,
+        tuple(Rotation(name, _windows(each.hours), each.idle_for) for name, each in said.rotation.items()),
+        tuple(
+            Scaling(role, each.least, each.most, each.waiting, each.kv_usage, each.seconds, each.idle_for)
+            for role, each in said.roles.items()
+        ),
+    )
 
 
 def _host(name: str, entry: HostEntry) -> Host:
@@ -196,6 +246,8 @@ def _host(name: str, entry: HostEntry) -> Host:
         become=entry.become,
         notes=MappingProxyType(entry.notes),
         production=entry.production,
+        power_cap_watts=entry.power_cap,
+        price_per_hour=entry.price_per_hour,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with what the operators say about findings and shares: codes nobody has, bands that cannot be."""
+"""What is wrong with what the operators say about findings and policies: codes and roles nobody has, bad bands."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     for name, model in _mapping(file.get("models")).items():
         for code in _mapping(_mapping(model).get("ignore")):
             yield from _unknown(("models", name, "ignore", code), code)
+    yield from _roles(file)
     yield from _size_classes(_mapping(file.get("policy")).get("utilization"))
 
 
@@ -32,6 +33,17 @@ def no_such_code(code: str) -> str:
 def _unknown(keys: tuple[str, ...], code: Plain) -> Iterator[Complaint]:
     if isinstance(code, str) and code not in CODES:
         yield Complaint(keys, no_such_code(code), of_key=True)
+
+
+def _roles(file: Mapping[str, Plain]) -> Iterator[Complaint]:
+    """Roles no model has, under ``redundancy:``: a slip of the pen would never be found."""
+    roles = [
+        role for model in _mapping(file.get("models")).values() if isinstance(role := _mapping(model).get("role"), str)
+    ]
+    for role in _mapping(_mapping(file.get("policy")).get("redundancy")):
+        if role not in roles:
+            known = did_you_mean(role, dict.fromkeys(roles)) if roles else "no model has one."
+            yield Complaint(("policy", "redundancy", role), f"no model has the role {role!r}; {known}", of_key=True)
 
 
 def _size_classes(classes: Plain) -> Iterator[Complaint]:

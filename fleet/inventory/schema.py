@@ -14,6 +14,7 @@ from fleet.inventory.codes import CODES
 from fleet.model import Engine, Place, Scalar
 from fleet.text import clean
 from fleet.units import DayHours, parse_day_hours, parse_duration
+from fleet.windows import WINDOW, Window
 
 MOST_GPUS = 256
 
@@ -34,10 +35,13 @@ Name = Annotated[str, _read(fields.checked_name, fields.NAME)]
 Flag = Annotated[str, _read(fields.checked_flag, fields.FLAG)]
 Label = Annotated[str, _read(fields.checked_label, fields.LABEL)]
 Note = Annotated[str, _read(clean)]
+Line = Annotated[str, _read(fields.checked_line)]
 Code = Annotated[str, _read(fields.checked_line, "|".join(CODES))]
 """Of a finding; that there is one is for `fleet.inventory.preferences` to say."""
 Index = Annotated[int, _read(fields.checked_index, "[0-9]+")]
 Argument = Annotated[Scalar, PlainValidator(fields.checked_argument, json_schema_input_type=str | float | bool)]
+Watts = Annotated[float, _read(fields.checked_power)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MayBeEmpty = BeforeValidator(lambda value: {} if value is None else value)
 """A mapping whose lines are all taken out or commented out."""
 
@@ -60,6 +64,12 @@ class HostEntry(_Entry):
         default="sudo", description="how root is reached there: sudo, sudo with a helper that checks, or not at all"
     )
     production: bool = Field(default=False, description="whether it serves production: its GPUs carry the word PROD")
+    power_cap: Watts | None = Field(
+        default=None, description="what its GPUs may draw together, such as 5.5 kW; more is found wrong"
+    )
+    price_per_hour: Price | None = Field(
+        default=None, description="what it costs whether it is used or not, in policy's currency"
+    )
     notes: Annotated[dict[Index, Note], MayBeEmpty] = Field(
         default_factory=dict, description="notes for the screen, by the index of the GPU"
     )
@@ -87,6 +97,21 @@ class FitEntry(_Entry):
     )
     min_concurrency: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         default=1.0, alias="min-concurrency", description="sequences of that length its cache holds"
+    )
+
+
+class ReplicaEntry(_Entry):
+    """One more copy of a model: served by the same engine with the same arguments, in another place."""
+
+    place: Annotated[Place, _read(Place.parse)] = Field(description="the GPUs it runs on, such as gpu01/3")
+    service: Annotated[str | None, _read(fields.checked_service, fields.SERVICE)] = Field(
+        default=None, description="how its process is managed; without it, as the model's, which needs another host"
+    )
+    url: Annotated[str | None, _read(fields.checked_url)] = Field(
+        default=None, description="its own endpoint as seen from its host; without it, as the model's"
+    )
+    enabled: bool = Field(
+        default=True, description="whether it is to run; one that is not serves while another copy is started anew"
     )
 
 
@@ -154,6 +179,9 @@ class ModelEntry(_Entry):
     role: Annotated[str | None, _read(fields.checked_line)] = Field(
         default=None, description="what it is for, such as chat"
     )
+    replicas: list[ReplicaEntry] = Field(
+        default_factory=list, description="more copies of it, behind one router; the second is NAME_2 everywhere"
+    )
     args: Annotated[dict[Flag, Argument], MayBeEmpty] = Field(
         default_factory=dict,
         description="its engine's arguments, under the engine's own flags without dashes",
@@ -188,10 +216,32 @@ class SizeClassEntry(_Entry):
     high: Annotated[float, Field(gt=0, le=1)] = Field(description="the largest share agreed on")
 
 
+class WindowsEntry(_Entry):
+    """When what runs may be changed: maintenance windows. Outside them, apply asks for --outside-window."""
+
+    open: Annotated[list[Annotated[Window, _read(Window.parse, WINDOW)]], Field(min_length=1)] = Field(
+        description="days and hours, such as mon-thu 22:00-06:00 or sat,sun; hours may go on past midnight"
+    )
+    zone: Annotated[str, _read(fields.checked_zone)] = Field(
+        default="UTC", description="the time zone of those hours, such as Europe/Stockholm"
+    )
+
+
 class PolicyEntry(_Entry):
     """What the operators agreed on."""
 
     utilization: list[SizeClassEntry] = Field(default_factory=list, description="by size, ascending")
+    headroom: Annotated[int | None, PlainValidator(fields.checked_memory, json_schema_input_type=str)] = Field(
+        default=None, description="what every GPU in use keeps free at the high end of the estimates, such as 4 GiB"
+    )
+    redundancy: Annotated[dict[Line, Annotated[int, Field(ge=1)]], MayBeEmpty] = Field(
+        default_factory=dict, description="how many models serve a role, such as chat: 2, on GPUs of their own"
+    )
+    currency: Line | None = Field(default=None, description="of all prices, such as EUR")
+    energy_price: Price | None = Field(
+        default=None, description="of a kilowatt hour, beside each host's price_per_hour"
+    )
+    windows: WindowsEntry | None = Field(default=None, description="when what runs may be changed; else at any time")
 
 
 class TelemetryEntry(_Entry):
@@ -259,6 +309,49 @@ class AlertsEntry(_Entry):
     )
 
 
+class RotationEntry(_Entry):
+    """When one model is loaded."""
+
+    hours: WindowsEntry | None = Field(
+        default=None, description="in which it is loaded; outside them it is unloaded once nothing runs or waits there"
+    )
+    idle_for: Span | None = Field(default=None, description="how long without a request until it is unloaded")
+
+
+class ScalingEntry(_Entry):
+    """How many models serve a role."""
+
+    least: Annotated[int, Field(ge=0)] = Field(default=1, description="as many at any time")
+    most: Annotated[int, Field(ge=1)] = Field(default=1, description="no more than these; disabled models are enabled")
+    waiting: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=4.0, description="requests waiting for each of them that are too many"
+    )
+    kv_usage: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.9, description="share of their KV caches in use that is too much"
+    )
+    seconds: Span = Field(
+        default=120.0, alias="for", description="how long it must be too much until one more is loaded"
+    )
+    idle_for: Span = Field(
+        default=1200.0, description="how long one less must have stayed below half of both until one is unloaded"
+    )
+
+
+class AutopilotEntry(_Entry):
+    """What is left to `gpudeck autopilot`, which proposes it, and does it with --act."""
+
+    acts_per_hour: Annotated[int, Field(ge=1)] = Field(default=4, description="starts and stops at most in any hour")
+    settle: Span = Field(
+        default=600.0, description="after an act, how long nothing is done about the same model or role"
+    )
+    rotation: Annotated[dict[Name, RotationEntry], MayBeEmpty] = Field(
+        default_factory=dict, description="models that are loaded by the clock, or unloaded when idle"
+    )
+    roles: Annotated[dict[Line, ScalingEntry], MayBeEmpty] = Field(
+        default_factory=dict, description="roles that more or fewer models serve, as they are asked for"
+    )
+
+
 class FleetEntry(_Entry):
     """A fleet file."""
 
@@ -275,6 +368,7 @@ class FleetEntry(_Entry):
     findings: FindingsEntry | None = Field(default=None, description="what the operators say about findings")
     alerts: AlertsEntry | None = Field(default=None, description="what operators are told of, when and how")
     policy: PolicyEntry | None = Field(default=None, description="what the operators agreed on")
+    autopilot: AutopilotEntry | None = Field(default=None, description="what is left to gpudeck autopilot")
     models: Annotated[dict[Name, ModelEntry], MayBeEmpty] = Field(
         default_factory=dict, description="what is, or can be, served, by name"
     )

@@ -10,13 +10,18 @@ from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, d
 from fleet.inventory.schema import (
     AlertRuleEntry,
     AlertsEntry,
+    AutopilotEntry,
     FindingsEntry,
     FleetEntry,
     HostEntry,
     ModelEntry,
     PolicyEntry,
+    ReplicaEntry,
+    RotationEntry,
+    ScalingEntry,
     SizeClassEntry,
     TelemetryEntry,
+    WindowsEntry,
 )
 from fleet.text import clean
 
@@ -45,6 +50,10 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"the reason {model} ignores {code}"
         case ("models", model, "fit", key):
             return f"{key} in fit of {model}"
+        case ("models", model, "replicas", number):
+            return f"copy {int(number) + 2} of {model}"
+        case ("models", model, "replicas", number, key, *_):
+            return f"{key} of copy {int(number) + 2} of {model}"
         case ("models", model, key, *_):
             return f"{key} of {model}"
         case ("findings", "severity", code):
@@ -53,6 +62,12 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"size class {int(number) + 1}"
         case ("policy", "utilization", number, key):
             return f"{key} of size class {int(number) + 1}"
+        case ("policy", "redundancy", role):
+            return f"redundancy of {role}"
+        case ("policy", "windows", "open", number):
+            return f"window {int(number) + 1}"
+        case ("policy", "windows", key):
+            return f"{key} of windows"
         case ("telemetry", "hosts", host):
             return f"host {host} of telemetry"
         case ("telemetry", "match", label):
@@ -61,7 +76,15 @@ def subject(keys: tuple[str, ...]) -> str:
             return f"rule {rule}"
         case ("alerts", "rules", rule, key):
             return f"{key} of rule {rule}"
-        case ("alerts" | "findings" | "policy" | "telemetry" as part, key, *_):
+        case ("autopilot", "rotation", model):
+            return f"rotation of {model}"
+        case ("autopilot", "rotation", model, *_, key):
+            return f"{key} in rotation of {model}"
+        case ("autopilot", "roles", role):
+            return f"role {role} of autopilot"
+        case ("autopilot", "roles", role, key):
+            return f"{key} of role {role}"
+        case ("alerts" | "autopilot" | "findings" | "policy" | "telemetry" as part, key, *_):
             return f"{key} of {part}"
         case (key,):
             return key
@@ -100,10 +123,14 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
     match keys:
         case ("hosts", _, key, *_):
             return HostEntry, key
+        case ("models", _, "replicas", _, key, *_):
+            return ReplicaEntry, key
         case ("models", _, key, *_):
             return ModelEntry, key
         case ("policy", "utilization", _, key, *_):
             return SizeClassEntry, key
+        case ("policy", "windows", key, *_):
+            return WindowsEntry, key
         case ("policy", key, *_):
             return PolicyEntry, key
         case ("findings", key, *_):
@@ -114,6 +141,14 @@ def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
             return AlertRuleEntry, key
         case ("alerts", key, *_):
             return AlertsEntry, key
+        case ("autopilot", "rotation", _, "hours", key, *_):
+            return WindowsEntry, key
+        case ("autopilot", "rotation", _, key, *_):
+            return RotationEntry, key
+        case ("autopilot", "roles", _, key, *_):
+            return ScalingEntry, key
+        case ("autopilot", key, *_):
+            return AutopilotEntry, key
     return FleetEntry, keys[0]
 
 

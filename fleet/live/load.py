@@ -25,6 +25,8 @@ class Peaks:
     used_bytes: Mapping[GpuId, int] = field(default_factory=lambda: MappingProxyType({}))
     kv_usage: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """By model, 0..1."""
+    watts: Mapping[GpuId, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Only of GPUs that say it."""
 
 
 def find(state: FleetState, peaks: Peaks) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import prod
 from types import MappingProxyType
@@ -45,6 +45,7 @@ class Verdict:
     changes: tuple[Change, ...] = ()
     """What putting them down stages."""
     after: Assessment | None = None
+    """What would then be on the hosts it concerns, and nothing of others; its findings have no fixes."""
 
     @property
     def possible(self) -> bool:
@@ -93,9 +94,9 @@ class Hand:
         return self.models[0].name if len(self.models) == 1 else f"{len(self.models)} models"
 
     @property
-    def verdicts(self) -> dict[GpuId, Verdict]:
-        """The answer of every GPU, in the fleet's order."""
-        return {gpu: self.verdict(gpu) for gpu in self.inventory.gpu_ids}
+    def verdicts(self) -> Mapping[GpuId, Verdict]:
+        """The answer of every GPU, in the fleet's order; each is asked when it is first looked at."""
+        return _Verdicts(self)
 
     def verdict(self, gpu: GpuId) -> Verdict:
         """What happens if all models are dropped on that GPU, everything else as in the inventory."""
@@ -139,9 +140,7 @@ class Hand:
 
     def judged(self, changes: tuple[Change, ...]) -> Verdict:
         """What these changes would lead to for the models they move, and for their neighbours there."""
-        from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
-
-        after = assess(apply(self.inventory, changes), tense=self.tense, totals=self.totals, starts=self.starts)
+        after = self._assessed(_concerned(self.inventory, changes), changes, with_fixes=False)
         moved = {change.model for change in changes}
         places = [model.place for model in after.inventory.placed if model.place and model.name in moved]
         gpus = {gpu for place in places for gpu in place.gpu_ids}
@@ -158,6 +157,47 @@ class Hand:
         if spare < 0 or any(outlook.high_bytes > outlook.total_bytes for outlook in outlooks):
             return Verdict(Fit.TIGHT, tightest.total_bytes - tightest.resident_bytes, changes, after)
         return Verdict(Fit.FITS, spare, changes, after)
+
+    def after(self, changes: tuple[Change, ...]) -> Assessment:
+        """The whole fleet with these changes."""
+        return self._assessed(self.inventory, changes, with_fixes=True)
+
+    def _assessed(self, inventory: Inventory, changes: tuple[Change, ...], *, with_fixes: bool) -> Assessment:
+        from fleet.findings.assess import assess  # the estimators; the first screen is painted without them
+
+        drafted = apply(inventory, changes)
+        return assess(drafted, tense=self.tense, totals=self.totals, starts=self.starts, with_fixes=with_fixes)
+
+
+class _Verdicts(Mapping[GpuId, Verdict]):
+    """The answers of a fleet: those of a thousand GPUs take seconds, and an operator looks at one host."""
+
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
+        self._known: dict[GpuId, Verdict | None] = dict.fromkeys(hand.inventory.gpu_ids)
+
+    def __getitem__(self, gpu: GpuId) -> Verdict:
+        found = self._known[gpu]
+        if found is None:
+            found = self._known[gpu] = self._hand.verdict(gpu)
+        return found
+
+    def __iter__(self) -> Iterator[GpuId]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def _concerned(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
+    """The hosts that changes put models on or take them from, with all that is there: each GPU of a wide fleet is
+    asked in turn, and what is on other hosts has no part in its answer.
+    """
+    changed = {change.model for change in changes}
+    names = {change.place.host for change in changes if isinstance(change, Move)}
+    names |= {model.place.host for model in inventory.models if model.name in changed and model.place}
+    models = (m for m in inventory.models if m.name in changed or (m.place and m.place.host in names))
+    return replace(inventory, hosts=tuple(host for host in inventory.hosts if host.name in names), models=tuple(models))
 
 
 def drop(inventory: Inventory, models: Iterable[Model], gpu: GpuId) -> tuple[Change, ...]:

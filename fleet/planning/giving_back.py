@@ -13,7 +13,7 @@ from fleet.planning.world import World
 from fleet.readings import GpuIdentity
 from fleet.services import Definition
 from fleet.services.arguments import SHORT, same_value
-from fleet.services.indirect import own_arguments
+from fleet.services.indirect import gives_all_arguments, own_arguments
 
 
 def asked(inventory: Inventory) -> tuple[Change, ...]:
@@ -56,9 +56,10 @@ def _place(model: Model, definition: Definition, identities: Sequence[GpuIdentit
 def _arguments(model: Model, definition: Definition) -> Iterator[Change]:
     own = own_arguments(definition)
     ours = own_arguments(definition, with_overlay=True)
+    whole = gives_all_arguments(definition)
     for flag, value in model.args.items():
         name = SHORT.get(flag, flag)
-        if name in ours and not (name in own and same_value(own[name], value)):
+        if (name in ours or whole) and not (name in own and same_value(own[name], value)):
             yield SetArgument(model.name, flag, own.get(name))
     taken_out = own.keys() - ours.keys() - {SHORT.get(flag, flag) for flag in model.args}
     yield from (SetArgument(model.name, flag, own[flag]) for flag in sorted(taken_out))

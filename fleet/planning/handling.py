@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from fleet.commands import Write
 from fleet.findings import Finding, Severity, Tense
 from fleet.model import Model
@@ -26,11 +28,17 @@ def checking(model: Model) -> tuple[str, ...]:
 
 
 def unrouted(before: Model, after: Model, runs_on: str | None) -> Finding | None:
-    """A model that clients will look for where it is no more: it changes its host, and no router is told."""
+    """A model that clients will look for where it is no more: its host or its port changes, and no router is told."""
     place, url = after.place, after.url
-    if place is None or url is None or runs_on in (None, place.host) or after.handling.router_add:
+    if place is None or url is None or runs_on is None or after.handling.router_add:
         return None
-    message = f"whoever asks it at {url} on {runs_on} will not find it on {place.host}, and no router is told."
+    port = after.args.get("port")
+    if place.host != runs_on:
+        message = f"whoever asks it at {url} on {runs_on} will not find it on {place.host}, and no router is told."
+    elif port != before.args.get("port") and port != urlsplit(url).port:
+        message = f"whoever asks it at {url} will not find it on port {port}, and no router is told."
+    else:
+        return None
     numbers: dict[str, int] = {}
     return Finding("RTE001", Severity.ERROR, Tense.DRAFT, message, model=after.name, host=place.host, numbers=numbers)
 

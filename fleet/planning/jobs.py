@@ -11,7 +11,7 @@ from fleet.model import Model, Place
 from fleet.planning.memory import rests, start_needs
 from fleet.planning.tasks import Sizes, Spot, Task
 from fleet.planning.timing import Timing
-from fleet.planning.world import World
+from fleet.planning.world import World, spares_of
 
 LAST_OF_ROLE = 10.0
 """How much a second counts without the only model that serves a role; of any other model it counts one."""
@@ -25,6 +25,8 @@ class Job:
     after: Model
     runs_on: str | None
     """The host where it runs now."""
+    spare: Job | None = None
+    """The unit that can serve the same meanwhile: a stopped copy of it, on the host where it shall run."""
 
     @property
     def name(self) -> str:
@@ -45,6 +47,20 @@ class Job:
     def changes_host(self) -> bool:
         """Whether it runs on one host and shall run on another."""
         return self.runs_on is not None and self.after.place is not None and self.after.place.host != self.runs_on
+
+
+def spare_of(model: Model, inventory: Inventory, after: Inventory, world: World) -> Job | None:
+    """The copy on its host that can serve meanwhile what this one serves; none where another serves it already."""
+    copies = (m.name for m in inventory.models if m.replica_of and m.replica_of == model.replica_of)
+    if any(name != model.name and world.runs_on(name) for name in copies):
+        return None
+    for other in spares_of(after, (model.name,)):
+        if model.place is None or other.place is None or other.place.host != model.place.host:
+            continue
+        standing = world.standing(other.name, other.place.host)
+        if standing.definition and not standing.definition.missing and not standing.running:
+            return Job(inventory.model(other.name), replace(other, enabled=True), None)
+    return None
 
 
 def task_of(job: Job, inventory: Inventory, world: World, estimates: Mapping[str, Estimate], timing: Timing) -> Task:
@@ -74,26 +90,35 @@ def task_of(job: Job, inventory: Inventory, world: World, estimates: Mapping[str
         now,
         spot(place),
         temporary=tuple(spot(where) for where in _temporary(job, host, held, world)),
+        spare=job.spare is not None,
         second_copy=job.changes_host,  # a unit runs once on a host
         weight=LAST_OF_ROLE if _is_last_of_role(job, inventory, world) else 1.0,
         stop_seconds=timing.stop(job.name),
-        load_seconds=timing.load(job.name, estimate),
+        load_seconds=timing.load(job.name, place.host, estimate).seconds,
     )
 
 
 def _temporary(job: Job, host: Host, held: Sizes, world: World) -> Iterator[Place]:
-    """Other GPUs of its host that a moving model could serve from in between, as many and as large as its own."""
+    """Other GPUs of its host that a model could serve from in between, as many and as large as its own.
+
+    By its own unit only where it moves; a spare one may serve any model meanwhile, at best in its own place, and beside
+    it where there is room.
+    """
     place = job.after.place
-    if place is None or job.runs_on is None or job.changes_host or place == job.before.place:
+    if place is None or job.runs_on is None or job.changes_host:
         return
+    if job.spare is None and place == job.before.place:
+        return
+    taken = () if job.spare else (place, job.before.place)
     count = len(place.gpus)
     sizes = {world.gpus[gpu].identity.total_bytes for gpu in place.gpu_ids if gpu in world.gpus}
-    for first in range(0, host.gpus - count + 1, count):
-        there = Place(host.name, tuple(range(first, first + count)))
+    places = [Place(host.name, tuple(range(first, first + count))) for first in range(0, host.gpus - count + 1, count)]
+    own = job.spare.before.place if job.spare else None
+    for there in sorted(places, key=lambda there: there != own):
         alike = {world.gpus[gpu].identity.total_bytes if gpu in world.gpus else 0 for gpu in there.gpu_ids} <= sizes
         if set(there.gpu_ids) & world.cordons.keys():
             continue
-        if alike and there not in (place, job.before.place) and set(there.gpu_ids) != set(held):
+        if alike and there not in taken and (job.spare or set(there.gpu_ids) != set(held)):
             yield there
 
 

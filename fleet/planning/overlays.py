@@ -10,7 +10,7 @@ from fleet.model import Model, Place, Scalar
 from fleet.readings import GpuIdentity
 from fleet.services import Definition, Service
 from fleet.services.arguments import SHORT
-from fleet.services.indirect import named_arguments, with_changes
+from fleet.services.indirect import gives_all_arguments, named_arguments, with_changes
 from fleet.services.template import check_told
 
 _RENDER = "/dev/dri/renderD"
@@ -61,12 +61,17 @@ def is_pinned(definition: Definition) -> bool:
 
 
 def _wanted(definition: Definition, before: Model, after: Model) -> dict[str, Scalar]:
-    """The fleet's values of the arguments that the operator's own definition, we or the draft touch; None = none."""
+    """The fleet's values of the arguments that the operator's own definition, we or the draft touch; None = none.
+
+    All of them, where the definition would have them if they were given: the fleet file may have been edited by hand.
+    """
     changed = {flag for flag, value in after.args.items() if before.args.get(flag) != value}
-    named = named_arguments(definition)
+    named, whole = named_arguments(definition), gives_all_arguments(definition)
     wanted: dict[str, Scalar] = {flag: None for flag in before.args if flag not in after.args}
     wanted.update(
-        (flag, value) for flag, value in after.args.items() if flag in changed or SHORT.get(flag, flag) in named
+        (flag, value)
+        for flag, value in after.args.items()
+        if flag in changed or SHORT.get(flag, flag) in named or (whole and value not in (None, False))
     )
     return wanted
 
@@ -123,22 +128,29 @@ def _has_own_id(identity: GpuIdentity, identities: Sequence[GpuIdentity]) -> boo
 def own_place(definition: Definition, identities: Sequence[GpuIdentity]) -> tuple[int, ...] | None:
     """The GPUs (HIP indices) the operator's own definition shows a process; None where it does not say plainly."""
     given = {name: definition.environment[name] for name in _VISIBILITY if definition.environment.get(name)}
-    by_minor = {f"{_RENDER}{identity.render_minor}": identity.hip_index for identity in identities}
-    found = [by_minor.get(node.partition(":")[0]) for node in definition.devices if node.startswith(_RENDER)]
-    if found:
-        return None if given or None in found else tuple(sorted(index for index in found if index is not None))
-    return _visible(given, identities)
+    by_minor = {f"{_RENDER}{identity.render_minor}": identity for identity in identities}
+    nodes = [node.partition(":")[0] for node in definition.devices if node.startswith(_RENDER)]
+    if not all(node in by_minor for node in nodes):
+        return None
+    alone_with = sorted((by_minor[node] for node in nodes), key=lambda identity: identity.hip_index)
+    if alone_with and not given:
+        return tuple(identity.hip_index for identity in alone_with)
+    return _visible(given, alone_with or identities, counted_anew=bool(alone_with))
 
 
-def _visible(given: Mapping[str, str], identities: Sequence[GpuIdentity]) -> tuple[int, ...] | None:
+def _visible(
+    given: Mapping[str, str], identities: Sequence[GpuIdentity], *, counted_anew: bool
+) -> tuple[int, ...] | None:
+    """HIP indices on the host of what these variables show; an index in them may count these GPUs alone."""
     listed, *others = set(given.values()) or {""}
     if others or not listed or (len(given) > 1 and "ROCR_VISIBLE_DEVICES" in given):
         return None  # each filters what the other left
-    own = (identity for identity in identities if _has_own_id(identity, identities))
-    by_id = {f"GPU-{identity.unique_id}": identity.hip_index for identity in own}
+    named = {f"GPU-{each.unique_id}": each.hip_index for each in identities if _has_own_id(each, identities)}
+    if counted_anew:
+        named |= {str(rank): identity.hip_index for rank, identity in enumerate(identities)}
     found = []
-    for name in listed.split(","):
-        index = by_id.get(name.strip(), int(name) if name.strip().isdecimal() else None)
+    for name in map(str.strip, listed.split(",")):
+        index = int(name) if name.isdecimal() and not counted_anew else named.get(name)
         if index is None:
             return None
         found.append(index)

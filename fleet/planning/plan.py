@@ -71,6 +71,8 @@ class Step:
     """Of a start: what the model takes of each GPU."""
     seconds: float = 0.0
     """How long it should take; of a drain, how long at most."""
+    basis: str = ""
+    """Of a wait: where its seconds are known from, such as ``3 starts on gpu01``."""
     expects: tuple[Expected, ...] = ()
     """Of a wait: what the model should hold; empty where nobody knows."""
     asks_health: bool = False

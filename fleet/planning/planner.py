@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from types import MappingProxyType
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import assess
+from fleet.history.values import Start
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, SetArgument, apply
 from fleet.model import GpuId, Model
 from fleet.planning.cordons import check_not_cordoned
 from fleet.planning.handling import checking, joining, leaving, unrouted
-from fleet.planning.jobs import Job, task_of
+from fleet.planning.jobs import Job, spare_of, task_of
+from fleet.planning.load_times import LoadTimes, load_times
 from fleet.planning.memory import expected, start_needs
 from fleet.planning.order import order
 from fleet.planning.plan import Action, Former, Hold, Plan, Step
@@ -22,11 +24,9 @@ from fleet.planning.replay import breaches
 from fleet.planning.secrecy import check_keeps_no_secret
 from fleet.planning.steps import service, steps_of
 from fleet.planning.tasks import Task
-from fleet.planning.timing import READ_BYTES_PER_SECOND, Timing
+from fleet.planning.timing import Timing
 from fleet.planning.world import World
 from fleet.services.arguments import read_arguments, same_value
-
-_NOT_MEASURED: Mapping[str, float] = MappingProxyType({})
 
 
 def make_plan(
@@ -34,8 +34,7 @@ def make_plan(
     changes: Iterable[Change],
     world: World,
     *,
-    loads: Mapping[str, float] = _NOT_MEASURED,
-    bytes_per_second: float = READ_BYTES_PER_SECOND,
+    starts: Iterable[Start] = (),
 ) -> Plan:
     """The steps that turn the fleet as it runs into the fleet after the changes.
 
@@ -43,8 +42,7 @@ def make_plan(
         inventory: The fleet as it runs.
         changes: What is to change, each in effect.
         world: What was read of the hosts for these changes.
-        loads: Seconds that starts of a model took before, by its name; the rest is reckoned.
-        bytes_per_second: How fast weights are read, for what is reckoned.
+        starts: What is recorded of earlier starts, oldest first: how long the next ones should take.
 
     Returns:
         A plan in which every start finds the memory it needs, where such an order was found; the starts for which
@@ -54,20 +52,13 @@ def make_plan(
         UsageError: A change makes no sense, or places a model on a cordoned GPU.
         GpudeckError: A service's command line is not ours to rewrite.
     """
-    return _Planner(inventory, tuple(changes), world, loads, bytes_per_second).plan()
+    return _Planner(inventory, tuple(changes), world, load_times(starts, world)).plan()
 
 
 class _Planner:
     """Holds what every part of planning looks at."""
 
-    def __init__(
-        self,
-        inventory: Inventory,
-        changes: tuple[Change, ...],
-        world: World,
-        loads: Mapping[str, float],
-        bytes_per_second: float,
-    ) -> None:
+    def __init__(self, inventory: Inventory, changes: tuple[Change, ...], world: World, loads: LoadTimes) -> None:
         self.inventory = inventory
         self.changes = changes
         self.world = world
@@ -79,7 +70,7 @@ class _Planner:
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]
         self.bystanders = {name: self._job(name) for name in others if world.runs_on(name)}
-        self.timing = Timing(loads, bytes_per_second, self._requests(), self._drains())
+        self.timing = Timing(loads, self._requests(), self._drains())
 
     def _stands(self, name: str) -> bool:
         """Whether a model runs as it is asked to already, and would start so again: then the file alone is behind."""
@@ -97,7 +88,8 @@ class _Planner:
         )
 
     def _job(self, name: str) -> Job:
-        job = Job(self.inventory.model(name), self.after.model(name), self.world.runs_on(name))
+        after, runs_on = self.after.model(name), self.world.runs_on(name)
+        job = Job(self.inventory.model(name), after, runs_on, spare_of(after, self.inventory, self.after, self.world))
         held = self.world.standing(name, job.runs_on).held if job.runs_on else {}
         check_not_cordoned(job.before, job.after, held, self.world.cordons)
         return job
@@ -118,8 +110,11 @@ class _Planner:
         moved = {turn.task.model for turn in turns}
         involved = self.jobs | {name: job for name, job in self.bystanders.items() if name in moved}
         steps = steps_of(turns, involved, self.inventory, self.world, self.then.estimates, self.timing)
-        formers = tuple(former for job in involved.values() for former in self._formers(job))
-        stopped = [involved[name] for name in dict.fromkeys(step.model for step in steps if step.action is Action.STOP)]
+        helped = {turn.task.model for turn in turns if turn.by_spare}
+        spares = [job.spare for name, job in involved.items() if name in helped and job.spare]
+        formers = tuple(former for job in (*involved.values(), *spares) for former in self._formers(job))
+        names = dict.fromkeys(step.model for step in steps if step.action is Action.STOP)
+        stopped = [involved[name] for name in names if name in involved]
         plan = Plan(
             fleet=self.inventory.fleet,
             world=self.world.digest,
@@ -127,10 +122,10 @@ class _Planner:
             findings=worst_first((*self.then.findings, *self._unrouted())),
             steps=steps,
             formers=formers,
-            downtime_seconds=_downtime(steps, formers),
-            stays_stopped=tuple(job.name for job in stopped if not job.starts),
+            downtime_seconds=self._downtime(steps, formers),
+            stays_stopped=tuple(job.name for job in stopped if job.runs_on and not job.starts),
             roles_lost=self._roles_lost(),
-            requests=sum(self.timing.requests[job.name] for job in stopped),
+            requests=sum(self.timing.requests.get(job.name, 0) for job in stopped),
             free_bytes=free,
         )
         check_keeps_no_secret(plan)
@@ -183,7 +178,7 @@ class _Planner:
             running=standing.running,
             overlay=standing.definition.overlay if standing.definition else None,
             needs_bytes=max((*needs.values(), *standing.held.values()), default=0),
-            seconds=self.timing.load(job.name, estimate) if estimate else 0.0,
+            seconds=self.timing.load(job.name, host, estimate).seconds if estimate else 0.0,
             holds=tuple(Hold(gpu, max(needs.get(gpu, 0), size), size) for gpu, size in sorted(standing.held.items())),
             expects=expected(job.before, estimate, self.world) if known and estimate else (),
             asks_health=job.before.url is not None,
@@ -198,27 +193,31 @@ class _Planner:
         kept = {m.role for m in self.after.placed if self._will_run(m)}
         return tuple(dict.fromkeys(role for role in served if role not in kept))
 
+    def _downtime(self, steps: Iterable[Step], formers: Iterable[Former]) -> dict[str, float]:
+        """Of each model that serves now, is stopped and serves again: the seconds in which no copy of it serves.
+
+        Copies behind one router stand for one another.
+        """
+        touched = {former.model for former in formers}
+        running = [former.model for former in formers if former.running]
+        running += [m.name for m in self.inventory.placed if m.name not in touched and self.world.runs_on(m.name)]
+        serving = Counter(map(self._served_as, running))
+        down: dict[str, float] = {}
+        for step in steps:
+            if step.action is Action.STOP:
+                serving[self._served_as(step.model)] -= 1
+            for model in running:
+                if not serving[self._served_as(model)]:
+                    down[model] = down.get(model, 0.0) + step.seconds
+            if step.action is Action.WAIT:
+                serving[self._served_as(step.model)] += 1
+        return {name: seconds for name, seconds in down.items() if self._will_run(self.after.model(name))}
+
+    def _served_as(self, name: str) -> str:
+        """Whom clients ask for it: the router's name for all its copies, or itself."""
+        model = self.inventory.model(name)
+        return model.replica_of if model.replica_of and model.handling.router_add else name
+
     def _will_run(self, model: Model) -> bool:
         job = self.jobs.get(model.name)
         return job.starts if job else self.world.runs_on(model.name) is not None
-
-
-def _downtime(steps: Iterable[Step], formers: Iterable[Former]) -> dict[str, float]:
-    """Of each model that serves now, is stopped and serves again: the seconds in which no copy of it serves."""
-    serving: dict[str, int] = {}
-    for former in formers:
-        serving[former.model] = serving.get(former.model, 0) + former.running
-    down: dict[str, float] = {}
-    back: dict[str, float] = {}
-    for step in steps:
-        if step.action is Action.STOP:
-            serving[step.model] -= 1
-            if not serving[step.model]:
-                down.setdefault(step.model, 0.0)
-        for model in down:
-            down[model] += 0.0 if serving[model] else step.seconds
-        if step.action is Action.WAIT:
-            serving[step.model] += 1
-            if step.model in down:
-                back[step.model] = down[step.model]
-    return back

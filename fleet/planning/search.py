@@ -100,6 +100,11 @@ class _Node(NamedTuple):
     before: _Node | None
 
 
+def _twice(task: Task, at: int, to: int) -> bool:
+    """Whether it may run in both places at once: a spare unit serves the temporary ones, and is one unit."""
+    return task.second_copy or (task.spare and (at >= _TEMPORARY) != (to >= _TEMPORARY))
+
+
 class _Ways:
     """Every way in which some tasks can be carried out."""
 
@@ -194,10 +199,8 @@ class _Ways:
                 continue
             if at != _STOPPED:
                 yield k, _STOPPED
-                if not task.second_copy:
-                    continue
             for to in range(_GOAL, len(self.places[k]) if self.returns[k] else _TEMPORARY):
-                if to != at and self.places[k][to].fits(node.free):
+                if to != at and (at == _STOPPED or _twice(task, at, to)) and self.places[k][to].fits(node.free):
                     yield k, to
 
     def _moved(self, node: _Node, k: int, to: int) -> _Node:
@@ -249,15 +252,13 @@ class _Ways:
         """Whether no second copies lead from there to its goal, even were it alone."""
         if self.tasks[k].goal is None:
             return False
-        if not self.tasks[k].second_copy:
-            return True
-        places = self.places[k]
+        task, places = self.tasks[k], self.places[k]
         reached = {at}
         for _ in places:
             reached |= {
                 to
                 for to in range(_GOAL, len(places))
-                if any(places[to].fits(places[there].taken(self.alone)) for there in reached)
+                if any(_twice(task, at, to) and places[to].fits(places[at].taken(self.alone)) for at in reached)
             }
         return _GOAL not in reached
 

@@ -11,6 +11,7 @@ from fleet.inventory import Inventory
 from fleet.model import Model, Place
 from fleet.planning.handling import checking, joining, leaving
 from fleet.planning.jobs import Job
+from fleet.planning.load_times import LoadTime
 from fleet.planning.memory import expected
 from fleet.planning.overlays import overlay_for
 from fleet.planning.plan import Action, Hold, Step
@@ -70,10 +71,13 @@ class _Writer:
         self._overlays: dict[tuple[str, str], str | None] = {}
 
     def steps(self, job: Job, turn: Turn) -> Iterator[Step]:
+        served = job.spare if turn.by_spare and job.spare else job
         if turn.verb is Verb.STOP:
-            yield from self._stop(job, turn)
+            yield from self._stop(served, turn)
         else:
-            yield from self._start(job, turn)
+            estimate = self._estimates[job.name]
+            host = min(turn.spot.gpus).host
+            yield from self._start(served, turn, estimate, self._timing.load(job.name, host, estimate))
 
     def _stop(self, job: Job, turn: Turn) -> Iterator[Step]:
         host = next((gpu.host for gpu in turn.spot.gpus), job.runs_on)
@@ -90,11 +94,10 @@ class _Writer:
             yield step(Action.DRAIN, self._timing.drain(job.name), *out, requests=requests)
         yield step(Action.STOP, STOP_SECONDS, unit.stop())
 
-    def _start(self, job: Job, turn: Turn) -> Iterator[Step]:
+    def _start(self, job: Job, turn: Turn, estimate: Estimate, load: LoadTime) -> Iterator[Step]:
         gpus = sorted(turn.spot.gpus)
         place = Place(gpus[0].host, tuple(gpu.index for gpu in gpus))
         model = replace(job.after, place=place)
-        estimate = self._estimates[job.name]
         unit = service(self._inventory, model, place.host)
         yield from self._overlay(job, model, place, unit)
         tightest = min(turn.spot.needs, key=lambda gpu: turn.free[gpu] - turn.spot.needs[gpu])
@@ -119,7 +122,8 @@ class _Writer:
             unit.name,
             place.gpu_ids,
             joining(model),
-            seconds=self._timing.load(job.name, estimate),
+            seconds=load.seconds,
+            basis=load.basis,
             expects=expected(model, estimate, self._world),
             asks_health=job.after.url is not None,
             check=checking(model),

@@ -66,6 +66,8 @@ class Task:
     """Other places it may serve from until its goal is free."""
     second_copy: bool = False
     """Whether it may be started in its next place before it is stopped in this one."""
+    spare: bool = False
+    """Whether a unit of its own serves it in the temporary places, so that it may run there and elsewhere at once."""
     weight: float = 1.0
     """How much a second counts in which it does not serve."""
     stop_seconds: float = 0.0
@@ -95,6 +97,11 @@ class Turn:
     task: Task
     spot: Spot
     free: Sizes
+
+    @property
+    def by_spare(self) -> bool:
+        """Whether it is the spare unit's: one that serves a model in its temporary places."""
+        return self.task.spare and any(spot is self.spot for spot in self.task.temporary)
 
     @property
     def fits(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -119,21 +119,44 @@ async def read_world(
     hosts = dict.fromkeys(model.place.host for model in touched if model.place)
     readings = {host: _live(snapshots.get(host), host) for host in hosts}
     gpus = {GpuId(host, gpu.identity.hip_index): gpu for host, (_, reading) in readings.items() for gpu in reading.gpus}
-    wanted = {(model.name, model.place.host): model for model in touched if model.place}
+    spares = [model for model in spares_of(after, names) if model.place and model.place.host in hosts]
+    wanted = {(model.name, model.place.host): model for model in (*touched, *spares) if model.place}
     here = {(model.name, model.place.host): model for model in inventory.placed if model.place}
     standings = {
         (model.name, host): _standing(model, host, *readings[host])
         for (_, host), model in {**here, **wanted}.items()
         if host in readings
     }
+    runs = {model.name for model in (*inventory.placed, *after.placed)}
+    readers = {name: _definition if name in runs else _idle_definition for name, _ in wanted}
     found = await asyncio.gather(
-        *(_definition(inventory, model, host, connections) for (_, host), model in wanted.items())
+        *(readers[name](inventory, model, host, connections) for (name, host), model in wanted.items())
     )
     for key, definition in zip(wanted, found, strict=True):
         old = standings[key]
         standings[key] = Standing(old.running, old.held, old.requests, definition)
     seen = {host: snapshot for host, (snapshot, _) in readings.items()}
     return World(gpus, standings, await _cordons(inventory, gpus, connections), known_starts(inventory, seen))
+
+
+def spares_of(inventory: Inventory, names: Collection[str]) -> tuple[Model, ...]:
+    """The copies that are not to run themselves and may serve meanwhile what these serve, where a router sends it."""
+    entries = {m.replica_of for m in inventory.models if m.name in names and m.handling.router_add} - {None}
+    copies = (m for m in inventory.models if m.replica_of in entries)
+    return tuple(m for m in copies if m.place and m.service and not m.enabled)
+
+
+async def _idle_definition(
+    inventory: Inventory, model: Model, host: str, connections: Mapping[str, Reader]
+) -> Definition | None:
+    """How the service of a model is defined that is not to run; None where it could not."""
+    try:
+        found = await _definition(inventory, model, host, connections)
+    except UnreachableError:
+        raise
+    except GpudeckError:
+        return None
+    return None if found.missing else found
 
 
 async def _cordons(

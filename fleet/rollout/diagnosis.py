@@ -6,8 +6,11 @@ import re
 
 from fleet.text import clean_lines
 
-_STARTED = re.compile(r"Start(?:ed|ing) ")
-"""How the service manager begins the log of a new start; engines indent the word, or put a level before it."""
+_STARTED = re.compile(r"Start(?P<over>ed|ing) ")
+"""How the service manager begins the log of a new start; engines indent the word, or put a level before it.
+
+Of a unit that says itself when it is up, ``Starting`` and then ``Started`` are one start.
+"""
 _BY_ITSELF = "Scheduled restart job"
 """What systemd says before a start nobody asked for."""
 _RAISED = re.compile(r"(?:^|\s)((?:\w+\.)*\w*(?:Error|Exception)): (?P<said>\S.*)")
@@ -32,10 +35,12 @@ def why(log: str, limit: int = 600) -> str:
 
 
 def _last_told(lines: list[str]) -> int:
-    begins, by_itself = 0, False
+    begins, by_itself, starting = 0, False, False
     for number, line in enumerate(lines):
+        match = _STARTED.match(line)
         if _BY_ITSELF in line:
             by_itself = True
-        elif _STARTED.match(line):
+        elif match and not (starting and match["over"] == "ed"):
             begins, by_itself = (begins if by_itself else number), False
+        starting = match["over"] == "ing" if match else starting
     return begins

@@ -49,6 +49,8 @@ class Definition:
     """The device nodes the operator's own definition gives; empty where its kind gives none."""
     overlaid_devices: tuple[str, ...] = ()
     """The device nodes given with our overlay in effect."""
+    obstacle: GpudeckError | None = None
+    """Why its host is too old for an overlay of ours to take effect; `Service.overlay` raises it."""
 
 
 class Manager(Protocol):
@@ -91,6 +93,7 @@ class Service(Protocol):
         """The overlay that makes the service run ``argv`` with these variables set, or (None) cleared.
 
         ``devices`` are the GPUs' nodes for a kind that is given devices; None leaves the operator's own.
+        Raises GpudeckError where the definition has an obstacle, or what is asked for cannot be written.
         """
 
     def write_overlay(self, overlay: str) -> tuple[Write, ...]:

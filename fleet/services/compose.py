@@ -18,11 +18,11 @@ from fleet.errors import GpudeckError, UsageError
 from fleet.readings import ServiceReading, ServiceWord
 from fleet.services import Definition
 from fleet.services.arguments import check_no_secret
-from fleet.services.containers import STATE, ContainerEngine
+from fleet.services.container_engine import STATE, ContainerEngine
 from fleet.services.variables import checked_variables
 from fleet.text import clean
 
-_NAME = re.compile(r"(/[A-Za-z0-9@%+=,._/-]{1,240}\\.ya?ml):([A-Za-z0-9][A-Za-z0-9._-]{0,100})")
+_NAME = re.compile(r"(/[A-Za-z0-9@%+=,._/-]{1,240}\.ya?ml):([A-Za-z0-9][A-Za-z0-9._-]{0,100})")
 _HEADER = (
     "# Written by gpudeck, which owns this file and no other here. Without it the service is as its own files say.\n"
 )

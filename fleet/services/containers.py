@@ -16,9 +16,10 @@ from typing import Any
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
-from fleet.readings import ServiceReading, ServiceWord
 from fleet.services import Definition, MissingServiceError
 from fleet.services.arguments import check_no_secret
+from fleet.services.container_engine import ContainerEngine
+from fleet.services.podman import UPDATES_RESTARTS, obstacle
 from fleet.services.recreation import own_options
 from fleet.services.variables import checked_variables
 from fleet.text import clean
@@ -31,23 +32,13 @@ FRESH = ".gpudeck-new"
 _HEADER = "# Written by gpudeck: what this container is made by, from the container whose id is named.\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 _INIT = ("/run/podman-init", "/dev/init", "/sbin/docker-init")
-STATE = "{{.Name}} {{.State.Status}} {{.State.Pid}} {{.RestartCount}} {{.State.ExitCode}} {{.Id}}"
-"""What is asked of each container: the words of a row that `ContainerEngine.reading` reads."""
-_WORDS = {
-    "running": ServiceWord.ACTIVE,
-    "paused": ServiceWord.ACTIVE,
-    "restarting": ServiceWord.STARTING,
-    "stopping": ServiceWord.STOPPING,
-    "removing": ServiceWord.STOPPING,
-    "created": ServiceWord.STOPPED,
-    "configured": ServiceWord.STOPPED,
-    "initialized": ServiceWord.STOPPED,
-    "dead": ServiceWord.FAILED,
-}
 _GIVEN_ANEW = ("HOSTNAME", "container")
 """Variables podman gives each container by itself."""
-_ENDED_BY_US = (0, 130, 137, 143)
-"""Exit codes of a process that ended by itself, or by the signals a stop sends."""
+
+_READ = """\
+engine=$1; shift
+$engine container inspect "$@"
+exec $engine version"""
 
 _CREATE = f"""\
 engine=$1 name=$2 from=$3 cleared=$4; shift 4; overlay=$(cat)
@@ -82,49 +73,6 @@ $engine rename "$name{KEPT}" "$name\""""
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerEngine:
-    """podman or docker on one host, as root or as the user who logs in."""
-
-    program: str
-    become: str = "none"
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What every command of it begins with."""
-        return Read((self.program,)).as_root(self.become).words
-
-    def states(self, services: Sequence[Any]) -> Read:
-        """One ``container inspect`` of all; those that are missing are not printed."""
-        names = [service.container for service in services]
-        return Read((*self.words, "container", "inspect", "--format", STATE, *names))
-
-    def name_of(self, identity: str) -> Read:
-        """The command that prints the name of the container with that id."""
-        return Read((*self.words, "container", "inspect", "--format", "{{.Name}}", identity))
-
-    def parse_states(self, services: Sequence[Any], printed: str) -> dict[str, ServiceReading]:
-        """What `states` printed, by the services' names."""
-        rows = [line.split() for line in printed.splitlines()]
-        found = {row[0].lstrip("/"): self.reading(row) for row in rows if len(row) == 6}
-        missing = ServiceReading(ServiceWord.MISSING)
-        return {service.name: found.get(service.container, missing) for service in services}
-
-    @staticmethod
-    def reading(row: Sequence[str]) -> ServiceReading:
-        """One row of `states`, as its words."""
-        _, status, pid, restarts, code, identity = row
-        exited = int(code) if code.lstrip("-").isdecimal() else 0
-        ended = ServiceWord.STOPPED if exited in _ENDED_BY_US else ServiceWord.FAILED
-        return ServiceReading(
-            word=_WORDS.get(status, ended),
-            main_pid=int(pid) if pid.isdecimal() else 0,
-            restarts=int(restarts) if restarts.isdecimal() else 0,
-            result="success" if exited in _ENDED_BY_US else f"exit code {exited}",
-            runs_as=tuple(f"{runtime}:{clean(identity, 64)}" for runtime in ("docker", "podman")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Container:
     """One container of podman or docker."""
 
@@ -145,21 +93,23 @@ class Container:
         return f"{self.kind}:{self.container}"
 
     def definition(self) -> Read:
-        """``container inspect`` of what has the name and of the operator's own, where it is kept under another."""
-        return Read((*self.manager.words, "container", "inspect", self.container, f"{self.container}{KEPT}"))
+        """``container inspect`` of what has the name and of the operator's own, where it is kept; then the version."""
+        engine = " ".join(self.manager.words)
+        return Read(("sh", "-c", _READ, "sh", engine, self.container, f"{self.container}{KEPT}"))
 
     def parse_definition(self, answer: Answer) -> Definition:
         """Read that print. Raises GpudeckError where the container is missing, or cannot be made again."""
         try:
-            found = {str(each["Name"]).lstrip("/"): each for each in json.loads(answer.stdout or "[]")}
-            return self._definition(found, answer)
+            printed, end = json.JSONDecoder().raw_decode(answer.stdout.lstrip() or "[]")
+            found = {str(each["Name"]).lstrip("/"): each for each in printed}
+            return self._definition(found, answer, answer.stdout.lstrip()[end:])
         except (ValueError, KeyError, TypeError, AttributeError):
             raise GpudeckError(
                 f"What {self.manager.program} says of {self.container} cannot be read.",
                 f"Look at `{self.manager.program} container inspect {self.container}`.",
             ) from None
 
-    def _definition(self, found: Mapping[str, Any], answer: Answer) -> Definition:
+    def _definition(self, found: Mapping[str, Any], answer: Answer, version: str) -> Definition:
         named, kept = found.get(self.container), found.get(f"{self.container}{KEPT}")
         if named is None and kept is not None:
             raise GpudeckError(
@@ -183,9 +133,11 @@ class Container:
                 f"{self.container} was made by gpudeck, and the container it was made from is gone.",
                 f"Make it by hand; {self.manager.program} container inspect {self.container} says how it is.",
             )
-        return self._described(own, named, overlay)
+        return self._described(own, named, overlay, version)
 
-    def _described(self, own: Mapping[str, Any], named: Mapping[str, Any], overlay: str | None) -> Definition:
+    def _described(
+        self, own: Mapping[str, Any], named: Mapping[str, Any], overlay: str | None, version: str
+    ) -> Definition:
         argv, environment = _argv(own), _environment(own)
         for name, value in environment.items():
             if "\n" in value:
@@ -205,6 +157,15 @@ class Container:
             text=shlex.join((*self.manager.words, "create", "--name", self.container, *made_by[1:])),
             devices=_devices(own),
             overlaid_devices=() if overlay is None else _devices(named),
+            obstacle=self._obstacle(version) if overlay is None and _restarts_always(own) else None,
+        )
+
+    def _obstacle(self, version: str) -> GpudeckError | None:
+        return obstacle(
+            version,
+            UPDATES_RESTARTS,
+            f"cannot keep {self.container} from starting beside its successor when the host boots (--restart=always)",
+            "Upgrade podman there, or make the container with --restart=unless-stopped.",
         )
 
     def install(self, text: str) -> tuple[Write, ...]:
@@ -221,8 +182,10 @@ class Container:
         """What a container that runs ``argv``, with these variables and device nodes, is made by.
 
         ``devices`` take the place of the operator's own render nodes; None leaves them. Raises UsageError for a
-        variable's name that is none, GpudeckError for a secret among the arguments.
+        variable's name that is none, GpudeckError for a secret among the arguments or where podman is too old.
         """
+        if definition.obstacle:
+            raise definition.obstacle
         cleared = (*checked_variables(environment), *_GIVEN_ANEW)
         check_no_secret(argv)
         source, *made_by = shlex.split(definition.command)
@@ -266,6 +229,10 @@ def _argv(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """The command line in the container, without the init process an engine puts before it."""
     argv = (str(facts["Path"]), *map(str, facts["Args"]))
     return argv[2:] if argv[0] in _INIT and argv[1:2] == ("--",) else argv
+
+
+def _restarts_always(facts: Mapping[str, Any]) -> bool:
+    return bool((facts["HostConfig"].get("RestartPolicy") or {}).get("Name") == "always")
 
 
 def _environment(facts: Mapping[str, Any]) -> dict[str, str]:

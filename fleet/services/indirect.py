@@ -36,6 +36,18 @@ def own_arguments(definition: Definition, *, with_overlay: bool = False) -> dict
     return found
 
 
+def gives_all_arguments(definition: Definition) -> bool:
+    """Whether the operator's own command line is the engine's, so that an argument it does not give is not given."""
+    argv = definition.argv
+    if is_shell(argv) or any(_REFERENCE.search(word) for word in argv) or any(_variables(definition)):
+        return False
+    try:
+        read(argv)
+    except UsageError:
+        return False
+    return True
+
+
 def with_changes(definition: Definition, wanted: Mapping[str, Scalar]) -> tuple[tuple[str, ...], dict[str, str]]:
     """The command line with these arguments changed, and the variables to set so that they are.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UsageError
 from fleet.services import Definition, MissingServiceError
+from fleet.services.podman import DROP_INS, obstacle
 from fleet.services.systemd import HEADER, OVERLAY, Systemd
 from fleet.services.unit_states import UnitManager
 from fleet.services.unit_syntax import (
@@ -28,8 +29,10 @@ from fleet.services.variables import checked_variables
 from fleet.text import clean
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.-]{0,200}")
+_MADE_OF = re.compile(r"^SourcePath=/\S*/containers/systemd/(?:\S*/)?([^\s/]+)\.container$", re.MULTILINE)
 _RENDER = "/dev/dri"
 _READ = """\
+podman --version
 case $2 in /*) own=$2 ;; *) own=$HOME/$2 ;; esac
 for folder in "$own" /usr/share/containers/systemd; do [ -e "$folder/$1.container" ] && break; done
 for file in "$folder/$1.container" "$own/$1.container.d"/*.conf; do
@@ -77,7 +80,7 @@ class Quadlet:
         return ".config/containers/systemd" if self.user else "/etc/containers/systemd"
 
     def definition(self) -> Read:
-        """The ``.container`` and its drop-ins, printed as ``systemctl cat`` prints a unit's."""
+        """podman's version, and the ``.container`` and its drop-ins, printed as ``systemctl cat`` prints a unit's."""
         return Read(("sh", "-c", _READ, "sh", self.container, self.folder))
 
     def parse_definition(self, answer: Answer) -> Definition:
@@ -104,6 +107,12 @@ class Quadlet:
             text="\n".join(body for path, body in files if not path.endswith(OVERLAY)),
             devices=_devices(own),
             overlaid_devices=_devices([*own, *ours]) if overlay is not None else (),
+            obstacle=obstacle(
+                answer.stdout.partition("\n")[0],
+                DROP_INS,
+                f"does not read drop-ins of {self.container}.container",
+                f"Upgrade podman there, or write service: systemd:{self.unit}, the unit that is made of it.",
+            ),
         )
 
     def _command(self, settings: Sequence[Assignment]) -> tuple[str, tuple[str, ...]]:
@@ -136,8 +145,11 @@ class Quadlet:
         """The drop-in that makes it run ``argv`` with these variables and device nodes.
 
         A variable that the operator's own file sets cannot be taken away there: one that chooses among visible GPUs is
-        set to choose all of them. Raises UsageError for a variable's name that is none, or a value no file can hold.
+        set to choose all of them. Raises UsageError for a variable's name that is none, or a value no file can hold,
+        GpudeckError where podman there is too old.
         """
+        if definition.obstacle:
+            raise definition.obstacle
         cleared = checked_variables(environment)
         settled = {name: value for name, value in environment.items() if value is not None}
         count = len(devices or settled.get("ROCR_VISIBLE_DEVICES", "0").split(","))
@@ -179,6 +191,12 @@ class Quadlet:
     @property
     def _systemd(self) -> Systemd:
         return Systemd(self.unit, self.become, self.user)
+
+
+def made_of(definition: Definition) -> str | None:
+    """The name of the Quadlet that a unit is made of, by the unit's own text; None for any other unit."""
+    match = _MADE_OF.search(definition.text)
+    return match[1] if match and _NAME.fullmatch(match[1]) else None
 
 
 def _devices(settings: Sequence[Assignment]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fleet.errors import GpudeckError
+from fleet.services.container_engine import COMPOSE_FILES, COMPOSE_SERVICE
 from fleet.services.docker_run import taken_apart
 from fleet.text import clean
 
@@ -39,7 +40,7 @@ _VALUES = {
     "MemorySwap": "--memory-swap", "MemorySwappiness": "--memory-swappiness", "CpuShares": "--cpu-shares",
     "CpuPeriod": "--cpu-period", "CpuQuota": "--cpu-quota", "CpusetCpus": "--cpuset-cpus",
     "CpusetMems": "--cpuset-mems", "PidsLimit": "--pids-limit", "ShmSize": "--shm-size",
-    "OomScoreAdj": "--oom-score-adj",
+    "OomScoreAdj": "--oom-score-adj", "HostsFile": "--hosts-file",
 }  # fmt: skip
 _USUAL = {
     "IpcMode": ("shareable",), "PidMode": ("private",), "UTSMode": ("private",), "MemorySwappiness": (-1,),
@@ -47,12 +48,13 @@ _USUAL = {
 """Values beside nothing at all that say no more than the engine would by itself; not every engine takes them."""
 _USUAL_RUNTIMES = ("", "runc", "crun", "oci")
 _TOLD_ELSEWHERE = {
-    "AutoRemove", "ConsoleSize", "ContainerIDFile", "DeviceRequests", "Devices", "Isolation", "LogConfig",
-    "MaskedPaths", "Mounts", "NanoCpus", "NetworkMode", "PortBindings", "ReadonlyPaths", "RestartPolicy", "Runtime",
-    "Tmpfs", "Ulimits", "VolumeDriver", "VolumesFrom", "CgroupManager", "CgroupMode", "Cgroups",
+    "Annotations", "AutoRemove", "ConsoleSize", "ContainerIDFile", "DeviceRequests", "Devices", "Isolation",
+    "LogConfig", "MaskedPaths", "Mounts", "NanoCpus", "NetworkMode", "PortBindings", "ReadonlyPaths", "RestartPolicy",
+    "Runtime", "Tmpfs", "Ulimits", "VolumeDriver", "VolumesFrom", "CgroupManager", "CgroupMode", "Cgroups",
 }  # fmt: skip
+_PODMANS_OWN = ("io.container.manager", "io.podman.", "org.opencontainers.image.", "org.systemd.property.")
+"""What annotations begin with that podman gives each container by itself."""
 _UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
-_COMPOSE_LABEL = "com.docker.compose.service"
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -71,9 +73,10 @@ def _check_ours_to_make(facts: Mapping[str, Any]) -> None:
     if _UNIT_LABEL in labels:
         unit = clean(str(labels[_UNIT_LABEL]), 80)
         raise _refusal(facts, f"the unit {unit} makes it", f"Write service: systemd:{unit}.")
-    if _COMPOSE_LABEL in labels:
-        service = clean(str(labels[_COMPOSE_LABEL]), 80)
-        raise _refusal(facts, "docker compose makes it", f"Write service: compose:/PATH/compose.yaml:{service}.")
+    if COMPOSE_SERVICE in labels:
+        service = clean(str(labels[COMPOSE_SERVICE]), 80)
+        file = clean(str(labels.get(COMPOSE_FILES) or "/PATH/compose.yaml").partition(",")[0], 240)
+        raise _refusal(facts, "docker compose makes it", f"Write service: compose:{file}:{service}.")
     if facts["HostConfig"].get("AutoRemove"):
         raise _refusal(
             facts, "it is removed when it stops (--rm), so nothing could be put back", "Run it without --rm."
@@ -159,6 +162,9 @@ def _running(host: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--log-driver", str(log["Type"]))
     for name, value in (log.get("Config") or {}).items():
         yield from ("--log-opt", f"{name}={value}")
+    for name, value in (host.get("Annotations") or {}).items():
+        if not name.startswith(_PODMANS_OWN):
+            yield from ("--annotation", f"{name}={value}")
     if host.get("MaskedPaths") == [] and not host.get("Privileged"):
         yield from ("--security-opt", "systempaths=unconfined")
 

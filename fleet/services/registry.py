@@ -6,7 +6,8 @@ from fleet.errors import UsageError
 from fleet.model import Model
 from fleet.services import Service
 from fleet.services.compose import Compose
-from fleet.services.containers import Container, ContainerEngine
+from fleet.services.container_engine import ContainerEngine
+from fleet.services.containers import Container
 from fleet.services.quadlet import Quadlet
 from fleet.services.systemd import Systemd
 from fleet.services.template import Templated, filled_in

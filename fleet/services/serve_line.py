@@ -136,8 +136,7 @@ def _program(command: Sequence[str]) -> tuple[Engine, list[str]] | None:
     for position in range(len(command)):
         name = _engine_at(command, position)
         if name:
-            rest = list(command[position + 1 :])
-            return Engine(name), rest[1:] if rest[:1] == ["serve"] else rest
+            return Engine(name), _without_serve(command[position + 1 :])
     return None
 
 
@@ -152,7 +151,11 @@ def _engine_at(words: Sequence[str], position: int) -> str | None:
 def _entry_point(found: Container | None) -> tuple[Engine, list[str]] | None:
     """The engine an image runs by itself, told by the image's name; the command is its arguments."""
     name = next((engine for word, engine in _IMAGES.items() if found and word in found.image), None)
-    return (Engine(name), list(found.command)) if found and name else None
+    return (Engine(name), _without_serve(found.command)) if found and name else None
+
+
+def _without_serve(words: Sequence[str]) -> list[str]:
+    return list(words[1:] if list(words[:1]) == ["serve"] else words)
 
 
 def _served(engine: Engine, words: list[str], environment: Mapping[str, str], found: Container | None) -> Served:

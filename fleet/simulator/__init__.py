@@ -5,10 +5,3 @@ it draws memory from are recorded in `truths`, apart from the estimator that the
 """
 
 from __future__ import annotations
-
-
-def demo_fleet() -> str:
-    """The text of the demo's fleet file."""
-    from importlib import resources  # only who asks for the text pays for the import
-
-    return resources.files(__name__).joinpath("fleet.yaml").read_text(encoding="utf-8")

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from fleet.errors import Exit, GpudeckError
-from fleet.simulator import demo_fleet
+from fleet.simulator.fleets import demo_fleet
+from fleet.simulator.scenario import SCENARIOS
 from fleet.simulator.scratch import Scratch
 
 SPEED = 15.0
@@ -32,24 +33,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--serve", metavar="DIR", type=Path, help="the folder for fleet.yaml, ssh_config and key")
     parser.add_argument("--seed", type=int, default=0, help="of all noise")
     parser.add_argument("--speed", type=float, default=SPEED, help="how many times faster engines start (%(default)g)")
+    parser.add_argument("--hosts", type=int, default=1, help="how many hosts there are (%(default)g)")
+    parser.add_argument("--scenario", choices=tuple(SCENARIOS), default="usual", help="how many requests come")
     arguments = parser.parse_args(argv)
     if not arguments.speed > 0:
         parser.error("--speed is a number above 0")
     try:
-        asyncio.run(_serve(arguments.serve, arguments.seed, arguments.speed))
+        asyncio.run(_serve(arguments))
     except GpudeckError as error:
         print(json.dumps({"ready": False, "error": error.message, "way_out": error.way_out}), flush=True)
         return error.exit_code
     return Exit.DONE
 
 
-async def _serve(directory: Path | None, seed: int, speed: float) -> None:
+async def _serve(arguments: argparse.Namespace) -> None:
     end = _told_to_end()
-    scratch = Scratch(directory)
+    fleet = demo_fleet(arguments.hosts)
+    scratch = Scratch(arguments.serve)
     try:
         from fleet.simulator.service import Service
 
-        service = Service(scratch.path, demo_fleet(), _clock(), seed=seed, speed=speed)
+        service = Service(
+            scratch.path,
+            fleet,
+            _clock(),
+            seed=arguments.seed,
+            speed=arguments.speed,
+            demand=SCENARIOS[arguments.scenario],
+        )
         try:
             await service.start()
             ready = {"ready": True, "directory": str(scratch.path), "pid": os.getpid(), "ports": service.ports}

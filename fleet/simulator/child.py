@@ -27,13 +27,22 @@ class DemoError(GpudeckError):
     exit_code = Exit.USAGE
 
 
-def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | None = None) -> Demo:
+def start_demo(
+    directory: Path | None = None,
+    *,
+    seed: int = 0,
+    speed: float | None = None,
+    hosts: int = 1,
+    scenario: str = "usual",
+) -> Demo:
     """Start the simulated hosts in a child process, without waiting for them.
 
     Args:
         directory: Where its files go; None = a folder of its own for temporary files.
         seed: Of all its noise.
         speed: How many times faster than in life engines start; None = the simulator's own choice.
+        hosts: How many there are.
+        scenario: How many requests come: a name of `fleet.simulator.scenario.SCENARIOS`.
     """
     if directory is None:
         from fleet.simulator.scratch import choose
@@ -42,7 +51,7 @@ def start_demo(directory: Path | None = None, *, seed: int = 0, speed: float | N
     # A file, because a pipe that nobody reads could fill up and stop the child; Demo closes it.
     errors = tempfile.TemporaryFile()  # noqa: SIM115
     words = [sys.executable, "-P", "-m", "fleet.simulator", "--serve", str(directory.absolute())]
-    words += ["--seed", str(seed)]
+    words += ["--seed", str(seed), "--hosts", str(hosts), "--scenario", scenario]
     if speed is not None:
         words += ["--speed", str(speed)]
     process = subprocess.Popen(

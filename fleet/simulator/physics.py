@@ -120,6 +120,8 @@ class Machine:
         self.journal = Journal(name, self.booted)
         self.runs: dict[str, Run] = {}
         """The newest life of each unit, ended ones among them."""
+        self.demand: Callable[[str, float], float] = lambda unit, now: 1.0
+        """How many times the usual number ask a unit's model at a time."""
         self.heat = {card: Heat(card, random.Random(f"{seed}/{card.gpu_id}")) for card in self.cards}
         self.ended: Callable[[Run], None] = lambda run: None
         """Called when a main process has ended."""
@@ -284,7 +286,7 @@ class Machine:
         busy = dict.fromkeys(self.cards, 0.0)
         for run in self.runs.values():
             if run.load is not None:
-                run.load.step(self.now)
+                run.load.step(self.now, self.demand(run.unit, self.now))
                 for card in run.load.serving.cards:
                     busy[card] += run.load.busy
             elif run.phase is Phase.LOADING:

@@ -60,7 +60,7 @@ def unit_text(model: Model) -> str:
 
 def command_line(model: Model) -> tuple[str, ...]:
     """The words that start a model's engine as the fleet file says."""
-    fixed = _FIXED.get(model.engine.name) or PROGRAM_OF.get(model.name, ("/opt/unknown/serve", model.name))
+    fixed = _FIXED.get(model.engine.name) or PROGRAM_OF.get(_first_name(model), ("/opt/unknown/serve", model.name))
     words = [word.format(source=model.source) for word in fixed]
     port = urlsplit(model.url or "").port
     if port is not None:
@@ -68,6 +68,11 @@ def command_line(model: Model) -> tuple[str, ...]:
     for flag, value in model.args.items():
         words += _argument(flag, value)
     return tuple(words)
+
+
+def _first_name(model: Model) -> str:
+    """What the first host calls it."""
+    return model.name.removesuffix(f"-{model.place.host}") if model.place else model.name
 
 
 def _argument(flag: str, value: Scalar) -> tuple[str, ...]:

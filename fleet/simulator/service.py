@@ -10,13 +10,23 @@ from fleet.inventory.loading import load_text
 from fleet.simulator.guard import Guard
 from fleet.simulator.host import SshHost, new_key, public_line, write_private_key
 from fleet.simulator.provision import known_hosts, ssh_config
+from fleet.simulator.scenario import Demand, usual
 from fleet.simulator.simulation import SimulatedHost
 
 
 class Service:
     """The simulated hosts of one fleet, below one folder."""
 
-    def __init__(self, directory: Path, fleet: str, clock: Callable[[], float], *, seed: int, speed: float) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        fleet: str,
+        clock: Callable[[], float],
+        *,
+        seed: int,
+        speed: float,
+        demand: Demand = usual,
+    ) -> None:
         """Set every host up; nothing listens yet.
 
         Args:
@@ -25,6 +35,7 @@ class Service:
             clock: Unix seconds that never go back.
             seed: Of all noise.
             speed: Engines start and stop so many times faster than in life.
+            demand: How many requests come.
 
         Raises FleetFileError where the text is no fleet file.
         """
@@ -35,7 +46,15 @@ class Service:
         self._guard = Guard()
         self._hosts = [
             SshHost(
-                SimulatedHost(self._inventory, host, directory / "hosts" / host.name, clock, seed=seed, speed=speed),
+                SimulatedHost(
+                    self._inventory,
+                    host,
+                    directory / "hosts" / host.name,
+                    clock,
+                    seed=seed,
+                    speed=speed,
+                    demand=demand,
+                ),
                 self._client_key,
                 self._guard,
             )

@@ -14,6 +14,7 @@ from fleet.simulator.endpoints import Endpoints
 from fleet.simulator.physics import Machine, Phase
 from fleet.simulator.provision import models_of, unit_name, write_units
 from fleet.simulator.running import RunningMachine
+from fleet.simulator.scenario import Demand, usual
 from fleet.simulator.systemd import Manager
 from fleet.simulator.tree import Tree
 
@@ -35,6 +36,7 @@ class SimulatedHost:
         *,
         seed: int,
         speed: float,
+        demand: Demand = usual,
     ) -> None:
         """Set the host up below a folder.
 
@@ -45,6 +47,7 @@ class SimulatedHost:
             clock: Unix seconds that never go back.
             seed: Of all its noise.
             speed: Engines start and stop so many times faster than in life.
+            demand: How many requests come.
         """
         self.host = host
         self.folder = folder
@@ -69,6 +72,8 @@ class SimulatedHost:
         warm_up(manager, models)
         machine.skip(now)
         machine.speed = speed
+        roles = {unit_name(model): model.role for model in models}
+        machine.demand = lambda unit, at: demand(roles.get(unit), at - now)
         self.running = RunningMachine(machine, manager, Tree(machine, self.root), clock)
         self.endpoints = Endpoints(self.running)
         self._control = Control(self.running, folder)

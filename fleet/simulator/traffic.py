@@ -56,12 +56,12 @@ class Load:
         mean = self.serving.traffic.requests
         return min(1.0, self.serving.traffic.busy * self._level / mean) if mean else 0.0
 
-    def step(self, now: float) -> None:
-        """Let one `STEP` pass."""
+    def step(self, now: float, demand: float = 1.0) -> None:
+        """Let one `STEP` pass, in which so many times the usual number ask."""
         traffic = self.serving.traffic
         wave = 1 + _WAVE * sin(2 * pi * now / _WAVE_SECONDS + self._phase) + self._random.gauss(0, 0.05)
         come = min(1.0, (now - self._started) / _ARRIVAL_SECONDS)
-        self._level += 0.3 * (max(0.0, traffic.requests * wave * come) - self._level)
+        self._level += 0.3 * (max(0.0, traffic.requests * demand * wave * come) - self._level)
         wanted = round(self._level)
         room = self._room(traffic.tokens)
         self.running = min(wanted, room)

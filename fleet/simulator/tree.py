@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fleet.simulator.cards import CPU_NODES, Card
@@ -76,6 +76,7 @@ class Tree:
             yield f"{_KFD}/topology/nodes/{node}/properties", "cpu_cores_count 96\nsimd_count 0\n"
         for card in self._machine.cards:
             yield from _topology(card)
+            yield from _links(card, self._machine.cards)
             yield from _device(card)
 
     def _boot_id(self) -> uuid.UUID:
@@ -155,6 +156,28 @@ def _topology(card: Card) -> Iterator[tuple[str, str]]:
     yield f"{folder}/gpu_id", f"{card.gpu_id}\n"
     yield f"{folder}/properties", "".join(f"{key} {value}\n" for key, value in properties.items())
     yield f"{folder}/mem_banks/0/properties", f"heap_type 1\nsize_in_bytes {card.total_bytes}\n"
+
+
+def _links(card: Card, cards: Sequence[Card]) -> Iterator[tuple[str, str]]:
+    """PCIe to its CPU, and one hop of xGMI to every other GPU."""
+    others = [(11, other.node, 15, 50_000) for other in cards if other is not card]
+    for number, (kind, node, weight, bandwidth) in enumerate([(2, card.bus >> 7, 20, 64_000), *others]):
+        properties = {
+            "type": kind,
+            "version_major": 0,
+            "version_minor": 0,
+            "node_from": card.node,
+            "node_to": node,
+            "weight": weight,
+            "min_latency": 0,
+            "max_latency": 0,
+            "min_bandwidth": bandwidth,
+            "max_bandwidth": bandwidth,
+            "recommended_transfer_size": 0,
+            "flags": 1,
+        }
+        text = "".join(f"{key} {value}\n" for key, value in properties.items())
+        yield f"{_KFD}/topology/nodes/{card.node}/io_links/{number}/properties", text
 
 
 def _device(card: Card) -> Iterator[tuple[str, str]]:

@@ -155,7 +155,7 @@ class FrameReader:
                 self._begin(rest)
             case "@who":
                 self._take = self._who_line
-            case "@state" | "@metrics" | "@rare":
+            case "@state" | "@metrics" | "@rare" | "@links":
                 self._take = self._slow.begin(name, rest)
 
     def _begin(self, rest: str) -> None:

@@ -80,6 +80,7 @@ def _gpu(identity: GpuIdentity, frame: Frame, first: bool) -> GpuReading:
         asleep=asleep,
         throttling=throttling(*tables) if len(tables) == 2 else None,
         errors=frame.slow.errors.get(identity.device),
+        links=frame.slow.links.by_gpu(frame.description.identities).get(identity.pci, ()),
     )
 
 

@@ -30,6 +30,7 @@
 #   @state                       FILE:TEXT of processes' states and evictions, and of sensors that matter less
 #   @metrics BYTES               the first BYTES of each GPU's gpu_metrics under a heading of its name, as od's words
 #   @rare                        PCI/FILE:TEXT again, of what counts errors
+#   @links                       TYPE FROM TO WEIGHT MB/S of the topology's links, node to node; told once
 #
 # Short files are read by the shell itself: starting a program costs more than all of them together. Of a process
 # that holds memory, only what it held last is read, and everything again in one frame of eight.
@@ -72,6 +73,7 @@ describe_host() {
     slow_due=0
     rare_due=0
     who_due=0
+    linked=
 }
 
 list_gpus() { # and their files, as patterns; other devices may be slow to answer for files of the same names
@@ -214,6 +216,7 @@ read_slow() {
             head -vc $table_bytes $metrics | od -An -v -tx4
         fi
     fi
+    [ -n "$linked" ] || list_links
     if [ "$now" -ge "$rare_due" ] && [ -n "$rare" ]; then
         rare_due=$((now + 60))
         say @rare
@@ -222,6 +225,20 @@ read_slow() {
             [ -e "$file" ] && say "${file#$pci/}:" # of an empty file grep says nothing
         done
     fi
+}
+
+list_links() {
+    linked=yes
+    say @links
+    (cd $kfd/topology/nodes && grep -ashE '^(type|node_from|node_to|weight|max_bandwidth) [0-9]+$' \
+        */io_links/*/properties */p2p_links/*/properties) |
+        while read -r key value; do
+            case $key in
+            type) link=$value ;;
+            max_bandwidth) say "$link $value" ;;
+            *) link="$link $value" ;;
+            esac
+        done
 }
 
 answer_requests() {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fleet.readings import MemoryErrors
 from fleet.telemetry.gpu_metrics import Metrics, parse
+from fleet.telemetry.links import Links
 
 TEXT_LIMIT = 1 << 16
 """Characters kept of one file: a GPU's list of bad pages may be long."""
@@ -40,6 +41,7 @@ class Slow:
     """Files by PCI address and name, as `frames.Description` has them; the lines of one file joined."""
     errors: Mapping[str, MemoryErrors] = field(default_factory=dict)
     """By PCI address."""
+    links: Links = field(default_factory=Links)
 
 
 class SlowSections:
@@ -52,6 +54,7 @@ class SlowSections:
         self._metrics: dict[str, tuple[Metrics, ...]] = {}
         self._rare: dict[str, dict[str, str]] = {}
         self._errors: dict[str, MemoryErrors] | None = {}
+        self._links = Links()
         self._words: list[str] = []
         self._table_bytes = 0
 
@@ -61,7 +64,7 @@ class SlowSections:
         self._read_tables()
         if self._errors is None:
             self._errors = {address: _errors(files) for address, files in self._rare.items()}
-        return Slow(self._letters, self._evicted, self._sensors, self._metrics, self._rare, self._errors)
+        return Slow(self._letters, self._evicted, self._sensors, self._metrics, self._rare, self._errors, self._links)
 
     def begin(self, name: str, rest: str) -> Callable[[str], None]:
         """What takes the lines of a section; ``rest`` is what follows its name on its line."""
@@ -72,6 +75,9 @@ class SlowSections:
             case "@rare":
                 self._rare, self._errors = {}, None
                 return self._rare_line
+            case "@links":
+                self._links = Links()
+                return self._links.take
             case _:
                 self._words = []
                 self._table_bytes = int(rest) if re.fullmatch("[0-9]{1,5}", rest) else 0

@@ -12,9 +12,13 @@ from fleet.hardware import recognise
 from fleet.inventory import Host
 from fleet.model import Arguments, Engine, Model, Place, Version
 from fleet.readings import GpuIdentity, HostReading, ProcessReading
-from fleet.services.containers import ContainerEngine
+from fleet.services import Definition, Service
+from fleet.services.compose import Compose
+from fleet.services.container_engine import ContainerEngine
+from fleet.services.quadlet import Quadlet, made_of
 from fleet.services.registry import service_named
 from fleet.services.serve_line import Served, read
+from fleet.services.systemd import Systemd
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.telemetry.frames import FrameReader, script
 from fleet.telemetry.join import join
@@ -98,12 +102,11 @@ async def _model(
     """What a service serves, by its unit's own command line. Raises GpudeckError where it cannot be told."""
     if owner is None:
         raise GpudeckError("no service manager runs it, so that gpudeck could not restart it.")
-    service = service_named(await _service_name(connection, owner, host.become), host.become)
-    definition = service.parse_definition(await connection.read(service.definition()))
+    service, definition = await _service(connection, owner, host.become)
     indices = tuple(sorted(reading.held_by(owner)))
     held = max(reading.held_by(owner).values())
     try:
-        served = read(definition.overlaid_argv or definition.argv)
+        served = read((*_before(service), *(definition.overlaid_argv or definition.argv)))
     except UsageError:
         return Model(
             _slug(service.name),
@@ -125,15 +128,32 @@ async def _model(
     )
 
 
+async def _service(connection: ProbeOnly, owner: str, become: str) -> tuple[Service, Definition]:
+    """The service as a fleet file names it, and its definition: a Quadlet rather than the unit that is made of it."""
+    service = service_named(await _service_name(connection, owner, become), become)
+    definition = service.parse_definition(await connection.read(service.definition()))
+    name = made_of(definition) if isinstance(service, Systemd) else None
+    if name is None:
+        return service, definition
+    quadlet = service_named(f"quadlet{'-user' if owner.startswith('systemd-user:') else ''}:{name}", become)
+    return quadlet, quadlet.parse_definition(await connection.read(quadlet.definition()))
+
+
+def _before(service: Service) -> tuple[str, ...]:
+    """What has to stand before a definition's words so that they are a command line: some begin with the image."""
+    return ("docker", "run") if isinstance(service, (Quadlet, Compose)) else ()
+
+
 async def _service_name(connection: ProbeOnly, owner: str, become: str) -> str:
     """The service as a fleet file names it: a container by its name, which stays when it is made anew."""
     kind, _, identity = owner.partition(":")
     if kind not in ("docker", "podman"):
         return owner
-    answer = await connection.read(ContainerEngine(kind, become).name_of(identity))
+    engine = ContainerEngine(kind, become)
+    answer = await connection.read(engine.name_of(identity))
     if not answer.ok:
         raise GpudeckError(f"{kind} does not tell its name: {clean(answer.stderr) or 'it gave no reason'}")
-    return f"{kind}:{answer.stdout.strip().lstrip('/')}"
+    return engine.parse_name(answer.stdout)
 
 
 def _port(served: Served) -> int:

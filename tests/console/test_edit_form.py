@@ -8,7 +8,11 @@ from svg_text import svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
+from console.editing.form import form
+from console.editing.rows import said_rows
 from fleet.inventory.changes import SetArgument
+from fleet.model import Engine, Model
+from widgets.hints import Hints
 from widgets.value_line import ValueLine
 
 WIDE = (160, 48)
@@ -197,3 +201,50 @@ async def test_a_small_screen_shows_the_arguments_around_the_chosen_one_and_the_
         assert "fix: max-model-len 95776 | utilization 0.91 | fp8 KV" in text
         await press(pilot, *["down"] * 7)
         assert "dtype" in row(pilot, "▸")
+
+
+@pytest.mark.parametrize("engine", ["vllm", "llama.cpp", "sglang", "exllamav2", "text-embeddings-inference", "whisper"])
+@pytest.mark.parametrize("width", [30, 48, 66])
+def test_what_an_argument_does_is_never_cut(engine: str, width: int) -> None:
+    for field in form(Model("m", Engine(engine))).fields:
+        rows = ["".join(span.text for span in row) for row in said_rows(field, width)]
+        assert max(map(len, rows)) <= width
+        assert " ".join(" ".join(rows).split()).startswith(field.argument.help)
+
+
+async def test_several_arguments_are_pasted_as_on_a_command_line(
+    console_app: GpudeckApp, session: RecordedSession
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await press(pilot, "3", "e", *["down"] * 20)
+        pilot.app.screen.query_one(ValueLine).value = "--block-size 32 --max-model-len=64k --trust-remote-code"
+        await press(pilot, "enter")
+        assert session.changes == (
+            SetArgument(LLAMA_70B, "block-size", 32),
+            SetArgument(LLAMA_70B, "max-model-len", 65536),
+            SetArgument(LLAMA_70B, "trust-remote-code", True),
+        )
+        assert "staged: 3 changes" in shown(pilot)
+
+
+@pytest.mark.parametrize("pasted", ["--block-size 32 --max-model-len", "--max-num-seqs=many --block-size 32"])
+async def test_a_wrong_one_among_those_pasted_stages_none(
+    console_app: GpudeckApp, session: RecordedSession, pasted: str
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await press(pilot, "3", "e", *["down"] * 20)
+        pilot.app.screen.query_one(ValueLine).value = pasted
+        await press(pilot, "enter")
+        assert not session.changes
+        assert "is a whole number" in shown(pilot)
+
+
+async def test_fit_is_offered_only_where_it_can_be_worked_out(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        hints = [("f", "fit")]
+        await press(pilot, "3", "e")
+        offered = []
+        for _ in range(5):
+            offered.append(set(hints) <= set(pilot.app.screen.query_one(Hints).hints))
+            await press(pilot, "down")
+        assert offered == [True, True, True, False, False]

@@ -17,6 +17,8 @@ OPENED_BY = {
     "edit": ("e",),
     "findings": ("f",),
     "logs": ("l",),
+    "detail": ("z",),
+    "compare": ("z", "C"),
     "help": ("question_mark",),
     "rollouts": ("colon", *"rollouts", "enter"),
 }

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from recorded_demo import RecordedSession, recorded_snapshot
 
-from console.screens.detail import detail_rows
+from console.detail.rows import detail_rows
 from fleet.inventory.loading import load_text
 from fleet.model import Arguments, GpuId, Scalar
-from fleet.simulator import demo_fleet
+from fleet.simulator.fleets import demo_fleet
 from fleet.startup import Ending, ModelStart, RankStart, Size, Startup
 from fleet.units import GiB
 

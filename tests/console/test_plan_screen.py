@@ -146,7 +146,7 @@ async def test_a_host_that_serves_production_says_so_and_wants_its_name_typed(
 async def test_what_lasts_is_asked_of_before_production(session: RecordedSession) -> None:
     serving_production(session)
     plan = await plan_changes(session, [Disable("kb-whisper-large")])
-    assert [question.name for question in questions(plan, session.inventory)] == ["kb-whisper-large", "gpu01"]
+    assert [question.word for question in questions(plan, session.inventory)] == ["kb-whisper-large", "gpu01"]
 
 
 async def test_the_question_names_the_key_that_is_set(session: RecordedSession) -> None:

@@ -85,3 +85,4 @@ async def test_it_fits_any_screen(console_app: GpudeckApp, session: RecordedSess
         text = await shown(pilot)
         assert max(map(len, text.splitlines())) <= size[0]
         assert "KV cache" in text
+        assert all("at 01-15 07:30" in line for line in text.splitlines() if "peak" in line and "now    20" in line)

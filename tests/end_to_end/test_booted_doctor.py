@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from booted_hosts import BootedHost, booted
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+from booted_hosts import BootedHost, booted, gpudeck
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +35,6 @@ def allow(host: BootedHost, rules: str) -> None:
     """What the user ops may do as root; the host's own visudo must accept it."""
     host.put("/run/rules", rules)
     host.sh("chmod 440 /run/rules && visudo -cqf /run/rules && mv -f /run/rules /etc/sudoers.d/ops")
-
-
-def gpudeck(fleet: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "console.cli", *words],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "XDG_STATE_HOME": str(fleet.parent / "state")},
-        check=False,
-    )
 
 
 def doctor(fleet: Path, host: BootedHost) -> dict[str, Any]:

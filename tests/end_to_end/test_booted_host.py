@@ -190,6 +190,49 @@ def test_what_would_go_wrong_is_found_before_anything_stops(host: BootedHost, fl
     assert host.sh("systemctl is-active vllm-b vllm-c") == "active\nactive"
 
 
+def test_what_its_user_may_not_open_and_weights_that_are_not_whole_are_found_too(host: BootedHost, fleet: Path) -> None:
+    index = json.dumps(
+        {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    )
+    cached = "/srv/hub/models--Qwen--Qwen3-8B/snapshots/main"
+    host.sh(
+        "useradd -r llm; groupadd -rf render; install -m 660 -g render /dev/null /dev/kfd; "
+        f"mkdir -p {cached}; echo '{index}' >{cached}/model.safetensors.index.json; "
+        f"echo x >{cached}/model-00001-of-00002.safetensors; echo hf_x >/srv/token; chmod 600 /srv/token; "
+        "mkdir -p /etc/systemd/system/vllm-a.service.d; "
+        "printf '[Service]\\nUser=llm\\nEnvironment=HF_HUB_CACHE=/srv/hub HF_HUB_OFFLINE=1\\n"
+        "Environment=HF_TOKEN_PATH=/srv/token\\n' "
+        ">/etc/systemd/system/vllm-a.service.d/10-test.conf; systemctl daemon-reload"
+    )
+    done = gpudeck(fleet, "plan", str(fleet), "--set", "a.max-model-len=4096", "--json")
+    host.sh("rm -r /dev/kfd /srv/hub /srv/token; userdel llm")
+    found = {finding["code"]: finding["message"] for finding in json.loads(done.stdout)["findings"]}
+    assert "it runs as llm, who is not in the group render and so may not open /dev/kfd" in found["PRE007"]
+    assert f"who may not read /srv/token on {host.name}" in found["PRE008"]
+    assert "1 of 2 parts of its weights are not in /srv/hub" in found["PRE010"]
+    assert "forbids fetching" in found["PRE010"]
+
+
+def test_a_spare_copy_behind_the_router_serves_while_a_model_is_started_anew(host: BootedHost, fleet: Path) -> None:
+    text = fleet.read_text()
+    first, rest = text.index("  a:\n"), text.index("  b:\n")
+    router = '    router: {add: "logger -t router add {url}", remove: "logger -t router rm {url}"}\n'
+    spare = f"{{place: {host.name}/3, service: systemd:vllm-c.service, url: http://127.0.0.1:8003, enabled: false}}"
+    fleet.write_text(f"{text[:rest]}{router}    replicas:\n      - {spare}\n")
+    assert first < rest
+    host.sh("systemctl stop vllm-b vllm-c")
+    plan = json.loads(gpudeck(fleet, "plan", str(fleet), "--set", "a.max-model-len=4096", "--json").stdout)
+    assert plan["downtime_seconds"] == {}
+    done = apply(fleet, "--set", "a.max-model-len=4096")
+    assert done.returncode == 0, done.stderr
+    told = host.sh("journalctl -t router -o cat").splitlines()
+    a, c = "http://127.0.0.1:8001", "http://127.0.0.1:8003"
+    assert told == [f"add {c}", f"rm {a}", f"add {a}", f"rm {c}"]
+    assert host.sh("systemctl is-active vllm-a vllm-c || true") == "active\ninactive"
+    assert "max-model-len: 4096" in fleet.read_text()
+    assert {model["name"]: model["state"] for model in status(fleet)["models"]} == {"a": "serving", "a_2": "disabled"}
+
+
 def test_a_cordoned_gpu_takes_nothing_new_and_an_evacuated_one_is_left_empty(host: BootedHost, fleet: Path) -> None:
     done = gpudeck(fleet, "cordon", f"{host.name}/2", "--why", "fan", "--fleet", str(fleet))
     assert (done.returncode, done.stdout) == (0, f"{host.name}/2 is cordoned.\n"), done.stderr

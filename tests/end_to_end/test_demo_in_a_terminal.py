@@ -69,6 +69,19 @@ def test_a_model_is_moved_and_serves_there_and_nothing_is_left_behind(
     assert not list(Path(environment["TMPDIR"]).glob("gpudeck-*/demo-*"))
 
 
+def test_a_log_and_the_links_of_a_gpu_are_read_over_ssh(demo: Terminal) -> None:
+    demo.press("l")
+    demo.until("◂ weights in memory: 15.3 GiB")
+    assert "following" in demo.until("◂ it serves from here on")
+    demo.press("\x1b")
+    demo.until("m move")
+    demo.press("z")
+    demo.until("1, 2, 3, 4, 5, 6, 7: xGMI, 1 hop, 50 GB/s each way")
+    demo.press("C")
+    demo.until("in brackets what the engine takes")
+    demo.press("\x1b\x1b")
+
+
 def test_a_killed_console_leaves_no_process_and_at_most_one_folder(
     demo: Terminal, environment: Mapping[str, str]
 ) -> None:

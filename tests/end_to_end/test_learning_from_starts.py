@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from console.changing import plan_changes
+from console.history.recording import path_of
 from console.session import Session
 from fleet.commands import Write
 from fleet.estimate import Origin
-from fleet.inventory.changes import SetArgument
+from fleet.history.values import Start
+from fleet.history.writer import record
+from fleet.inventory.changes import Restart, SetArgument
 from fleet.inventory.loading import load
 from fleet.model import GpuId
 from fleet.simulator.child import Demo, start_demo
@@ -75,6 +79,20 @@ async def test_a_draft_reckons_with_what_was_measured(session: Session) -> None:
     assert after is not None
     share = after.outlooks[GpuId("gpu01", 0)].shares[0][1]
     assert (share.origins.weights, share.origins.kv_cache) == (Origin.MEASURED, Origin.CALIBRATED)
+
+
+async def test_a_plan_takes_as_long_as_the_starts_it_knows_of(session: Session) -> None:
+    await shown(session, lambda seen: basis(seen, "llama-3.1-8b") == "calibrated")
+    plan = await plan_changes(session, [Restart("llama-3.1-8b")])
+    (wait,) = (step for step in plan.steps if step.action == "wait")
+    assert wait.basis == "1 start on gpu01"
+    slow = Start(0, "long ago", "llama-3.1-8b", "gpu01/0", "", "", {}, {}, "started", seconds=wait.seconds + 100)
+    record(path_of(session), slow)
+    plan = await plan_changes(session, [Restart("llama-3.1-8b")])
+    (after,) = (step for step in plan.steps if step.action == "wait")
+    assert after.basis == "2 starts on gpu01"
+    assert after.seconds == pytest.approx(wait.seconds + 50)
+    assert not [finding for finding in plan.findings if finding.code.startswith("PRE")]
 
 
 async def test_a_model_restarted_by_hand_with_other_arguments_is_seen_as_a_diff(session: Session) -> None:

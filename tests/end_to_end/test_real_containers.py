@@ -15,7 +15,8 @@ from fleet.errors import GpudeckError
 from fleet.readings import ServiceReading, ServiceWord
 from fleet.services import Definition
 from fleet.services.arguments import with_arguments
-from fleet.services.containers import Container, ContainerEngine
+from fleet.services.container_engine import ContainerEngine
+from fleet.services.containers import Container
 from fleet.services.states import parse_states, states_command
 from fleet.telemetry.owners import owner
 
@@ -174,3 +175,20 @@ def test_a_container_that_removes_itself_is_refused(podman: RealPodman, service:
     make(podman, service, "--rm")
     with pytest.raises(GpudeckError, match="removed when it stops"):
         read(podman, service)
+
+
+def test_one_that_always_restarts_is_changed_only_where_its_former_self_can_be_kept_from_it(
+    podman: RealPodman, service: Container
+) -> None:
+    make(podman, service, restart="always")
+    try:
+        commands = changed(podman, service)
+    except GpudeckError as error:
+        assert "cannot keep llama from starting" in str(error)
+        assert " 4." in podman.do("podman", "--version")
+        return
+    policy = ("podman", "container", "inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}")
+    podman.run_all((service.stop(), *commands))
+    assert podman.do(*policy, "llama", "llama.gpudeck-own").split() == ["always", "no"]
+    podman.run_all(service.remove_overlay())
+    assert podman.do(*policy, "llama") == "always"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, TypeVar
 
 import pytest
 
@@ -17,8 +22,10 @@ from fleet.simulator.physics import Machine
 from fleet.simulator.tree import Tree
 
 _HERE = Path(__file__).parent / "booted"
-_TREE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpudeck-tests" / "debian"
+_TREES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpudeck-tests"
+_ROOT = Path(__file__).parents[2]
 _CANNOT = 77
+_PATIENCE = 120
 GPUS = 4
 MODELS = {"a": (0, 0.4), "b": (0, 0.4), "c": (1, 0.6)}
 """Every host's models: GPU (HIP index) and share of it."""
@@ -43,6 +50,10 @@ class BootedHost:
 
     number: int
     directory: Path
+    tree: ClassVar[str] = "debian"
+    """The root tree it runs on, kept between runs of the tests."""
+    settings: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What else its start needs in its environment."""
 
     @property
     def name(self) -> str:
@@ -63,15 +74,20 @@ class BootedHost:
 
     def sh(self, script: str, stdin: str = "") -> str:
         """What a script of root prints there; it must end well."""
-        done = subprocess.run(
-            ["ssh", "-F", str(self.directory / "ssh_config"), "-o", "ConnectTimeout=5", self.name, script],
+        done = self.ssh(script, stdin)
+        assert done.returncode == 0, f"{script}: {done.stderr}"
+        return done.stdout.strip()
+
+    def ssh(self, line: str, stdin: str = "", user: str = "root") -> subprocess.CompletedProcess[str]:
+        """How that line ended there."""
+        return subprocess.run(
+            ["ssh", "-F", str(self.directory / "ssh_config"), "-o", "ConnectTimeout=5", "-l", user, self.name, line],
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
-            check=True,
+            timeout=_PATIENCE,
+            check=False,
         )
-        return done.stdout.strip()
 
     def put(self, path: str, text: str) -> None:
         """A file of root's there holds that text."""
@@ -83,11 +99,11 @@ class BootedHost:
 
     def freeze(self) -> None:
         """Nothing on it goes on, though its kernel still takes connections."""
-        _hosts(self.directory, "freeze", str(self.number))
+        self.hosts("freeze")
 
     def thaw(self) -> None:
         """It goes on."""
-        _hosts(self.directory, "thaw", str(self.number))
+        self.hosts("thaw")
 
     def link(self, state: str) -> None:
         """``down`` cuts its line, ``up`` mends it."""
@@ -99,44 +115,88 @@ class BootedHost:
 
     def reset(self) -> None:
         """All its models serve as their own units say, and nothing is wrong."""
-        _hosts(self.directory, "up", str(self.number))
+        self.hosts("up")
         self.sh(_RESET)
+
+    def hosts(self, verb: str) -> None:
+        """hosts.sh does that to it; skips the test, with the reason, where this machine cannot."""
+        done = subprocess.run(
+            [str(_HERE / "hosts.sh"), verb, str(self.number)],
+            env={
+                **os.environ,
+                **self.settings,
+                "DIR": str(self.directory),
+                "TREE": str(_TREES / self.tree),
+                "FILES": str(self.directory / "files"),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        self.check_possible(done)
+        assert done.returncode == 0, done.stderr
+
+    def check_possible(self, done: subprocess.CompletedProcess[str]) -> None:
+        """Skip the test where that ended because this machine cannot, unless it is known to."""
+        if done.returncode == _CANNOT and self.tree not in os.environ.get("GPUDECK_MUST_BOOT", "").split():
+            pytest.skip(done.stderr.strip().removeprefix("hosts: "))
+
+
+def gpudeck(fleet: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command line as its user runs it; what it keeps is beside the fleet file."""
+    return subprocess.run(
+        [sys.executable, "-m", "console.cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        cwd=_ROOT,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "XDG_STATE_HOME": str(fleet.parent / "state")},
+        check=False,
+    )
+
+
+def states(fleet: Path) -> dict[str, str]:
+    """Of each model its state, as ``gpudeck status`` tells it."""
+    models = json.loads(gpudeck(fleet, "status", str(fleet), "--json").stdout)["models"]
+    return {model["name"]: model["state"] for model in models}
+
+
+Host = TypeVar("Host", bound=BootedHost)
 
 
 @contextmanager
 def booted(directory: Path) -> Iterator[BootedHost]:
-    """A host that runs inside the block; skips the test, with the reason, where this machine cannot have one.
-
-    Its number is its address, and so the machine's: by ours, another run of the tests has another.
-    """
-    host = BootedHost(os.getpid() % 200 + 1, directory)
+    """A host that runs inside the block; skips the test, with the reason, where this machine cannot have one."""
     files = directory / "files"
-    _write_files(files)
+    write_gpu_host(files)
+    _write_units(files)
+    with running(BootedHost(free_number(), directory)) as host:
+        yield host
+
+
+def free_number() -> int:
+    """A number no host of this machine has; hosts of other runs of the tests, too, have theirs from their process."""
+    taken = {record.name for record in Path("/run/gpudeck-hosts").glob("*")}
+    wanted = (number % 200 + 1 for number in itertools.count(os.getpid()))
+    return next(number for number in wanted if str(number) not in taken)
+
+
+@contextmanager
+def running(host: Host) -> Iterator[Host]:
+    """That host, with what ``files`` in its folder holds, up and as it should be inside the block."""
     try:
-        _hosts(directory, "up", str(host.number), FILES=str(files))
+        host.hosts("up")
         host.reset()
         yield host
     finally:
-        _hosts(directory, "down", str(host.number))
+        host.hosts("down")
 
 
-def _hosts(directory: Path, *words: str, **environment: str) -> None:
-    done = subprocess.run(
-        [str(_HERE / "hosts.sh"), *words],
-        env={**os.environ, "DIR": str(directory), "TREE": str(_TREE), **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode == _CANNOT and "GPUDECK_MUST_BOOT" not in os.environ:
-        pytest.skip(done.stderr.strip().removeprefix("hosts: "))
-    assert done.returncode == 0, done.stderr
-
-
-def _write_files(root: Path) -> None:
-    """What a GPU host has that the tree has not: GPUs, an engine, its units, and who may do what."""
+def write_gpu_host(root: Path) -> None:
+    """What a GPU host has that the tree has not: GPUs, an engine, and who may do what."""
     Tree(Machine("booted", cards(accelerator("MI300X"), GPUS), now=0.0), root / "srv/gpus")
     (root / "srv/gpus/proc").rename(root / "unused")
     (root / "srv/gpus/proc").symlink_to("/proc")
@@ -148,6 +208,11 @@ def _write_files(root: Path) -> None:
     wanted = root / "etc/systemd/system/multi-user.target.wants"
     wanted.mkdir()
     (wanted / "amdgpu.service").symlink_to("/etc/systemd/system/amdgpu.service")
+
+
+def _write_units(root: Path) -> None:
+    """The models' own units."""
+    wanted = root / "etc/systemd/system/multi-user.target.wants"
     gpus = cards(accelerator("MI300X"), GPUS)
     for name, (gpu, share) in MODELS.items():
         unit = (

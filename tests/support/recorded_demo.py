@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -51,15 +53,32 @@ def recorded_snapshot(link: Link = Link.LIVE, reason: str = "") -> HostSnapshot:
     )
 
 
+LOG = ("Started engine.", "INFO: Application startup complete.")
+
+
 class RecordedUnits:
-    """Answers what a plan asks of a host: the unit files as they stood."""
+    """Answers what a plan asks of a host: the unit files as they stood, and the log of every unit."""
+
+    def __init__(self, log: Sequence[str] = LOG) -> None:
+        self._log = log
 
     async def read(self, command: Read, timeout: float = 10.0) -> Answer:
         if "journalctl" in command.words:
-            return Answer(0, "Started engine.\nINFO: Application startup complete.\n", "")
+            return Answer(0, "".join(f"{line}\n" for line in self._log), "")
         unit = command.words[-1]
         texts = [text for text in recorded_readings()["units"].values() if f"/{unit}\n" in text]
         return Answer(0, texts[0], "") if texts else Answer(1, "", f"No files found for {unit}.")
+
+    @asynccontextmanager
+    async def follow(self, command: Read) -> AsyncIterator[AsyncIterator[str]]:
+        """The log up to its end."""
+
+        async def lines() -> AsyncIterator[str]:
+            number = int(command.words[command.words.index("-n") + 1])
+            for line in self._log[-number:]:
+                yield line
+
+        yield lines()
 
 
 class RecordedSession(Session):
@@ -67,10 +86,11 @@ class RecordedSession(Session):
 
     def __init__(self, inventory: Inventory, state_folder: Path) -> None:
         super().__init__(inventory, state_folder=state_folder)
+        self.log: Sequence[str] = LOG
         self.board.publish(recorded_snapshot())
 
     def probe(self, host: str) -> Any:
-        return RecordedUnits()
+        return RecordedUnits(self.log)
 
     def state(self, now: float | None = None) -> Any:
         return super().state(READ_AT + 0.5 if now is None else now)

@@ -17,10 +17,10 @@ from fleet.findings.placement import Placement
 from fleet.hardware import Accelerator
 from fleet.inventory.claims import claims
 from fleet.model import GpuId, Model, Place
+from fleet.planning.load_times import LoadTimes
 from fleet.planning.rebalance.fitting import smallest_arguments
 from fleet.planning.rebalance.loads import Loads
 from fleet.planning.rebalance.problem import Host, Item, Need, Problem, Slot
-from fleet.planning.timing import Timing
 from fleet.services.registry import service_of
 from fleet.startup import ModelStart
 
@@ -104,7 +104,7 @@ def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Quest
     home = _slot(now, model) if model.enabled and model.place else None
     present = now.estimates.get(model.name) if home else None
     needs = _needs(now, model, present)
-    seconds = Timing().load(model.name, present) if present else 0.0
+    seconds = LoadTimes().of(model.name, model.place.host, present).seconds if present and model.place else 0.0
     busy = min(1.0, question.requests.get(model.name, 0) / _MANY_REQUESTS)
     restart = 1.0 + _LONG_LOAD * min(1.0, seconds / _LONG_SECONDS) + _BUSY * busy
     return Item(

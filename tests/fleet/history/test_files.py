@@ -308,6 +308,21 @@ def test_a_file_from_before_a_quantity_was_measured_gets_its_columns(path: Path,
         assert [bucket.peak for bucket in found.series(GPU, "power_w", NOON, NOON + 2, 2) if bucket] == [4]
 
 
+def test_a_start_kept_before_arguments_were_is_still_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "history.db"
+    with monkeypatch.context() as earlier:
+        earlier.setattr("fleet.history.file._STEPS", _STEPS[:1])
+        database = open_file(path)
+        database.execute(
+            "INSERT INTO start VALUES "
+            "('llama', 'gpu01/0', 'run', 1, 'vllm 0.9.0', '3f2a', '{}', '{}', 'oom', '', 1, NULL)"
+        )
+        database.close()
+    with history(path) as found:
+        (start,) = found.starts("llama")
+    assert (start.outcome, start.given) == ("oom", {})
+
+
 def test_a_file_of_an_earlier_version_is_brought_up_to_date_with_all_it_holds(
     path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Enable, Move
+from fleet.inventory.loading import load_text
 from fleet.model import Engine, GpuId, Model, Place
 from fleet.planning.carry import Best, Fit, Hand, Verdict, best_fit, nearest_miss
+from fleet.simulator.fleets import demo_fleet
 from fleet.units import GiB
 
 HOST = Host("gpu01", "gpu01", "MI300X", 4)
@@ -98,3 +101,23 @@ def test_where_nothing_fits_the_nearest_miss_is_known() -> None:
     assert best_fit(answers) is None
     assert nearest_miss(answers) == (gpu(1), 2)
     assert nearest_miss({gpu(2): Verdict(Fit.HERE, 0)}) is None
+
+
+def test_a_gpu_answers_in_a_wide_fleet_as_it_does_where_its_host_is_alone() -> None:
+    alone, wide = (load_text(demo_fleet(hosts), Path("fleet.yaml")) for hosts in (1, 3))
+    answers = Hand(wide, (wide.model("gemma-3-27b"),)).verdicts
+    for where, expected in Hand(alone, (alone.model("gemma-3-27b"),)).verdicts.items():
+        assert (answers[where].fit, answers[where].size_bytes) == (expected.fit, expected.size_bytes)
+    assert list(answers) == list(wide.gpu_ids)
+
+
+def test_what_is_carried_to_another_host_leaves_room_on_its_own() -> None:
+    wide = load_text(demo_fleet(2), Path("fleet.yaml"))
+    carried = Hand(wide, (wide.model("gemma-3-27b"),))
+    answer = carried.verdict(GpuId("gpu02", 3))
+    assert answer.possible
+    whole = carried.after(answer.changes)
+    assert answer.after is not None
+    for where in (GpuId("gpu01", 7), GpuId("gpu02", 3)):
+        assert answer.after.outlooks[where] == whole.outlooks[where]
+    assert set(whole.outlooks) == set(wide.gpu_ids)

@@ -76,6 +76,25 @@ def test_a_units_own_place_is_read_where_it_says_one(environment: dict[str, str]
     assert own_place(Definition((), environment), GPUS) == place
 
 
+@pytest.mark.parametrize(
+    ("nodes", "environment", "place"),
+    [
+        ((1, 3), {}, (1, 3)),
+        ((3, 1), {"HIP_VISIBLE_DEVICES": "1"}, (3,)),
+        ((2,), {"ROCR_VISIBLE_DEVICES": "GPU-000000000000000c"}, (2,)),
+        ((2,), {"ROCR_VISIBLE_DEVICES": "GPU-000000000000000a"}, None),
+        ((2,), {"HIP_VISIBLE_DEVICES": "2"}, None),
+        ((7,), {"HIP_VISIBLE_DEVICES": "0"}, None),
+    ],
+)
+def test_a_container_counts_the_gpus_it_is_given_alone(
+    nodes: tuple[int, ...], environment: dict[str, str], place: tuple[int, ...] | None
+) -> None:
+    gpus = [replace(gpu, render_minor=128 + gpu.hip_index) for gpu in GPUS]
+    devices = tuple(f"/dev/dri/renderD{128 + node}:/dev/dri/renderD128" for node in nodes)
+    assert own_place(Definition((), environment, devices=devices), gpus) == place
+
+
 def test_no_overlay_is_needed_where_the_unit_says_the_same_itself() -> None:
     pinned = "[Service]\nEnvironment=ROCR_VISIBLE_DEVICES=GPU-000000000000000c\n"
     assert overlay(MODEL, definition(overlay=pinned), before=MOVED) == []
@@ -115,3 +134,18 @@ def test_a_script_can_be_moved_but_its_arguments_not_changed() -> None:
     assert overlay(MOVED, script)
     with pytest.raises(GpudeckError, match="llama: its command line is a script"):
         overlay(with_args({"max-model-len": 4096}), script)
+
+
+def test_what_was_written_into_the_fleet_file_by_hand_is_passed_at_the_next_start() -> None:
+    by_hand = with_args({"max-model-len": 8192, "gpu-memory-utilization": 0.4, "enforce-eager": False})
+    (reset, line) = overlay(by_hand, definition(), by_hand)
+    assert (reset, line) == (
+        "ExecStart=",
+        "ExecStart=/bin/vllm serve m --max-model-len 8192 --gpu-memory-utilization 0.4",
+    )
+
+
+@pytest.mark.parametrize("command", ["/opt/serve.sh", "/bin/vllm serve m $VLLM_ARGS", "/bin/sh -c 'vllm serve m'"])
+def test_what_a_script_or_a_variable_may_give_anyway_is_left_to_it(command: str) -> None:
+    by_hand = with_args({"gpu-memory-utilization": 0.4})
+    assert overlay(by_hand, definition(command=command), by_hand) == []

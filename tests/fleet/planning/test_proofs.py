@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fleet.commands import Answer
@@ -13,11 +13,11 @@ from fleet.errors import GpudeckError
 from fleet.findings.assess import assess
 from fleet.hardware import accelerator
 from fleet.inventory import Host, Inventory
-from fleet.inventory.changes import Change, Disable, Move, Restart, SetArgument, apply
-from fleet.model import Arguments, Engine, Model, Place, Version
+from fleet.inventory.changes import Change, Disable, Move, Restart, SetArgument, apply, with_copies
+from fleet.model import Arguments, Engine, Handling, Model, Place, Version
 from fleet.planning.memory import rests, start_needs
 from fleet.planning.order import order
-from fleet.planning.plan import Action, Plan
+from fleet.planning.plan import Action
 from fleet.planning.planner import make_plan
 from fleet.planning.replay import Replay
 from fleet.planning.world import Standing, World
@@ -62,9 +62,9 @@ def world_of(inventory: Inventory) -> World:
         )
         gpus[gpu] = GpuReading(identity, sum(sizes.get(gpu, 0) for sizes in held.values()))
     standings = {}
-    for model in inventory.placed:
+    for model in inventory.models:
         for host in inventory.hosts:
-            here = model.place is not None and model.place.host == host.name
+            here = model.enabled and model.place is not None and model.place.host == host.name
             sizes = held[model.name] if here else {}
             standings[model.name, host.name] = Standing(here, sizes, definition=definition(model))
     return World(gpus, standings)
@@ -94,7 +94,17 @@ def drafts(draw: st.DrawFn) -> tuple[Inventory, tuple[Change, ...]]:
         if all(gpu.used_bytes <= MI300X.total_bytes for gpu in world_of(more).gpus.values() if gpu.used_bytes):
             inventory = more
     changed = draw(st.lists(st.sampled_from(inventory.models), unique_by=lambda model: model.name))
+    spared = draw(st.sets(st.sampled_from([model.name for model in inventory.models])))
+    inventory = replace(inventory, models=tuple(each for m in inventory.models for each in copies(m, m.name in spared)))
     return inventory, tuple(change for model in changed for change in draw(changes(model)))
+
+
+def copies(model: Model, has_spare: bool) -> list[Model]:
+    """The model, and where it has one, a copy behind its router that is not to run itself."""
+    if not has_spare:
+        return [model]
+    first = replace(model, replica_of=model.name, handling=Handling(router_add="r add", router_remove="r rm"))
+    return [first, replace(first, name=f"{model.name}_2", service=f"systemd:{model.name}_2.service", enabled=False)]
 
 
 def changes(model: Model) -> st.SearchStrategy[list[Change]]:
@@ -132,9 +142,10 @@ def test_no_step_breaks_a_budget_or_a_start_check(draft: tuple[Inventory, tuple[
         if step.action is Action.START:
             assert key not in held
             model = replace(after.model(step.model), place=Place(step.host, tuple(gpu.index for gpu in step.gpus)))
-            needs = start_needs(model, estimates[step.model], MI300X)
+            estimate = estimates[model.replica_of or step.model]
+            needs = start_needs(model, estimate, MI300X)
             assert step.n in unproven or all(size <= free[gpu] for gpu, size in needs.items())
-            held[key] = rests(model, estimates[step.model])
+            held[key] = rests(model, estimate)
             for gpu, size in held[key].items():
                 free[gpu] -= size
         assert unproven or min(free.values()) >= 0
@@ -184,20 +195,25 @@ def test_a_plan_that_fails_its_replay_is_not_offered(monkeypatch: pytest.MonkeyP
         make_plan(inventory, swap, world_of(inventory))
 
 
-def test_times_are_as_measured_where_they_were_and_else_by_the_rate_weights_are_read_at() -> None:
-    inventory = Inventory("test", tuple(HOSTS), (vllm("a", PLACES[0], 0.5), vllm("b", PLACES[1], 0.5)))
-    restarts = [Restart("a"), Restart("b")]
-
-    def waits(plan: Plan) -> dict[str, float]:
-        return {step.model: step.seconds for step in plan.steps if step.action is Action.WAIT}
-
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(SHARES), st.sampled_from(SHARES), st.lists(st.integers(0, 190), min_size=3, max_size=3))
+def test_nothing_is_down_where_a_spare_copy_has_room_for_as_long(
+    share: float, wanted: float, others: list[int]
+) -> None:
+    first, spare = copies(vllm("a", Place("gpu01", (0,)), share), has_spare=True)
+    beside = [declared(f"x{gpu}", Place("gpu01", (gpu,)), size) for gpu, size in enumerate(others) if size]
+    inventory = Inventory("test", tuple(HOSTS), (first, spare, *beside))
     world = world_of(inventory)
-    slow, fast = (make_plan(inventory, restarts, world, bytes_per_second=rate * GiB) for rate in (1.0, 4.0))
-    read = waits(slow)["b"] - waits(fast)["b"]
-    assert 10 < read < 15
-    known = make_plan(inventory, restarts, world, loads={"a": 321.0}, bytes_per_second=GiB)
-    assert waits(known) == {"a": 321.0, "b": waits(slow)["b"]}
-    assert known.downtime_seconds["a"] == pytest.approx(332)
+    free = {gpu: now.identity.total_bytes - (now.used_bytes or 0) for gpu, now in world.gpus.items()}
+    assume(min(free.values()) >= 0)
+    change = SetArgument("a", "gpu-memory-utilization", wanted)
+    plan = make_plan(inventory, with_copies(inventory, [change]), world)
+    assume(not plan.unproven)
+    after = apply(inventory, [change])
+    estimate = assess(after, with_fixes=False).estimates["a"]
+    ((own, needed),) = start_needs(first, estimate, MI300X).items()
+    if any(size >= needed for gpu, size in free.items() if gpu.host == "gpu01" and gpu != own):
+        assert "a" not in plan.downtime_seconds
 
 
 @settings(deadline=None, max_examples=30)

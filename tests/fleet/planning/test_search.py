@@ -30,10 +30,11 @@ def task(
     goal: Spot | None,
     *temporary: Spot,
     second_copy: bool = False,
+    spare: bool = False,
     seconds: float = 50,
     weight: float = 1,
 ) -> Task:
-    return Task(name, now, goal, temporary, second_copy, weight, stop_seconds=10, load_seconds=seconds)
+    return Task(name, now, goal, temporary, second_copy, spare, weight, stop_seconds=10, load_seconds=seconds)
 
 
 def free_beside(tasks: Sequence[Task]) -> dict[GpuId, int]:
@@ -62,6 +63,28 @@ def test_a_model_that_grows_where_it_is_serves_from_a_spare_gpu_meanwhile() -> N
     turns = order(tasks, [], free_beside(tasks))
     assert said(turns) == ["start a 1", "stop a 0", "start a 0", "stop a 1"]
     assert downtime(turns) == {}
+
+
+def test_a_spare_unit_serves_a_model_that_grows_where_it_is() -> None:
+    tasks = [task("a", on(A, 60), on(A, 80), on(B, 60), spare=True)]
+    turns = order(tasks, [], free_beside(tasks))
+    assert said(turns) == ["start a 1", "stop a 0", "start a 0", "stop a 1"]
+    assert [turn.by_spare for turn in turns] == [True, False, False, True]
+    assert downtime(turns) == {}
+
+
+def test_the_one_spare_unit_is_in_one_place_at_a_time() -> None:
+    full = task("in the way", on(B, 60), None)
+    tasks = [task("a", on(A, 60), on(B, 60), on(C, 60), spare=True), full]
+    turns = order(tasks, [], free_beside(tasks))
+    assert said(turns) == ["stop in the way 1", "start a 2", "stop a 0", "start a 1", "stop a 2"]
+    assert downtime(turns) == {}
+
+
+def test_a_spare_unit_with_no_room_leaves_a_model_to_be_restarted() -> None:
+    tasks = [task("a", on(A, 60), on(A, 80), on(B, 60), spare=True), task("b", on(B, 50), on(B, 50))]
+    turns = order(tasks[:1], [], free_beside(tasks))
+    assert said(turns) == ["stop a 0", "start a 0"]
 
 
 def test_a_swap_goes_round_a_spare_gpu() -> None:
@@ -134,6 +157,7 @@ def drafts(draw: st.DrawFn) -> list[Task]:
                 goal,
                 *temporary,
                 second_copy=draw(st.booleans()),
+                spare=draw(st.booleans()),
                 seconds=draw(st.sampled_from([30, 50, 200])),
                 weight=draw(st.sampled_from([1, 10])),
             )
@@ -163,6 +187,10 @@ def test_nothing_is_down_where_an_order_without_downtime_exists(tasks: list[Task
         assert downtime(turns) == {}
 
 
+def _aside(task: Task, *places: Spot) -> int:
+    return sum(any(place is spot for spot in task.temporary) for place in places)
+
+
 @settings(deadline=None)
 @given(drafts())
 def test_replayed_copy_by_copy_every_state_fits_and_every_model_ends_where_it_shall(tasks: list[Task]) -> None:
@@ -176,7 +204,7 @@ def test_replayed_copy_by_copy_every_state_fits_and_every_model_ends_where_it_sh
             mine.remove(turn.spot)
         else:
             assert not turn.fits or all(free[gpu] >= size for gpu, size in turn.spot.needs.items())
-            assert turn.task.second_copy or not mine
+            assert turn.task.second_copy or not mine or (turn.task.spare and _aside(turn.task, turn.spot, *mine) == 1)
             mine.append(turn.spot)
         for gpu, size in turn.spot.rests.items():
             free[gpu] += sign * size
@@ -188,6 +216,12 @@ def test_replayed_copy_by_copy_every_state_fits_and_every_model_ends_where_it_sh
 # search: while a model runs twice, nothing else is done; and a model that is where it shall be stays.
 
 Copies = tuple[frozenset[int], ...]
+
+
+def may_run_twice(task: Task, at: int, *copies: int) -> bool:
+    """In a second place beside the one it has; a spare unit serves only in temporary ones, and nobody else does."""
+    aside = sum(place > 1 for place in (at, *copies))
+    return len(copies) == 1 and (task.second_copy or (task.spare and aside == 1))
 
 
 def cheapest(tasks: Sequence[Task], free: Sizes, load_cost: float = LOAD_COST) -> float | None:
@@ -214,7 +248,7 @@ def cheapest(tasks: Sequence[Task], free: Sizes, load_cost: float = LOAD_COST) -
                 then = (*state[:k], copies - {at}, *state[k + 1 :])
                 yield tasks[k].stop_seconds * down(then), then
             for at, spot in enumerate(places[k]):
-                allowed = at > 0 and at not in copies and len(copies) < 1 + tasks[k].second_copy
+                allowed = at > 0 and at not in copies and (not copies or may_run_twice(tasks[k], at, *copies))
                 if spot and allowed and spot.fits(room):
                     then = (*state[:k], copies | {at}, *state[k + 1 :])
                     yield tasks[k].load_seconds * (down(state) + load_cost), then

@@ -66,3 +66,10 @@ def test_a_start_nobody_asked_for_belongs_to_the_one_that_failed() -> None:
     ]
     assert why("\n".join(log)) == "ValueError: No available memory for the cache blocks."
     assert why("\n".join(log[:4])) == ""
+
+
+def test_starting_and_started_are_one_start() -> None:
+    one = ["Starting llm.service - Of a Quadlet...", "Started llm.service - Of a Quadlet."]
+    again = ["ValueError: no", "llm.service: Scheduled restart job, restart counter is at 1.", *one, "INFO loading"]
+    assert why("\n".join((*one, *again))) == "ValueError: no"
+    assert why("\n".join((*one, "ValueError: of the former", *one, "INFO loading"))) == ""

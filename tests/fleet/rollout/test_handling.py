@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from fake_host import Bench
 
+from console.plan_text import losses, wants_name
 from fleet.inventory.changes import Move, Restart
-from fleet.model import Handling, Place
+from fleet.model import Arguments, Handling, Place
 from fleet.planning.handling import unrouted
 from fleet.planning.json import plan_from_json, plan_json
 from fleet.rollout.events import Kind, Outcome
@@ -106,3 +107,26 @@ async def test_a_move_to_another_host_that_no_router_is_told_of_is_found(bench: 
     assert unrouted(before, replace(before, place=Place.parse("gpu01/3")), "gpu01") is None
     assert unrouted(before, replace(there, handling=ROUTED), "gpu01") is None
     assert unrouted(before, there, None) is None
+
+
+async def test_a_port_that_no_router_is_told_of_is_found_as_well(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 100)
+    (before,) = bench.inventory.models
+    other, same = (replace(before, args=Arguments({"port": port})) for port in (8100, 1))
+    found = unrouted(before, other, "gpu01")
+    assert found is not None
+    assert (
+        found.message == "whoever asks it at http://127.0.0.1:1 will not find it on port 8100, and no router is told."
+    )
+    assert unrouted(before, same, "gpu01") is None
+    assert unrouted(before, replace(other, handling=ROUTED), "gpu01") is None
+
+
+async def test_a_lost_address_is_told_first_and_wants_the_name_typed(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 100)
+    (before,) = bench.inventory.models
+    found = unrouted(before, replace(before, place=Place.parse("gpu02/0")), "gpu01")
+    assert found is not None
+    plan = replace(await bench.plan(Restart("a")), findings=(found,), downtime_seconds={})
+    assert losses(plan) == [f"a will have another address: {found.message}"]
+    assert wants_name(plan) == ("a",)

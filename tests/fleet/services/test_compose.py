@@ -134,7 +134,15 @@ def test_a_service_that_is_not_in_the_file_is_refused() -> None:
         SERVICE.parse_definition(Answer(1, "", "no such file"))
 
 
-@pytest.mark.parametrize("name", ["compose.yaml:a", "/a/../b.yaml:a", "/a b.yaml:x", "/a.yaml:$(id)", "/a.yaml"])
+def test_a_fleet_file_names_a_file_and_a_service() -> None:
+    assert service_named("compose:/srv/llm/compose.yaml:llama", "sudo") == Compose(
+        "/srv/llm/compose.yaml", "llama", "sudo"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["compose.yaml:a", "/a/../b.yaml:a", "/a b.yaml:x", "/a.yaml:$(id)", "/a.yaml", "/axyaml:a"]
+)
 def test_a_name_that_is_no_file_and_service_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
         service_named(f"compose:{name}", "none")

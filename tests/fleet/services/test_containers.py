@@ -12,7 +12,8 @@ import pytest
 from fleet.commands import Answer
 from fleet.errors import GpudeckError, UsageError
 from fleet.services import Definition, MissingServiceError
-from fleet.services.containers import Container, ContainerEngine
+from fleet.services.container_engine import ContainerEngine
+from fleet.services.containers import Container
 
 DOCKER = Container("llama", ContainerEngine("docker", "sudo"), "docker")
 ID = "3a9934e995a1" + 52 * "0"
@@ -53,6 +54,10 @@ def options(**facts: Any) -> str:
     return shlex.join(words[1 : words.index("--entrypoint")])
 
 
+MADE_BY_COMPOSE = {
+    "com.docker.compose.service": "x",
+    "com.docker.compose.project.config_files": "/srv/llm/compose.yaml,/srv/llm/compose.override.yaml",
+}
 USUAL = "--cgroupns private --ipc private --shm-size 67108864 --log-driver json-file"
 
 
@@ -97,6 +102,7 @@ def test_the_environment_is_in_no_option() -> None:
         ({"host": {"BlkioWeight": 300}}, "no option gives it its BlkioWeight"),
         ({"host": {"AutoRemove": True}}, "removed when it stops"),
         ({"config": {"Labels": {"com.docker.compose.service": "x"}}}, "docker compose makes it"),
+        ({"config": {"Labels": MADE_BY_COMPOSE}}, "service: compose:/srv/llm/compose.yaml:x"),
         ({"config": {"Labels": {"PODMAN_SYSTEMD_UNIT": "x.service"}}}, "the unit x.service makes it"),
         ({"NetworkSettings": {"Networks": {"a": {}, "b": {}}}}, "several networks"),
         ({"config": {"Env": ["A=1\n2"]}}, "line break"),
@@ -155,3 +161,22 @@ def test_a_restart_policy_that_outlives_a_stop_is_put_away_with_the_kept_contain
 def test_a_name_that_is_no_containers_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="not the name of a container"):
         Container(name, ContainerEngine("docker"), "docker")
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [
+        ("Client:       Podman Engine\nVersion:      4.9.3\n", True),
+        ("Client:\n Version: 28.2.2\n\nServer: linux\n Podman Engine:\n  Version:          5.0.3\n", True),
+        ("Client:       Podman Engine\nVersion:      5.4.2\n", False),
+        ("Client: Docker Engine - Community\n Version:           20.10.24\n", False),
+    ],
+)
+def test_one_that_always_restarts_is_refused_where_that_cannot_be_changed(version: str, refused: bool) -> None:
+    always = inspected(host={"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}})
+    found = DOCKER.parse_definition(Answer(0, f"{json.dumps([always])}\n{version}", ""))
+    if refused:
+        with pytest.raises(GpudeckError, match="cannot keep llama from starting beside its successor"):
+            DOCKER.overlay(found, found.argv, {})
+    else:
+        assert "--restart always" in DOCKER.overlay(found, found.argv, {})

@@ -80,3 +80,15 @@ def test_a_missing_one_is_refused() -> None:
         Quadlet("llama").parse_definition(Answer(0, "", ""))
     with pytest.raises(UsageError, match="instance"):
         Quadlet("llama@x")
+
+
+@pytest.mark.parametrize(("version", "refused"), [("4.9.3", True), ("5.0.0", False), ("5.10.1", False)])
+def test_a_podman_that_would_not_read_the_drop_in_is_refused(version: str, refused: bool) -> None:
+    said = f"podman version {version}\n# /etc/containers/systemd/llama.container\n{OWN}"
+    found = Quadlet("llama").parse_definition(Answer(0, said, ""))
+    assert found.argv[0] == "docker.io/vllm/vllm-openai:v0.9.1"
+    if refused:
+        with pytest.raises(GpudeckError, match=r"podman 4\.9 does not read drop-ins of llama\.container"):
+            Quadlet("llama").overlay(found, found.argv, PINS)
+    else:
+        assert Quadlet("llama").overlay(found, found.argv, PINS)

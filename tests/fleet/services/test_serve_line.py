@@ -26,6 +26,7 @@ MODEL = "meta-llama/Llama-3.1-8B-Instruct"
         f"vllm serve {MODEL} \\\n  --tensor-parallel-size 2 \\\r\n  --max-model-len 8192 \\\n",
         f"docker run --gpus all -it vllm/vllm-openai --model {MODEL} -tp 2 --max-model-len 8192",
         f"podman run --device /dev/kfd --ipc=host -p 1:2 rocm/vllm vllm serve {MODEL} -tp 2 --max-model-len 8192",
+        f"docker run rocm/vllm serve {MODEL} -tp 2 --max-model-len 8192",
         f"docker run --entrypoint vllm some/image serve {MODEL} -tp 2 --max-model-len 8192",
     ],
 )

@@ -13,8 +13,8 @@ from fleet.hardware import accelerator
 from fleet.inventory import Inventory
 from fleet.inventory.loading import load_text
 from fleet.model import Version
-from fleet.simulator import demo_fleet
 from fleet.simulator.cards import Card, cards
+from fleet.simulator.fleets import demo_fleet
 from fleet.simulator.physics import Machine, Phase, Run
 from fleet.simulator.provision import write_units
 from fleet.simulator.root import execute

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from running_probe import readings, running_probe
 
-from fleet.readings import HostReading
+from fleet.readings import HostReading, LinkKind
 from fleet.simulator.tree import Tree
 from fleet.telemetry.frames import FrameReader, script
 from fleet.telemetry.join import join
@@ -48,6 +48,17 @@ def test_every_numbering_of_its_gpus_is_told(bench: Bench, tmp_path: Path) -> No
         (card.node, card.drm_card, card.render_minor) for card in bench.machine.cards
     ]
     assert [who.smi_index for who in found] == [3, 2, 0, 1, 7, 6, 4, 5]
+
+
+def test_every_gpu_is_one_hop_of_xgmi_from_every_other(bench: Bench, tmp_path: Path) -> None:
+    Tree(bench.machine, tmp_path).write()
+    with running_probe(tmp_path) as probe:
+        probe.frame()
+        probe.ask().frame()
+    reading = readings(bytes(probe.printed))[-1]
+    for gpu in reading.gpus:
+        assert {link.to for link in gpu.links} == {other.identity.pci for other in reading.gpus} - {gpu.identity.pci}
+        assert {(link.kind, link.hops) for link in gpu.links} == {(LinkKind.XGMI, 1)}
 
 
 def test_the_firmware_counts_how_long_a_busy_gpu_is_at_its_power_limit(bench: Bench, tmp_path: Path) -> None:

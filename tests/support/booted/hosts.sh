@@ -14,7 +14,8 @@
 #
 # `up N` of a host that was powered off, or lost in a crash, boots it again from its own disk; `down` wipes the disk.
 #
-# Environment: TREE (another tree), SUITE and PACKAGES (for `tree`), FILES (a folder laid over each new host's files).
+# Environment: TREE (another tree), SUITE and PACKAGES (for `tree`), FILES (a folder laid over each new host's files),
+# NSPAWN (more options of systemd-nspawn, split at blanks).
 # Exit status: 0 done, 1 failed, 2 usage, 77 this machine cannot do it (the reason is on stderr).
 # It touches only links, namespaces and control groups named gpudeck*, and of those only what REC says it made.
 set -euo pipefail
@@ -24,7 +25,7 @@ SELF=$(readlink -f "$0")
 
 say() { echo "hosts: $*" >&2; }
 die() { say "$*"; exit 1; }
-usage() { sed -n '4,20s/^# \{0,1\}//p' "$SELF" >&2; exit 2; }
+usage() { sed -n '4,21s/^# \{0,1\}//p' "$SELF" >&2; exit 2; }
 cannot() { say "cannot run here: $*"; exit 77; }
 need() { for c in "$@"; do command -v "$c" >/dev/null || cannot "$c is not installed"; done; }
 owner() { cat "$REC/$1" 2>/dev/null || true; }      # the DIR that made host $1
@@ -116,7 +117,7 @@ _run() {
   while :; do
     rc=0
     systemd-nspawn -q -D "$w/root" -M "gpu$1" --hostname="gpu$1" --network-namespace-path=/run/netns/gpudeck"$1" \
-      --register=no --keep-unit --console=pipe --resolv-conf=off --timezone=off --link-journal=no -b || rc=$?
+      --register=no --keep-unit --console=pipe --resolv-conf=off --timezone=off --link-journal=no ${NSPAWN:-} -b || rc=$?
     [ $rc = 133 ] || exit $rc      # 133: the host asked for a reboot
   done
 }
@@ -173,7 +174,7 @@ case $verb in
   status) status ;;
   can) permitted; [ -d "$TREE/usr" ] || cannot "there is no tree at $TREE" ;;
   up)
-    permitted; [ -d "$TREE/usr" ] || die "no tree at $TREE: run '$0 tree' first"
+    permitted; [ -d "$TREE/usr" ] || cannot "there is no tree at $TREE"
     key >/dev/null
     trap 'rc=$?; trap - EXIT; [ $rc = 0 ] || for n in "${started[@]}"; do stop "$n"; done; exit $rc' EXIT
     trap 'exit 130' INT TERM HUP

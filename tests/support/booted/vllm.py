@@ -19,6 +19,9 @@ from pathlib import Path
 
 SYS = Path("/srv/gpus/sys")
 KFD = SYS / "class/kfd/kfd"
+RENDER = Path("/dev/dri")
+HOSTS_PROC = Path("/host/proc")
+"""The host's processes, as a container sees them that is shown them."""
 LONGEST = 40_000
 """Tokens its cache holds, whatever its share."""
 
@@ -41,10 +44,17 @@ def gpu() -> tuple[str, Path]:
     for node in sorted((KFD / "topology/nodes").iterdir(), key=lambda node: int(node.name)):
         properties = dict(line.split() for line in (node / "properties").read_text().splitlines())
         gpu_id = (node / "gpu_id").read_text().strip()
-        if gpu_id != "0" and shown in ("", f"GPU-{int(properties['unique_id']):016x}"):
+        given = not RENDER.exists() or (RENDER / f"renderD{properties.get('drm_render_minor')}").exists()
+        if gpu_id != "0" and given and shown in ("", f"GPU-{int(properties['unique_id']):016x}"):
             location = int(properties["location_id"])
             return gpu_id, SYS / f"bus/pci/devices/0000:{location >> 8:02x}:{location >> 3 & 31:02x}.0"
     sys.exit("RuntimeError: No HIP GPUs are available")
+
+
+def host_pid() -> str:
+    """Our process by the number the driver knows; a container has numbers of its own."""
+    proc = HOSTS_PROC if HOSTS_PROC.exists() else Path("/proc")
+    return proc.joinpath("self").readlink().name
 
 
 def say(line: str) -> None:
@@ -68,7 +78,7 @@ def load(name: str, share: float, length: int) -> None:
             f"desired GPU memory utilization ({share}, {share * total / 2**30:.2f} GiB)."
         )
     say("vLLM API server version 0.9.2")
-    process = KFD / "proc" / str(os.getpid())
+    process = KFD / "proc" / host_pid()
     process.mkdir()
     for part in (0.25, 0.5, 1.0):
         time.sleep(0.1)

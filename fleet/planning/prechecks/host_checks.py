@@ -12,7 +12,7 @@ from fleet.text import clean
 
 _UNIT = (
     "Id,Type,TimeoutStartUSec,ExecStartPre,ExecStartPost,EnvironmentFiles,RequiredBy,BoundBy,ConsistsOf,Requires,"
-    "Requisite,Wants,BindsTo,Conflicts"
+    "Requisite,Wants,BindsTo,Conflicts,User,Group,SupplementaryGroups"
 )
 _TYPES_THAT_WAIT = ("notify", "notify-reload", "forking", "oneshot", "dbus")
 _SECONDS = {"y": 31_557_600, "month": 2_629_800, "w": 604_800, "d": 86_400, "h": 3600, "min": 60, "s": 1, "ms": 0.001}
@@ -49,6 +49,10 @@ class UnitFacts:
     """Services that its start starts too, where they do not run."""
     conflicts: tuple[str, ...] = ()
     """Services that its start stops, where they run."""
+    user: str | None = None
+    """Whom it runs as, empty for the manager's own user; None where its manager does not say."""
+    groups: tuple[str, ...] = ()
+    """Groups it gets beside its user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ def _unit(block: str) -> UnitFacts:
         stops=services("RequiredBy", "BoundBy", "ConsistsOf"),
         starts=services("Requires", "Requisite", "Wants", "BindsTo"),
         conflicts=services("Conflicts"),
+        user=next(iter(said.get("User", ())), None),
+        groups=tuple(name for key in ("Group", "SupplementaryGroups") for name in " ".join(said.get(key, ())).split()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -9,7 +10,10 @@ from urllib.parse import urlsplit
 from fleet.findings import Finding, Severity, Tense
 from fleet.inventory import Inventory
 from fleet.model import Model
-from fleet.planning.host_checks import (
+from fleet.planning.plan import Action, Plan, Step
+from fleet.planning.prechecks import access, images, weights
+from fleet.planning.prechecks.beginnings import Beginning
+from fleet.planning.prechecks.host_checks import (
     PathFacts,
     UnitFacts,
     active_command,
@@ -21,8 +25,7 @@ from fleet.planning.host_checks import (
     ports_command,
     units_command,
 )
-from fleet.planning.plan import Action, Plan, Step
-from fleet.planning.world import Reader
+from fleet.planning.world import Reader, World
 from fleet.services import Service
 from fleet.services.quadlet import Quadlet
 from fleet.services.registry import service_named, service_of
@@ -45,7 +48,7 @@ class _Facts:
 
 
 async def precheck(
-    plan: Plan, before: Inventory, after: Inventory, readers: Mapping[str, Reader]
+    plan: Plan, before: Inventory, after: Inventory, world: World, readers: Mapping[str, Reader]
 ) -> tuple[Finding, ...]:
     """Look at every host the plan touches, and say what would stop it halfway. Nothing is changed.
 
@@ -55,6 +58,7 @@ async def precheck(
         plan: What is to be done.
         before: The fleet as it runs.
         after: The fleet after the plan.
+        world: What the plan was made from.
         readers: Connections by host.
 
     Raises:
@@ -65,8 +69,32 @@ async def precheck(
         steps = tuple(step for step in plan.steps if step.host == host)
         models = {model.name: model for model in after.models}
         facts = await _read(steps, models, readers[host])
-        found += [each for each in _of_host(plan, steps, facts, before, models) if each not in found]
+        of_host = list(_of_host(plan, steps, facts, before, models))
+        starts = _beginnings(steps, facts, after, world)
+        checks = (topic.check(start, readers[host]) for start in starts for topic in (access, images, weights))
+        of_host += [each for found_by_one in await asyncio.gather(*checks) for each in found_by_one]
+        found += [each for each in of_host if each not in found]
     return tuple(found)
+
+
+def _beginnings(steps: Iterable[Step], facts: _Facts, after: Inventory, world: World) -> Iterator[Beginning]:
+    """Each model's start, once for its host; those whose definition the plan did not need to read are left out."""
+    seen: set[str] = set()
+    for step in steps:
+        standing = world.standing(step.model, step.host)
+        if step.action is not Action.START or standing.definition is None or step.model in seen:
+            continue
+        seen.add(step.model)
+        host = after.host(step.host)
+        yield Beginning(
+            step,
+            after.model(step.model),
+            service_named(step.service, host.become),
+            standing.definition,
+            facts.units.get(step.service, UnitFacts()),
+            host.accelerator,
+            standing.running,
+        )
 
 
 async def _read(steps: Iterable[Step], models: Mapping[str, Model], reader: Reader) -> _Facts:

@@ -1,0 +1,1 @@
+"""The autopilot at work: it looks, proposes, and where it may, acts as an operator would."""

@@ -1,0 +1,1 @@
+"""A GPU and its models in every detail."""

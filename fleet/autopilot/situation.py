@@ -1,0 +1,82 @@
+"""A fleet at one moment, as the autopilot looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from fleet.autopilot.watching import Watch
+from fleet.inventory import Inventory
+from fleet.inventory.autopilot import Autopilot, Rotation, Scaling
+from fleet.model import Model
+from fleet.state import FleetState, ModelWord
+from fleet.windows import Windows
+
+CALM_SECONDS = 60.0
+"""A model that is to go for another reason than its idleness has had no request for so long."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is, what was seen, and what the operators left to the autopilot."""
+
+    inventory: Inventory
+    state: FleetState
+    watch: Watch
+    at: float
+    """Unix seconds."""
+
+    @cached_property
+    def autopilot(self) -> Autopilot:
+        """What is left to it; nothing where the fleet file does not say."""
+        return self.inventory.autopilot or Autopilot()
+
+    @cached_property
+    def _rotation(self) -> dict[str, Rotation]:
+        return {rotation.model: rotation for rotation in self.autopilot.rotation}
+
+    @cached_property
+    def _scaling(self) -> dict[str, Scaling]:
+        return {scaling.role: scaling for scaling in self.autopilot.roles}
+
+    def count(self, role: str) -> int:
+        """Models that serve the role, or are about to."""
+        return sum(
+            model.enabled and model.role == role and self.state.model(model.name).word is not ModelWord.FAILED
+            for model in self.inventory.models
+        )
+
+    def is_in_hours(self, model: str) -> bool:
+        """Whether it has hours, and they are now."""
+        hours = self._hours(model)
+        return hours is not None and hours.open_at(self.at)
+
+    def is_resting(self, model: str) -> bool:
+        """Whether it has hours, and they are not now."""
+        hours = self._hours(model)
+        return hours is not None and not hours.open_at(self.at)
+
+    def may_go(self, model: Model) -> bool:
+        """Whether it may be unloaded at all: nobody wants it to stay, and its role keeps its least."""
+        scaling = self._scaling.get(model.role or "")
+        return (
+            model.enabled
+            and not model.pinned
+            and not self.is_in_hours(model.name)
+            and (scaling is None or self.count(scaling.role) > scaling.least)
+        )
+
+    @property
+    def evictable(self) -> tuple[Model, ...]:
+        """Those that may make room for another: left to the autopilot, and without a request for a while."""
+        return tuple(
+            model
+            for model in self.inventory.models
+            if (model.name in self._rotation or model.role in self._scaling)
+            and self.may_go(model)
+            and self.watch.idle(model.name, self.at) >= CALM_SECONDS
+        )
+
+    def _hours(self, model: str) -> Windows | None:
+        rotation = self._rotation.get(model)
+        return rotation.hours if rotation else None

@@ -1,0 +1,48 @@
+"""A demo of two hosts at rush hour, asked as a user asks it: over real SSH, by the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fleet.simulator.child import Demo, start_demo
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0, hosts=2, scenario="rush-hour") as running:
+        asyncio.run(running.ready())
+        yield running
+
+
+def document(*words: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "console.cli", *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_every_host_answers_and_serves_its_own_models(demo: Demo) -> None:
+    status = document("status", str(demo.fleet_file), "--json")
+    assert [(host["name"], host["state"]) for host in status["hosts"]] == [("gpu01", "live"), ("gpu02", "live")]
+    places = {model["name"]: model["place"] for model in status["models"] if model["state"] == "serving"}
+    assert places["llama-3.1-8b"] == "gpu01/0"
+    assert places["llama-3.1-8b-gpu02"] == "gpu02/0"
+    assert places["docling-gpu02"] == "gpu02/3"
+
+
+def test_capacity_counts_copies_on_both_by_the_memory_that_was_read(demo: Demo) -> None:
+    status = document("status", str(demo.fleet_file), "--json")
+    words = ("--add", "Qwen/Qwen3-32B", "util=0.4", "len=16k", "--json")
+    found = document("capacity", str(demo.fleet_file), *words)
+    measured = {gpu["id"]: gpu["total_bytes"] for host in status["hosts"] for gpu in host["gpus"]}
+    assert {gpu["id"]: gpu["total_bytes"] for gpu in found["gpus"]} == measured
+    (model,) = found["models"]
+    hosts = [place["place"].partition("/")[0] for place in model["now"]["places"] if place["copies"]]
+    assert hosts.count("gpu01") == hosts.count("gpu02") > 0
