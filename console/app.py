@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from textual.screen import ModalScreen, Screen
 
 from console.fleets import draft_path, state_folder
-from console.past.rewind import NOT_THERE, Rewind
+from console.keys import key_of
+from console.past.rewind import Rewind, not_there
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
 from console.session_app import SessionApp
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from fleet.planning.plan import Plan
     from fleet.state import FleetState
 
+if TYPE_CHECKING:
+    from console.first_hints import FirstHints
+    from fleet.rollout.journal import Past
+
 
 class GpudeckApp(SessionApp):
     """The interactive console of one operator."""
@@ -30,9 +35,10 @@ class GpudeckApp(SessionApp):
     message: tuple[str, str] | None = None
     """What the operator is told in the last line of the deck, and its style, until the cursor moves."""
 
-    def __init__(self, session: Session, **settings: Any) -> None:
-        """The console of a session, with the settings of `SessionApp`."""
+    def __init__(self, session: Session, *, hints: FirstHints | None = None, **settings: Any) -> None:
+        """The console of a session, with the settings of `SessionApp`, and with hints for who needs them."""
         super().__init__(session, **settings)
+        self.hints = hints
         self.rewind = Rewind(session)
 
     @property
@@ -50,18 +56,33 @@ class GpudeckApp(SessionApp):
 
         return past_words(past.at, self.rewind.clock())
 
+    @property
+    def not_there(self) -> str:
+        """Why what changes something is refused in the past."""
+        return not_there(self.key("past.present"))
+
+    def key(self, id: str) -> str:
+        """The key that does what has this id, as people call it and as the settings say."""
+        return key_of(id, self.settings.keys)
+
     def first_screen(self) -> Screen[None]:
         """The deck with the fleet file's names."""
         return DeckScreen(self.session.blank_state())
 
     def _begin(self) -> None:
-        from console.unfinished import unfinished_words  # after the first paint
+        from console.unfinished import unfinished_rollout  # after the first paint
 
         super()._begin()
         offered = self._offer_kept_draft()
-        words = unfinished_words(self.session) or offered
-        if words:
-            self.tell(words, "warning")
+        if offered:
+            self.tell(offered, "warning")
+        try:
+            past = unfinished_rollout(self.session)
+        except GpudeckError as error:
+            self.tell(str(error), "warning")
+        else:
+            if past is not None:
+                self.open_record(past)
 
     def _offer_kept_draft(self) -> str:
         """Let redo stage what an earlier console had drafted, and keep what this one drafts; what to say of it."""
@@ -76,7 +97,7 @@ class GpudeckApp(SessionApp):
             except GpudeckError as error:
                 self.call_later(self.tell, str(error), "warning")  # after what is said of the staging itself
 
-        offer = kept.offer(session.inventory)
+        offer = kept.offer(session.inventory, self.key("deck.redo"))
         session.when_drafted = keep
         if offer.changes:
             session.offer(offer.changes)
@@ -99,7 +120,7 @@ class GpudeckApp(SessionApp):
     def stage(self, *changes: Change) -> bool:
         """Stage changes; what makes no sense is said and not staged, and in the past nothing is."""
         if self.rewind.past:
-            self.tell(NOT_THERE, "error")
+            self.tell(self.not_there, "error")
             return False
         try:
             self.session.stage(*changes)
@@ -148,11 +169,11 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(CompareScreen(left, right))
 
-    def open_findings(self) -> None:
-        """Go through the findings."""
+    def open_findings(self, gpu: GpuId | None = None, model: str | None = None) -> None:
+        """Go through the findings, from the worst of that GPU or model on."""
         from console.screens.findings import FindingsScreen
 
-        self.push_screen(FindingsScreen())
+        self.push_screen(FindingsScreen(gpu, model))
 
     def open_difference(self, since: float | None = None, until: float | None = None) -> None:
         """Show what changed between two times, Unix seconds; up to now, and from an hour before, where not said."""
@@ -183,6 +204,18 @@ class GpudeckApp(SessionApp):
         from console.screens.rollout import RolloutScreen
 
         self.push_screen(RolloutScreen(plan))
+
+    def open_rollouts(self) -> None:
+        """List the rollouts of this machine's journal."""
+        from console.screens.rollouts import RolloutsScreen
+
+        self.push_screen(RolloutsScreen())
+
+    def open_record(self, past: Past) -> None:
+        """Show a rollout of the journal; one that did not end can be carried on or undone there."""
+        from console.screens.record import RecordScreen
+
+        self.push_screen(RecordScreen(past))
 
     def close_rollout(self) -> None:
         """Back to the deck, past the plan that was carried out."""

@@ -16,7 +16,8 @@ from console.changing import (
     plan_changes,
     rollout_of,
 )
-from console.plan_text import confirmations, plan_lines, step_words, wants_name
+from console.confirming import questions
+from console.plan_text import OUTSIDE, plan_lines, step_words, wants_name
 from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
@@ -109,7 +110,7 @@ async def _apply(
             print(problem or "Nothing to restart: what runs is as asked, and the fleet file says so.", file=sys.stderr)
             return Exit.FINDINGS if problem else Exit.DONE
         print("\n".join(plan_lines(plan)), file=sys.stderr)
-        _ask(plan, options)
+        _ask(session.inventory, plan, options)
         return _told(session, plan, await _carry_out(session, plan, options))
 
 
@@ -118,7 +119,7 @@ async def _carry_out(session: Session, plan: Plan, options: argparse.Namespace) 
         if options.yes:
             return True
         question = f"On the way back {', '.join(models)}, serving now, would be stopped. Go back? [y/N] "
-        return (await asyncio.to_thread(_answer, question)).lower() in ("y", "yes")
+        return (await asyncio.to_thread(answer, question)).lower() in ("y", "yes")
 
     journal = open_journal(session)
     try:
@@ -143,7 +144,7 @@ def _told(session: Session, plan: Plan, result: Result) -> int:
     return Exit.DONE if result.outcome is Outcome.DONE else Exit.FINDINGS
 
 
-def _ask(plan: Plan, options: argparse.Namespace) -> None:
+def _ask(inventory: Inventory, plan: Plan, options: argparse.Namespace) -> None:
     """Raises GpudeckError where no maintenance window is open for it, and UsageError where nobody agrees."""
     late = next((finding for finding in plan.findings if finding.code == OUTSIDE_WINDOW), None)
     if late and not options.outside_window:
@@ -156,15 +157,16 @@ def _ask(plan: Plan, options: argparse.Namespace) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("Nobody can be asked: standard input is no terminal.", "Use --yes.")
-    asked = [each for each in confirmations(plan) if each.word in wants_name(plan)]
+    asked = [each for each in questions(plan, inventory) if each.word != OUTSIDE]
     for word, question in asked:
-        if _answer(f"{question}: ") != word:
+        if answer(f"{question}: ") != word:
             raise UsageError("Not confirmed; nothing was done.")
-    if not asked and _answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
+    if not asked and answer("Carry this out? [y/N] ").lower() not in ("y", "yes"):
         raise UsageError("Not confirmed; nothing was done.")
 
 
-def _answer(question: str) -> str:
+def answer(question: str) -> str:
+    """What is typed in answer to a question on standard error."""
     print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.session import Session
-from fleet.errors import GpudeckError
+from fleet.errors import GpudeckError, UsageError
 from fleet.findings import worst_first
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Restart, apply, touched, with_copies
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fleet.history.values import Start
     from fleet.rollout.events import Event, Result
     from fleet.rollout.executor import Rollout
-    from fleet.rollout.journal import Journal
+    from fleet.rollout.journal import Journal, Unfinished
 
 
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
@@ -113,6 +113,32 @@ def rollout_of(
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
     options.setdefault("operator", operator_name())
     return Rollout(plan, operators, session.board, journal, on_event, **options)
+
+
+async def from_the_first(rollout: Rollout, journal: Journal) -> Result:
+    """Carry a plan out from its first step. Raises GpudeckError."""
+    return await rollout.run()
+
+
+async def carry_on(rollout: Rollout, journal: Journal) -> Result:
+    """Carry the journal's unfinished rollout on from where it was left. Raises GpudeckError."""
+    found = _unfinished(journal)
+    return await rollout.go_on_from(found.id, found.done)
+
+
+async def undo(rollout: Rollout, journal: Journal) -> Result:
+    """Undo the journal's unfinished rollout. Raises GpudeckError."""
+    from fleet.rollout.events import Phase
+
+    found = _unfinished(journal)
+    return await rollout.restore(found.id, [touch.n for touch in found.touches if touch.phase is Phase.PLAN])
+
+
+def _unfinished(journal: Journal) -> Unfinished:
+    found = journal.unfinished()
+    if found is None:
+        raise UsageError("There is no unfinished rollout of this fleet.")
+    return found
 
 
 def operator_name() -> str:

@@ -51,8 +51,11 @@ class KeptDraft:
                 f"The draft cannot be kept in {self._path}: {error.strerror}.", "It ends with this console."
             ) from None
 
-    def offer(self, inventory: Inventory) -> Offer:
-        """What the file holds for this fleet. A draft of a fleet that is another by now is dropped with a word."""
+    def offer(self, inventory: Inventory, redo: str) -> Offer:
+        """What the file holds for this fleet; ``redo`` is the key that stages it again.
+
+        A draft of a fleet that is another by now is dropped with a word.
+        """
         try:
             kept, over, changes = self._read()
             when = datetime.fromtimestamp(kept).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -64,7 +67,7 @@ class KeptDraft:
         except _SPOILT:
             return self._dropped(f"The draft kept in {self._path} cannot be read, and is dropped.")
         more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
-        return Offer(changes, f"Kept from {when}: {sentence(changes[0])}{more}. U stages it again.")
+        return Offer(changes, f"Kept from {when}: {sentence(changes[0])}{more}. {redo} stages it again.")
 
     def _read(self) -> tuple[float, str, tuple[Change, ...]]:
         document = json.loads(self._path.read_text(encoding="utf-8"))

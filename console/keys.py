@@ -28,6 +28,8 @@ class Where(StrEnum):
     REBALANCE = "rebalance"
     PLAN = "plan"
     ROLLOUT = "rollout"
+    ROLLOUTS = "rollouts"
+    RECORD = "record"
     HELP = "help"
     WALL = "wall"
 
@@ -101,7 +103,7 @@ KEYS: tuple[Key, ...] = (
         D, "m", "carry", "move", "pick the model up, or all that are marked, and carry it to another GPU", changes=True
     ),
     Key(D, "space", "mark", "mark", "mark the model, or take its mark away; m, r and x take all marked", hint=False),
-    Key(D, "escape", "unmark", "unmark", "take all marks away", hint=False),
+    Key(D, "escape", "unmark", "unmark", "take all marks away; with none, the hints for the first minutes", hint=False),
     Key(D, "e", "edit", "edit", "edit the model's arguments, estimated as you type", changes=True),
     Key(D, "r", "restart", "restart", "stage a restart of the model", changes=True),
     Key(D, "x", "enable", "enable/disable", "stage enabling or disabling the model", hint=False, changes=True),
@@ -116,11 +118,21 @@ KEYS: tuple[Key, ...] = (
         hint=False,
         changes=True,
     ),
+    Key(
+        D,
+        "E",
+        "evacuate",
+        "evacuate",
+        "look for other places for everything on the GPU, and say what its loss would come to",
+        hint=False,
+        changes=True,
+    ),
     Key(D, "p", "plan", "plan", "turn the draft into ordered steps", changes=True),
     Key(D, "u", "undo", "undo", "take the last change of the draft back", changes=True),
     Key(D, "U", "redo", "redo", "stage it again", hint=False, changes=True),
     Key(D, "v", "now_after", "now/after", "show the placement now, or after the draft", hint=False),
     *(Key(D, str(n), f"gpu({n - 1})", "GPU", "go to the first GPU, the second …", hint=False) for n in range(1, 9)),
+    Key(D, "n", "trouble", "next trouble", "go to the next model that failed or stopped, and say why", hint=False),
     Key(D, "z", "zoom", "zoom", "show the GPU and its models in every detail", hint=False),
     Key(D, "C", "compare", "compare", "show two models side by side: the marked ones, or this and another", hint=False),
     Key(D, "o", "overview", "overview", "the whole fleet at once, a cell for each GPU", hint=False),
@@ -212,7 +224,19 @@ KEYS: tuple[Key, ...] = (
     Key(R, "space", "pause", "pause", "pause after this step, or go on"),
     Key(R, "s", "single_step", "single step", "carry out one more step, then pause"),
     Key(R, "R", "roll_back", "roll back", "restore what was running before"),
+    Key(R, "x", "leave", "leave", "after this step leave everything as it stands then; carry it on or undo it later"),
     Key(R, "escape", "close", "back", "back to the deck once it has ended"),
+    *(
+        Key(Where.ROLLOUTS, way, f"go({step})", way, "go through the rollouts", hint=False)
+        for way, step in (("up", -1), ("down", 1))
+    ),
+    Key(Where.ROLLOUTS, "enter", "open", "open", "show it, step by step"),
+    Key(Where.ROLLOUTS, "escape", "close", "back", "back to the deck"),
+    Key(Where.RECORD, "enter", "carry_on", "carry on", "carry on a rollout that did not end", changes=True),
+    Key(
+        Where.RECORD, "R", "roll_back", "roll back", "restore what was before a rollout that did not end", changes=True
+    ),
+    Key(Where.RECORD, "escape", "close", "back", "back; nothing on the hosts changes"),
     Key(Where.HELP, "escape,question_mark,q", "close", "back", "back"),
     Key(Where.WALL, "q", "quit", "quit", "leave"),
 )
@@ -224,6 +248,12 @@ def keys(where: Where, *, operator: bool = True, changed: Mapping[str, str] = _A
     """The keys that mean something there, in the table's order; with other keys for the bindings of these ids."""
     here = (key for key in KEYS if key.where is where and (operator or not key.changes))
     return tuple(replace(key, keys=changed.get(key.id, key.keys)) for key in here)
+
+
+def key_of(id: str, changed: Mapping[str, str] = _AS_USUAL) -> str:
+    """The key that does what has this id, as people call it, for sentences; with other keys for these ids."""
+    key = next(key for key in KEYS if key.id == id)
+    return replace(key, keys=changed.get(id, key.keys)).shown
 
 
 def bindings(*places: Where, operator: bool = True) -> list[Binding]:

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from console.applying import print_event
 from console.changing import follow, open_journal, plan_changes, rollout_of
 from console.commands.status import status_lines
+from console.confirming import questions
 from console.drafting import read_changes
-from console.plan_text import confirmations, plan_lines
+from console.plan_text import plan_lines
 from console.sentences import Teller, change_sentence, finding_sentence
 from console.session import Session
 from fleet.errors import GpudeckError, UsageError
@@ -155,7 +156,7 @@ class PlainConsole:
         print(" ".join(filter(None, (f"The rollout is {result.outcome}.", result.message, problem))), flush=True)
 
     async def _confirms(self, plan: Plan) -> bool:
-        asked = confirmations(plan)
+        asked = questions(plan, self._session.inventory)
         for word, question in asked:
             print(f"{question}:", flush=True)
             if await self._lines.get() != word:

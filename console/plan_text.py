@@ -8,6 +8,34 @@ from fleet.planning.plan import Plan, Step
 from fleet.planning.window import OUTSIDE_WINDOW
 from fleet.units import duration, gib
 
+OUTSIDE = "outside"
+"""What is typed for a plan outside the maintenance windows."""
+
+
+def headline(plan: Plan) -> str:
+    """The worst of what is lost in one sentence: in words, minutes and requests in flight."""
+    stops = plan.downtime_seconds or plan.stays_stopped
+    return f"{_worst(plan)}; {_in_flight(plan)}." if stops else f"{_worst(plan)}."
+
+
+def _worst(plan: Plan) -> str:
+    lost = [f"{', '.join(plan.stays_stopped)} will stay stopped"] if plan.stays_stopped else []
+    lost += [f"no model will serve the role {role} any more" for role in plan.roles_lost]
+    doubtful = [model for model in wants_name(plan) if model not in plan.stays_stopped]
+    lost += [f"{', '.join(doubtful)} may not serve after this"] if doubtful else []
+    longest = max(plan.downtime_seconds.items(), key=lambda item: item[1], default=None)
+    if longest is not None:
+        others = len(plan.downtime_seconds) - 1
+        more = f", {others} {'others' if others > 1 else 'other'} for less" if others else ""
+        lost.append(f"{longest[0]} will not answer for about {duration(longest[1])}{more}")
+    return ", ".join(lost) or "Nothing that serves now is interrupted"
+
+
+def _in_flight(plan: Plan) -> str:
+    if not plan.requests:
+        return "no request is in flight there"
+    return f"{plan.requests} request{'s' if plan.requests > 1 else ''} in flight there"
+
 
 def losses(plan: Plan) -> list[str]:
     """What is lost while the plan runs and after it, worst first, one sentence each."""
@@ -43,9 +71,13 @@ def confirmations(plan: Plan) -> tuple[Confirmation, ...]:
     """What is to be typed: the names of `wants_name`, and that it runs outside the maintenance windows."""
     late = [finding for finding in plan.findings if finding.code == OUTSIDE_WINDOW]
     return (
-        *(Confirmation("outside", f"{finding.message} Type outside to go on all the same") for finding in late),
-        *(Confirmation(name, f"{name} may not serve after this. Type its name to go on") for name in wants_name(plan)),
+        *(Confirmation(OUTSIDE, f"{finding.message} Type outside to go on all the same") for finding in late),
+        *(Confirmation(name, f"{_why(plan, name)} Type {name} to go on") for name in wants_name(plan)),
     )
+
+
+def _why(plan: Plan, model: str) -> str:
+    return f"{model} will stay stopped." if model in plan.stays_stopped else f"{model} may not serve after this."
 
 
 def wants_name(plan: Plan) -> tuple[str, ...]:

@@ -222,6 +222,11 @@ class SessionApp(App[None]):
             self._news, self._shown_at = False, now
             self.show_state()
 
+    @property
+    def alerts(self) -> LiveAlerts | None:
+        """What looks for alerts; None where the fleet file has none, or nothing is read."""
+        return self._alerts
+
     def figures_beyond(self) -> tuple[Alert, ...]:
         """The alerts that stand of figures, which no finding tells of."""
         if self._alerts is None or self.session.inventory.alerts is None:

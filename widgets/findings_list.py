@@ -45,8 +45,10 @@ class FindingsList(Rows):
 
     DEFAULT_CSS = "FindingsList { height: 4; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, key: str = "", *, id: str | None = None) -> None:
+        """``key`` is what shows those that do not fit."""
         super().__init__(id=id)
+        self._key = key
         self._findings: tuple[Finding, ...] = ()
         self._tense = ""
 
@@ -60,5 +62,5 @@ class FindingsList(Rows):
         kept = self._findings if len(self._findings) <= height else self._findings[: height - 1]
         rows: list[Row] = [finding_row(finding, width, self._tense) for finding in kept]
         if len(kept) < len(self._findings):
-            rows.append((Span(f"   and {len(self._findings) - len(kept)} more: f", "dim"),))
+            rows.append((Span(f"   and {len(self._findings) - len(kept)} more: {self._key}", "dim"),))
         return rows + [()] * (height - len(rows))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from console.alerts.acknowledged import Acknowledgements
+from console.alerts.acknowledged import Acknowledgement, Acknowledgements
 from console.alerts.alert import Alarms, Alert
 from console.alerts.announcing import Announcer, News
 from console.alerts.recorded import begun, ended
@@ -17,8 +17,10 @@ from console.alerts.terminal import notification
 from console.alerts.webhook import Webhook, document
 from console.fleets import acknowledgements_path, alerts_lock_path, state_folder
 from console.session import Session
+from fleet.errors import UsageError
 from fleet.history.values import Event
 from fleet.inventory.alerts import Alerts
+from fleet.text import clean
 
 LOOK_SECONDS = 5.0
 
@@ -87,6 +89,13 @@ class LiveAlerts:
             self._note(over, int(at))
             self._call(news, at)
         return self._sequence(news)
+
+    def acknowledge(self, key: str, until: int, by: str) -> None:
+        """Tell nobody of an alert that stands until a time, Unix seconds. Raises GpudeckError."""
+        standing = [alert.key for alert in self.standing]
+        if key not in standing:
+            raise UsageError(f"No alert {key!r} stands.", f"There are {', '.join(standing)}." if standing else "")
+        self._acknowledgements.acknowledge(key, Acknowledgement(until, clean(by)), self._clock())
 
     def close(self) -> None:
         """Let another process take over."""

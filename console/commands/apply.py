@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume or options.rollback:
         from console.resuming import resume
 
-        return resume(inventory, back=options.rollback, take_over=options.take_over)
+        return resume(inventory, back=options.rollback, yes=options.yes, take_over=options.take_over)
     changes = read_changes(options, inventory)
     if options.remove_overlays:
         if changes or options.plan is not None or wants_rebalancing(options):

@@ -52,10 +52,11 @@ def run(options: argparse.Namespace) -> int:
         return print_status(choose_fleet(options))
     collecting.put_off()
     from console.app import GpudeckApp
+    from console.first_hints import own_hints
     from console.session import Session
     from console.settings_file import own_settings
 
     named, whole = at_a_glance(fleet_file(options))
     settings, remark = own_settings()
-    GpudeckApp(Session(named), check=whole, settings=settings, remark=remark).start()
+    GpudeckApp(Session(named), hints=own_hints(), check=whole, settings=settings, remark=remark).start()
     return Exit.DONE

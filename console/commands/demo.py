@@ -14,7 +14,7 @@ from fleet.simulator.fleets import MOST_HOSTS, demo_fleet
 from fleet.simulator.scenario import SCENARIOS
 
 if TYPE_CHECKING:
-    from console.session_app import SessionApp
+    pass
 
 FOLDER_OF_ITS_OWN = Path()
 
@@ -69,16 +69,14 @@ def run(options: argparse.Namespace) -> int:
         session = Session(whole() if options.plain else named, state_folder=demo.directory / "state")
         if options.plain:
             return run_plain(session, demo.ready())
-        app = _app(wall=options.wall)
-        app(session, check=whole, ready=demo.ready(), settings=settings, remark=remark).start()
+        ready = demo.ready()
+        if options.wall:
+            from console.wall import WallApp
+
+            WallApp(session, check=whole, ready=ready, settings=settings, remark=remark).start()
+        else:
+            from console.app import GpudeckApp
+            from console.first_hints import own_hints
+
+            GpudeckApp(session, hints=own_hints(), check=whole, ready=ready, settings=settings, remark=remark).start()
     return Exit.DONE
-
-
-def _app(*, wall: bool) -> type[SessionApp]:
-    if wall:
-        from console.wall import WallApp
-
-        return WallApp
-    from console.app import GpudeckApp
-
-    return GpudeckApp

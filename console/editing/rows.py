@@ -120,7 +120,7 @@ def idle_rows(now: Trial, after: Trial, width: int) -> list[Row]:
     number = len(after.totals)
     gpus = f"an empty {after.accelerator.name}" if number == 1 else f"{number} empty {after.accelerator.name}"
     estimate = after.estimate()
-    rows: list[Row] = [(Span(f"It is disabled. Carry it (m) to a GPU to enable it; on {gpus}:", "dim"),)]
+    rows: list[Row] = [(Span(f"It is disabled. Carry it to a GPU to enable it; on {gpus}:", "dim"),)]
     rows += _figures(now.estimate(), estimate, width)
     if estimate.refusal:
         return rows + paragraph(f"✖ {estimate.refusal.sentence}", width - 2, "error")

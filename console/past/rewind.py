@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from console.past.past import Known, Past
     from console.session import Session
 
-NOT_THERE = "This is the past: nothing can be staged or applied there. esc goes back to now."
-"""Why what changes something is refused."""
 _MOST_WAITING = 100
 """Moves that are asked for while others are made; more come only from a key held down over a slow disk."""
+
+
+def not_there(back: str) -> str:
+    """Why what changes something is refused; ``back`` is the key that goes back to now."""
+    return f"This is the past: nothing can be staged or applied there. {back} goes back to now."
 
 
 @dataclass(frozen=True, slots=True)

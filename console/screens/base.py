@@ -36,6 +36,10 @@ class OfConsole(DOMNode):
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""
 
+    def key(self, id: str) -> str:
+        """The key that does what has this id, as people call it and as the settings say."""
+        return self.console.key(id)
+
     def hint(self, where: Where, without: frozenset[str] = frozenset()) -> None:
         """Show the keys of that place in the last line, but for those whose actions mean nothing just now."""
         here = (key for key in keys(where, changed=self.console.settings.keys) if key.hint)

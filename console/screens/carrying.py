@@ -67,7 +67,7 @@ class CarryingScreen(DeckPart):
         """The marked models, or the one under the cursor; none, and a word to the operator, where one must stay."""
         raise NotImplementedError
 
-    def action_unmark(self) -> None:
+    def drop_marks(self) -> None:
         """Take all marks away."""
         raise NotImplementedError
 
@@ -190,7 +190,7 @@ class CarryingScreen(DeckPart):
 
     def _stage(self, carry: Carry, changes: tuple[Change, ...], gpu: GpuId) -> None:
         self._put_down()
-        self.action_unmark()
+        self.drop_marks()
         self.console.stage(*changes)
         self.query_one(Deck).go_to(gpu, carry.hand.models[0].name)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
+import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from console.alerts.until import HOUR, until
 from console.drafting import read_changes
-from console.past.rewind import NOT_THERE
+from console.history.text import clock
 from console.screens.carrying import CarryingScreen
 from console.settings import CHOICES
 from console.trying import known_sources
@@ -93,7 +96,7 @@ def run(screen: CommandingScreen, text: str) -> None:
     word, _, rest = text.partition(" ")
     known = {command.word: command for command in COMMANDS}
     if word in known and word not in IN_PAST and screen.console.rewind.past:
-        raise UsageError(NOT_THERE)
+        raise UsageError(screen.console.not_there)
     if word not in known:
         near = get_close_matches(word, known, n=1)
         meant = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
@@ -187,7 +190,8 @@ def _try(screen: CommandingScreen, text: str) -> None:
 
 def _check_present(screen: CommandingScreen) -> None:
     if screen.console.rewind.past:
-        raise UsageError("This is the past: what-if is asked of now.", "esc goes back to now.")
+        back = screen.key("past.present")
+        raise UsageError("This is the past: what-if is asked of now.", f"{back} goes back to now.")
 
 
 def _compare(screen: CommandingScreen, text: str) -> None:
@@ -219,6 +223,22 @@ def _staging(option: str) -> Callable[[CommandingScreen, str], None]:
             screen.console.stage(*changes)
 
     return stage
+
+
+def _alerts(screen: CommandingScreen) -> list[str]:
+    alerts = screen.console.alerts
+    return [alert.key for alert in alerts.standing] if alerts else []
+
+
+def _acknowledge(screen: CommandingScreen, text: str) -> None:
+    """``RULE SUBJECT``, and until when: ``2h``, ``18:00``; an hour where that is not said."""
+    alerts = screen.console.alerts
+    if alerts is None:
+        raise UsageError("The fleet file has no alerts.")
+    key, _, last = (text, "", HOUR) if text in _alerts(screen) else text.rpartition(" ")
+    at = until(last, time.time())
+    alerts.acknowledge(key, at, getpass.getuser())
+    screen.console.tell(f"{key}: nobody is told until {clock(at)}.", "good")
 
 
 def _pressing(action: str) -> Callable[[CommandingScreen, str], None]:
@@ -253,8 +273,10 @@ COMMANDS = (
     Command("restart", "MODEL", "stage a restart", _staging("restart"), _models),
     Command("try", "MODEL [ARGUMENT=VALUE …]", "carry a model that nobody serves yet; never staged", _try, _sources),
     Command("without", "GPU", "what if it were gone: new places, what fits nowhere, findings", _without, _gpus),
+    Command("ack", "ALERT [UNTIL]", "tell nobody of it for an hour, for 2h, until 18:00", _acknowledge, _alerts),
     Command("findings", "", "go through the findings", _pressing("findings")),
     Command("plan", "", "turn the draft into ordered steps", _pressing("plan")),
+    Command("rollouts", "", "what was rolled out, step by step", lambda screen, _: screen.console.open_rollouts()),
     Command("undo", "", "take the last change of the draft back", _pressing("undo")),
     Command("redo", "", "stage it again", _pressing("redo")),
     Command("clear", "", "throw the draft away; redo brings it back", _clear),

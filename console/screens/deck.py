@@ -13,9 +13,9 @@ from textual.binding import BindingType
 from console.deck_views import Doing, pane_views
 from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
-from console.past.rewind import NOT_THERE
 from console.screens.commanding import CommandingScreen
 from console.screens.rewinding import TIME, RewindingScreen
+from console.trouble import failures, next_down
 from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
@@ -29,6 +29,8 @@ from widgets.pane_view import PaneView
 from widgets.prompt import Prompt
 
 FILTER = "/"
+_ROOMY = 120
+"""Cells from which on a hint takes no keys' place."""
 
 
 class DeckScreen(CommandingScreen, RewindingScreen):
@@ -52,7 +54,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """Header, deck, findings, prompt, last line."""
         yield Header()
         yield Deck(self._views(), self._shelf())
-        yield FindingsList()
+        yield FindingsList(self.key("deck.findings"))
         yield Prompt()
         yield Hints()
 
@@ -67,7 +69,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         if self._labels or (self.is_attached and self.query_one(Prompt).is_open):
             return False
         if action == "unmark":
-            return bool(self._marked) and self._carry is None and self.past is None
+            return bool(self._marked or self.console.hints) and self._carry is None and self.past is None
         if action in self._ONLY_CARRYING:
             return self._carry is not None
         if self.past and action in self.REFUSED_ACTIONS:
@@ -104,6 +106,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             wanted=self._filter,
             labels=self._labels,
             marked=frozenset(self._marked),
+            failures=self._failures(),
         )
         return pane_views(self._state, doing)
 
@@ -131,11 +134,21 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         words = [f"marked: {', '.join(self._marked)}"] if self._marked else []
         words += [f"draft: {number} change{'s' if number > 1 else ''}"] if number else []
         words += [f"filter: {self._filter_text}"] if self._filter else []
+        reasons = [host.reason for host in self._state.hosts if host.reason]
+        hint = "" if reasons else self._hint(drafted=bool(number))
         if words:
-            return "   ".join(words), "accent"
+            return "   ".join((*words, *([hint] if hint else ()))), "accent"
         if not self.query_one(Deck).shows_all:
             return self._which_host(), "text"
-        return "  ".join(host.reason for host in self._state.hosts if host.reason), "text"
+        return "  ".join(reasons) or hint, "text"
+
+    def _hint(self, *, drafted: bool) -> str:
+        """What to find out next, where there is room for it beside the keys."""
+        hints = self.console.hints
+        if hints is None or self.size.width < _ROOMY:
+            return ""
+        words = hints.words(self.console.settings.keys, drafted=drafted)
+        return f"{words} ({self.key('deck.unmark')}: no hints)" if words else ""
 
     def _which_host(self) -> str:
         """Which of many hosts the deck shows, and why it is not read where it is not."""
@@ -176,6 +189,21 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     def go_to(self, gpu: GpuId) -> None:
         """Put the cursor on that GPU."""
         self.query_one(Deck).go_to(gpu)
+
+    def action_trouble(self) -> None:
+        """Go to the next model that failed or stopped, and say why in the engine's words, where they were read."""
+        deck = self.query_one(Deck)
+        target = next_down(self._state, deck.targets(), (deck.gpu, deck.model))
+        if target is None:
+            self.console.tell("No model has failed or stopped.", "good")
+            return
+        deck.go_to(*target)
+        name = target[1]
+        why = self._failures().get(name, f"{self.key('deck.logs')} shows its log.")
+        self.console.tell(f"{name} {self._state.model(name).word}: {why}", "error")
+
+    def _failures(self) -> dict[str, str]:
+        return failures(() if self.past else self.session.board.snapshots.values())
 
     def action_now_after(self) -> None:
         """Toggle between the placement now and after the draft."""
@@ -224,6 +252,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """While jumping every key is a letter, or ends it; in the past many mean nothing."""
         if not self._labels:
             self.refuse(event)
+            self._learn(event.key)
             return
         event.stop()
         event.prevent_default()
@@ -234,6 +263,10 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             gpu, name = targets[event.character]
             self.query_one(Deck).go_to(gpu, name or None)
         self.show_deck()
+
+    def _learn(self, key: str) -> None:
+        if self.console.hints and not (self._carry or self.past or self.query_one(Prompt).is_open):
+            self.console.hints.pressed(key, self.console.settings.keys)
 
     # staging
 
@@ -256,7 +289,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     def changeable(self, name: str) -> Model | None:
         """That model as the draft has it, unless its host is not read, or is the past: then a word to the operator."""
         if self.past:
-            self.console.tell(NOT_THERE, "warning")
+            self.console.tell(self.console.not_there, "warning")
             return None
         model = self.session.drafted().model(name)
         if model.place is None:
@@ -283,6 +316,12 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             self.show_deck()
 
     def action_unmark(self) -> None:
+        """Take all marks away; with none, the hints."""
+        if not self._marked and self.console.hints:
+            self.console.hints.dismiss()
+        self.drop_marks()
+
+    def drop_marks(self) -> None:
         """Take all marks away."""
         self._marked = ()
         self.show_deck()
@@ -298,7 +337,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     def _stage_for_all(self, change: Callable[[str], Change]) -> None:
         models = self.chosen_models()
         if models and self.console.stage(*(change(model.name) for model in models)):
-            self.action_unmark()
+            self.drop_marks()
 
     def action_undo(self) -> None:
         """Take the last change of the draft back."""
@@ -337,9 +376,16 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     def action_findings(self) -> None:
         """Go through the findings."""
         if self._state.findings:
-            self.console.open_findings()
+            deck = self.query_one(Deck)
+            self.console.open_findings(deck.gpu, deck.model)
         else:
             self.console.tell("Nothing is wrong: there are no findings.", "good")
+
+    def action_evacuate(self) -> None:
+        """Look for other places for everything on the GPU under the cursor."""
+        gpu = self.query_one(Deck).gpu
+        if gpu is not None:
+            self.console.open_rebalance(frozenset({gpu}))
 
     def action_rebalance(self) -> None:
         """Look for a placement in which everything fits, over the draft."""
@@ -350,7 +396,9 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         if self.session.changes:
             self.console.open_plan()
         else:
-            self.console.tell("The draft is empty: move (m), edit (e) or restart (r) a model first.", "warning")
+            move, edit, restart = map(self.key, ("deck.carry", "deck.edit", "deck.restart"))
+            words = f"The draft is empty: move ({move}), edit ({edit}) or restart ({restart}) a model first."
+            self.console.tell(words, "warning")
 
     def action_help(self) -> None:
         """Show the keys."""
@@ -360,6 +408,6 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """Leave; a draft wants the key twice."""
         if self.session.changes and not self._leaving:
             self._leaving = True
-            self.console.tell("The draft is not applied. Press q again to leave.", "warning")
+            self.console.tell(f"The draft is not applied. Press {self.key('deck.quit')} again to leave.", "warning")
             return
         self.app.exit()

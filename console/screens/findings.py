@@ -11,6 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
 from fleet.findings import Finding, Fix
+from fleet.model import GpuId
 from widgets.findings_list import SIGNS
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs, paragraph
@@ -23,8 +24,10 @@ class FindingsScreen(ConsoleDialog):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.FINDINGS)]
     DEFAULT_CSS = "FindingsScreen VerticalScroll { height: auto; max-height: 100%; }"
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: GpuId | None = None, model: str | None = None) -> None:
+        """Begin at an error, and of several at what is found of that GPU or model."""
         super().__init__()
+        self._near = gpu, model
         self._index = 0
         self._chosen_row = 0
 
@@ -37,6 +40,7 @@ class FindingsScreen(ConsoleDialog):
     def on_mount(self) -> None:
         """Show them."""
         self.hint(Where.FINDINGS)
+        self._index = self._first()
         self.call_after_refresh(self._show)
 
     def _lines(self) -> list[tuple[Finding, Fix | None]]:
@@ -45,6 +49,17 @@ class FindingsScreen(ConsoleDialog):
         for finding in self.console.state.findings:
             found += [(finding, fix) for fix in finding.fixes] or [(finding, None)]
         return found
+
+    def _first(self) -> int:
+        """Where to begin: at the worst, and of that at what is nearest."""
+        gpu, model = self._near
+        findings = [finding for finding, _ in self._lines()]
+
+        def far(index: int) -> tuple[int, bool]:
+            finding = findings[index]
+            return finding.severity.rank, finding.model != model and (finding.gpu is None or finding.gpu != gpu)
+
+        return min(range(len(findings)), key=far, default=0)
 
     def _show(self) -> None:
         lines = self._lines()

@@ -32,6 +32,8 @@ _TITLES = {
     Where.REBALANCE: "Rebalancing",
     Where.PLAN: "Plan",
     Where.ROLLOUT: "Rollout",
+    Where.ROLLOUTS: "Rollouts so far",
+    Where.RECORD: "One of them",
 }
 
 

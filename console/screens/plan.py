@@ -1,4 +1,4 @@
-"""The plan screen: what is lost, then each step with its exact commands. Only from here a plan is applied."""
+"""The plan screen: what is lost, now beside after, each step with its commands. Only from here a plan is applied."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
 from console.changing import follow_what_stands, plan_changes
+from console.confirming import questions
 from console.keys import Where, bindings
-from console.plan_text import Confirmation, confirmations, losses, step_words
+from console.plan_memory import Left, left_rows, memory_after, now_and_after
+from console.plan_text import Confirmation, headline, losses, step_words, wants_name
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
@@ -19,7 +21,7 @@ from fleet.planning.plan import Plan, Step
 from fleet.units import duration
 from widgets.findings_list import SIGNS
 from widgets.hints import Hints
-from widgets.paragraphs import Builder, Paragraphs, paragraph, sentence
+from widgets.paragraphs import Paragraphs, paragraph, sentence
 from widgets.rows import Row, Span, ends
 
 
@@ -28,9 +30,11 @@ class PlanScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PLAN)]
     DEFAULT_CSS = """
+    PlanScreen #headline { dock: top; padding: 0 1; }
     PlanScreen VerticalScroll { height: 1fr; padding: 0 1; }
-    PlanScreen Input { display: none; dock: bottom; margin-bottom: 1; border: tall $error; }
-    PlanScreen.-asking Input { display: block; }
+    PlanScreen #asking { display: none; dock: bottom; height: auto; margin-bottom: 1; }
+    PlanScreen #asking Paragraphs { padding: 0 1; }
+    PlanScreen.-asking #asking { display: block; }
     """
 
     def __init__(self) -> None:
@@ -40,10 +44,13 @@ class PlanScreen(ConsoleScreen):
         """What is still to be typed."""
 
     def compose(self) -> ComposeResult:
-        """The plan, and the line in which a name is typed."""
+        """The loss, the plan, and the line in which a name is typed."""
+        yield Paragraphs(sentence("Reading the hosts, to plan from what really runs …", "dim"), id="headline")
         with VerticalScroll():
-            yield Paragraphs(sentence("Reading the hosts, to plan from what really runs …", "dim"))
-        yield Input()
+            yield Paragraphs(id="plan")
+        with Vertical(id="asking"):
+            yield Paragraphs(id="question")
+            yield Input()
         yield Hints()
 
     def on_mount(self) -> None:
@@ -56,20 +63,25 @@ class PlanScreen(ConsoleScreen):
         try:
             plan = await plan_changes(self.session, self.session.changes)
         except GpudeckError as error:
-            self._show(sentence(f"{error.title}: {error}", "error"))
+            self.query_one("#headline", Paragraphs).show(sentence(f"{error.title}: {error}", "error"))
             return
         self.show_plan(plan)
 
     def show_plan(self, plan: Plan) -> None:
         """Show this plan."""
         self._plan = plan
-        self._show(lambda width: plan_rows(plan, width))
-
-    def _show(self, build: Builder) -> None:
-        self.query_one(VerticalScroll).query_one(Paragraphs).show(build)
+        production = [host for host in plan.hosts if self.session.inventory.host(host).production]
+        now, after, memory = self.session.now(), self.session.after(), memory_after(plan, self.session.totals)
+        self.query_one("#headline", Paragraphs).show(lambda width: headline_rows(plan, production, width))
+        self.query_one("#plan", Paragraphs).show(
+            lambda width: [
+                *(now_and_after(plan, now, after, width) if after else ()),
+                *plan_rows(plan, memory, width),
+            ]
+        )
 
     def action_apply(self) -> None:
-        """Carry the plan out; a loss that lasts, or a closed maintenance window, wants a word typed first."""
+        """Carry the plan out; a loss that lasts, a closed window and production want a word typed first."""
         if self._plan is None or not (self._plan.steps or self._plan.changes):
             self.say("There is nothing to apply.", "warning")
             return
@@ -78,7 +90,7 @@ class PlanScreen(ConsoleScreen):
             self.dismiss()
             self.console.tell(problem or "It runs so already; the fleet file follows.", "error" if problem else "good")
             return
-        self._asked = list(confirmations(self._plan))
+        self._asked = list(questions(self._plan, self.session.inventory))
         self._ask_next()
 
     def _ask_next(self) -> None:
@@ -87,9 +99,10 @@ class PlanScreen(ConsoleScreen):
             self.console.open_rollout(self._plan)
             return
         self.add_class("-asking")
+        words = f"{self._asked[0].question}, or press {self.key('plan.close')} to go back."
+        self.query_one("#question", Paragraphs).show(sentence(words, "error"))
         line = self.query_one(Input)
         line.value = ""
-        line.placeholder = f"{self._asked[0].question}, or esc to go back."
         line.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -117,14 +130,24 @@ class PlanScreen(ConsoleScreen):
             self.dismiss()
 
 
-def plan_rows(plan: Plan, width: int) -> list[Row]:
-    """The plan: losses first, then changes, findings and steps with their commands."""
-    rows: list[Row] = []
-    for index, loss in enumerate(losses(plan)):
-        style = "error" if index == 0 and (plan.stays_stopped or plan.roles_lost or plan.unproven) else "strong"
-        rows += paragraph(loss, width, style)
-    rows += [(), (Span("What changes", "accent"),)]
+def headline_rows(plan: Plan, production: list[str], width: int) -> list[Row]:
+    """What is lost, in a line; before it which hosts serve production, in their colour and by the word."""
+    lasting = plan.roles_lost or wants_name(plan)
+    name = f" PROD {', '.join(production)} " if production else ""
+    first, *others = paragraph(name + headline(plan), width, "error" if lasting else "strong")
+    if name:
+        first = (Span(name.rstrip(), "production"), Span(first[0].text[len(name.rstrip()) :], first[0].style))
+    return [first, *others]
+
+
+def plan_rows(plan: Plan, memory: dict[int, tuple[Left, ...]], width: int) -> list[Row]:
+    """The plan: changes, what is lost where that is more than a line, findings, and steps with their commands."""
+    rows: list[Row] = [(), (Span("What changes", "accent"),)]
     rows += [(Span("  " + change_sentence(change)),) for change in plan.changes]
+    lost = losses(plan)
+    if len(lost) > 1:
+        rows += [(), (Span("What is lost", "accent"),)]
+        rows += [row for loss in lost for row in paragraph("  " + loss, width, indent="    ")]
     if plan.findings:
         rows += [(), (Span("What is found in the placement after it", "accent"),)]
         for finding in plan.findings:
@@ -133,16 +156,17 @@ def plan_rows(plan: Plan, width: int) -> list[Row]:
             rows += paragraph(text, width, style, indent="      ")
     rows += [(), (Span(f"Steps, about {duration(plan.seconds)} in all", "accent"),)]
     for step in plan.steps:
-        rows += step_rows(step, width)
+        rows += step_rows(step, memory.get(step.n, ()), width)
     return rows
 
 
-def step_rows(step: Step, width: int) -> list[Row]:
-    """One step with its commands, never cut: long lines go on in the next row."""
+def step_rows(step: Step, left: tuple[Left, ...], width: int) -> list[Row]:
+    """One step, the memory after it and its commands, never cut: long lines go on in the next row."""
     head = (Span(step_words(step), "strong" if step.fits else "error"),)
     rows: list[Row] = [ends(head, (Span(f"~{duration(step.seconds)}", "dim"),), width)]
     if step.basis:
         rows += paragraph(f"      reckoned by {step.basis}", width, "dim", indent="        ")
+    rows += left_rows(left, width)
     for command in step.commands:
         for line in command.shown.splitlines():
             rows += paragraph("      " + line, width, "dim", indent="        ")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 
 from console.keys import Where, keys
-from console.past.rewind import NOT_THERE, Move, Step, ToEvent, ToTime
+from console.past.rewind import Move, Step, ToEvent, ToTime
 from console.screens.base import DeckPart
 from fleet.errors import GpudeckError
 from widgets.prompt import Prompt
@@ -54,9 +54,9 @@ class RewindingScreen(DeckPart):
         if key is not None:
             event.stop()
             words = (
-                NOT_THERE
+                self.console.not_there
                 if key.action not in _OF_NOW
-                else f"This is the past: {key.label} tells of now. esc goes back to now."
+                else f"This is the past: {key.label} tells of now. {self.key('past.present')} goes back to now."
             )
             self.console.tell(words, "warning")
 

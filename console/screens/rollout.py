@@ -1,66 +1,56 @@
-"""The rollout screen: every step, what it waits for, and a way back."""
+"""The rollout screen: every step, what it waits for, the memory meanwhile, and a way back."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 
-from console.changing import follow, open_journal, rollout_of
-from console.keys import Where, bindings
-from console.plan_text import step_words
-from console.screens.base import ConsoleScreen
+from console.changing import follow, from_the_first, open_journal, rollout_of
+from console.keys import Where, bindings, keys
+from console.progress import Progress, outcome_style
+from console.screens.progress import ProgressScreen
 from fleet.errors import GpudeckError
-from fleet.planning.plan import Plan, Step
-from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
-from widgets.hints import Hints
-from widgets.paragraphs import Paragraphs, paragraph
-from widgets.rows import Row, Span
+from fleet.planning.plan import Plan
+from fleet.rollout.events import Event, Kind, Outcome, Result
+from fleet.rollout.restoring import finished
+from widgets.paragraphs import paragraph
+from widgets.rows import Row
 
 if TYPE_CHECKING:
     from fleet.rollout.executor import Rollout
+    from fleet.rollout.journal import Journal
 
-_SIGNS = {
-    Kind.STARTED: ("▶", "accent"),
-    Kind.PROGRESS: ("▶", "accent"),
-    Kind.DONE: ("✓", "good"),
-    Kind.FAILED: ("✗", "error"),
-}
+Way = Callable[["Rollout", "Journal"], Awaitable[Result]]
+"""How a rollout is carried out: from its first step, from where an earlier console left it, or back."""
 
 
-class RolloutScreen(ConsoleScreen):
+class RolloutScreen(ProgressScreen):
     """A plan being carried out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ROLLOUT)]
-    DEFAULT_CSS = "RolloutScreen VerticalScroll { height: 1fr; padding: 0 1; }"
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__()
+    def __init__(self, plan: Plan, way: Way = from_the_first, progress: Progress | None = None) -> None:
+        """Of a plan, that way; ``progress`` is how far it was before."""
+        super().__init__(progress or Progress(plan))
         self._plan = plan
-        self._phases: dict[Phase, tuple[Step, ...]] = {Phase.PLAN: plan.steps}
-        self._news: dict[tuple[Phase, int], Event] = {}
+        self._way = way
         self._rollout: Rollout | None = None
+        self._work: asyncio.Future[Result] | None = None
+        self._waits = False
+        """Paused, with no step begun since."""
+        self._leaving = False
         self._result: Result | None = None
         self._asked: tuple[str, ...] = ()
         """Models that serve, and would be stopped on the way back of another."""
         self._answer: asyncio.Future[bool] | None = None
         self._last_words: list[str] = []
-        self._current_row = 0
-
-    def compose(self) -> ComposeResult:
-        """The steps."""
-        with VerticalScroll():
-            yield Paragraphs()
-        yield Hints()
 
     def on_mount(self) -> None:
         """Begin."""
         self.hint(Where.ROLLOUT)
-        self.query_one(VerticalScroll).focus()
-        self.call_after_refresh(self._show)
         self.run_worker(self._carry_out(), exclusive=True)
 
     async def _carry_out(self) -> None:
@@ -71,17 +61,26 @@ class RolloutScreen(ConsoleScreen):
             return
         try:
             self._rollout = rollout_of(self.session, self._plan, journal, self._on_event, may_stop=self._may_stop)
-            result = await self._rollout.run()
+            self._work = asyncio.ensure_future(self._way(self._rollout, journal))
+            result = await self._work
         except GpudeckError as error:
             result = Result(Outcome.UNKNOWN, str(error))
+        except asyncio.CancelledError:
+            if not self._leaving:
+                raise
+            result = self._left()
         finally:
             journal.close()
         self._end(result)
 
+    def _left(self) -> Result:
+        words = "Left as it stands after the last step; :rollouts carries it on or undoes it."
+        return Result(Outcome.LEFT, words, finished(self._plan, self.progress.done))
+
     async def _may_stop(self, models: tuple[str, ...]) -> bool:
         """Ask before models that serve are stopped on the way back of another."""
         self._asked, self._answer = models, asyncio.get_running_loop().create_future()
-        self._show()
+        self.show_progress()
         try:
             return await self._answer
         finally:
@@ -98,93 +97,82 @@ class RolloutScreen(ConsoleScreen):
         self._result = result
         problem = follow(self.session, self._plan, result)
         self._last_words = [result.message, *([problem] if problem else [])]
-        self.console.tell(result.message, "good" if result.outcome is Outcome.DONE else "error")
-        self._show()
+        self.hint(Where.ROLLOUT, frozenset(key.action for key in keys(Where.ROLLOUT)) - {"close"})
+        self.console.tell(result.message, outcome_style(result.outcome))
+        self.show_progress()
 
     def _on_event(self, event: Event) -> None:
-        if event.kind is Kind.ROLLING_BACK:
-            self._phases[Phase.ROLLBACK] = event.steps
-        if event.step is not None:
-            self._news[event.phase, event.step.n] = event
-        self._show()
+        self.progress = self.progress.told(event)
+        self._waits = event.kind is Kind.PAUSED
+        if self._waits and self._leaving and self._work is not None:
+            self._work.cancel()
+        self.show_progress()
 
-    def _show(self) -> None:
-        if not self.is_attached:
-            return
-        scroll = self.query_one(VerticalScroll)
-        scroll.query_one(Paragraphs).show(self._rows)
-        scroll.scroll_to(y=max(0, self._current_row - scroll.size.height + 4), animate=False)
-        self.say(*self._state_words())
+    def below(self, cells: int) -> list[Row]:
+        """How it ended."""
+        style = outcome_style(self._result.outcome if self._result else None)
+        return [row for words in self._last_words for row in paragraph(words, cells, style)]
 
-    def _rows(self, width: int) -> list[Row]:
-        rows: list[Row] = []
-        for phase, steps in self._phases.items():
-            title = "Carrying out the plan" if phase is Phase.PLAN else "Restoring what was there before"
-            rows += [(Span(title, "accent"),)]
-            for step in steps:
-                event = self._news.get((phase, step.n))
-                if event is not None:
-                    self._current_row = len(rows)
-                rows += _step_rows(step, event, width)
-            rows.append(())
-        for words in self._last_words:
-            done = self._result is not None and self._result.outcome is Outcome.DONE
-            rows += paragraph(words, width, "good" if done else "error")
-        if self._last_words:
-            self._current_row = len(rows)
-        return rows
-
-    def _state_words(self) -> tuple[str, str]:
+    def state_words(self) -> tuple[str, str]:
+        """What it does, or waits for."""
         if self._result is not None:
-            return f"{self._result.outcome}. esc goes back to the deck.", "strong"
+            return f"{self._result.outcome}. {self.key('rollout.close')} goes back to the deck.", "strong"
         if self._asked:
+            back, stay = self.key("rollout.roll_back"), self.key("rollout.pause")
             names = ", ".join(self._asked)
-            return (
-                f"The way back would stop {names}, serving now: R goes back, space leaves all as it stands",
-                "warning",
-            )
+            words = f"The way back would stop {names}, serving now: {back} goes back, {stay} leaves all as it stands"
+            return words, "warning"
+        if self.progress.back:
+            return "going back", "warning"
+        if self._leaving:
+            return "leaving everything as it stands after this step", "warning"
         if self._rollout is not None and self._rollout.paused:
-            return "pausing after this step; space goes on", "warning"
+            return f"pausing after this step; {self.key('rollout.pause')} goes on", "warning"
         return "carrying out", "accent"
+
+    @property
+    def _going(self) -> Rollout | None:
+        """The rollout, while it goes forward."""
+        is_over = self._result is not None or self._leaving or self.progress.back
+        return None if is_over else self._rollout
 
     def action_pause(self) -> None:
         """Pause after this step, or go on."""
-        if self._answered(False):
+        if self._answered(False) or self._going is None:
             return
-        if self._rollout is None or self._result is not None:
-            return
-        if self._rollout.paused:
-            self._rollout.resume()
+        if self._going.paused:
+            self._going.resume()
         else:
-            self._rollout.pause()
-        self._show()
+            self._going.pause()
+        self.show_progress()
 
     def action_single_step(self) -> None:
         """One more step, then pause."""
-        if self._rollout is not None and self._result is None:
-            self._rollout.single_step()
-            self._show()
+        if self._going is not None:
+            self._going.single_step()
+            self.show_progress()
 
     def action_roll_back(self) -> None:
         """Restore what was there before, after this step."""
-        if self._answered(True):
-            return
-        if self._rollout is not None and self._result is None:
-            self._rollout.roll_back()
+        if not self._answered(True) and self._going is not None:
+            self._going.roll_back()
             self.say("going back after this step", "warning")
+
+    def action_leave(self) -> None:
+        """After this step leave everything as it stands; where it is paused already, now."""
+        rollout = self._going
+        if rollout is None or self._asked:
+            return
+        self._leaving = True
+        if self._waits and rollout.paused and self._work is not None:
+            self._work.cancel()
+        rollout.pause()
+        self.show_progress()
 
     def action_close(self) -> None:
         """Back to the deck, once it has ended."""
         if self._result is None:
-            self.say("The rollout is not over: space pauses it, R rolls it back.", "warning")
+            pause, back = self.key("rollout.pause"), self.key("rollout.roll_back")
+            self.say(f"The rollout is not over: {pause} pauses it, {back} rolls it back.", "warning")
             return
         self.console.close_rollout()
-
-
-def _step_rows(step: Step, event: Event | None, width: int) -> list[Row]:
-    sign, style = _SIGNS.get(event.kind, ("·", "dim")) if event else ("·", "dim")
-    words = step_words(step)
-    rows: list[Row] = [(Span(f" {sign} ", style), Span(words, "text" if event else "dim"))]
-    if event is not None and event.message:
-        rows += paragraph("        " + event.message, width, style, indent="        ")
-    return rows

@@ -52,6 +52,8 @@ class Outcome(StrEnum):
     """Everything is back as it was."""
     FAILED = "failed"
     """A step failed, and so did the way back; the message says what stands."""
+    LEFT = "left"
+    """The operator left it between two steps; it can be carried on or undone."""
     UNKNOWN = "unknown"
     """The line was lost in the middle of a step: what it did is not known."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from recorded_demo import RecordedSession
 from svg_text import svg_text
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from console.app import GpudeckApp
 from console.keys import Where, keys
@@ -59,22 +58,6 @@ async def test_a_plan_names_the_loss_first_and_every_command(console_app: Gpudec
         assert "sudo -n -- systemctl stop whisper.service" in text
         assert "Environment=ROCR_VISIBLE_DEVICES=GPU-" in text
         assert text.index("systemctl stop") < text.index("systemctl start")
-
-
-async def test_a_plan_that_may_not_bring_a_model_back_wants_its_name_typed(
-    console_app: GpudeckApp, session: RecordedSession
-) -> None:
-    session.stage(SetArgument("llama-3.3-70b", "gpu-memory-utilization", 0.85))
-    async with console_app.run_test(size=(160, 48)) as pilot:
-        await pilot.press("p")
-        await pilot.app.workers.wait_for_complete()
-        await pilot.press("a")
-        line = pilot.app.screen.query_one(Input)
-        assert "Type its name" in line.placeholder
-        await pilot.press(*"wrong", "enter")
-        assert "nothing was done" in shown(pilot)
-        await pilot.press("escape", "escape")
-        assert session.changes
 
 
 async def test_an_empty_draft_has_no_plan(console_app: GpudeckApp) -> None:

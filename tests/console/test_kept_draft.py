@@ -50,7 +50,7 @@ def kept_in(folder: Path) -> KeptDraft:
 
 def test_a_draft_is_offered_as_it_was_kept(tmp_path: Path, utc: None) -> None:
     kept_in(tmp_path).keep(Draft().stage(*EVERY_KIND), FLEET)
-    offer = kept_in(tmp_path).offer(FLEET)
+    offer = kept_in(tmp_path).offer(FLEET, "U")
     assert offer.changes == EVERY_KIND
     assert offer.words == "Kept from 2027-01-15 08:00: move a to gpu01/4-6 and 6 more. U stages it again."
 
@@ -67,15 +67,15 @@ def test_without_a_draft_there_is_no_file_and_no_offer(tmp_path: Path) -> None:
     kept.keep(draft, FLEET)
     kept.keep(draft.undo(), FLEET)
     assert not list((tmp_path / "state").iterdir())
-    assert kept.offer(FLEET) == Offer()
+    assert kept.offer(FLEET, "U") == Offer()
 
 
 def test_a_draft_of_a_fleet_that_moved_on_is_dropped_with_a_sentence(tmp_path: Path, utc: None) -> None:
     kept_in(tmp_path).keep(Draft().stage(Restart("a")), FLEET)
     later = replace(FLEET, models=FLEET.models[:1])
     words = "The draft of 2027-01-15 08:00 is dropped: the fleet file has moved on since."
-    assert kept_in(tmp_path).offer(later) == Offer(words=words)
-    assert kept_in(tmp_path).offer(FLEET) == Offer()
+    assert kept_in(tmp_path).offer(later, "U") == Offer(words=words)
+    assert kept_in(tmp_path).offer(FLEET, "U") == Offer()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_draft_of_a_fleet_that_moved_on_is_dropped_with_a_sentence(tmp_path: P
 def test_a_file_that_holds_no_draft_is_dropped_with_a_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "test.draft"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert "cannot be read, and is dropped" in KeptDraft(path, lambda: 0.0).offer(FLEET).words
+    assert "cannot be read, and is dropped" in KeptDraft(path, lambda: 0.0).offer(FLEET, "U").words
     assert not path.exists()
 
 

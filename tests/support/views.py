@@ -28,6 +28,8 @@ SCREENS: Mapping[str, tuple[str, ...]] = {
     "logs": ("l",),
     "difference": ("d",),
     "rebalance": ("b",),
+    "overview": ("o",),
+    "rollouts": ("colon", *"rollouts", "enter"),
     "plan": (*MOVED, "p"),
     "help": ("question_mark",),
 }
