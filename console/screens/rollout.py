@@ -97,6 +97,8 @@ class RolloutScreen(ProgressScreen):
         self._result = result
         problem = follow(self.session, self._plan, result)
         self._last_words = [result.message, *([problem] if problem else [])]
+        if not (self.is_attached and self.is_running):  # the console ends
+            return
         self.hint(Where.ROLLOUT, frozenset(key.action for key in keys(Where.ROLLOUT)) - {"close"})
         self.console.tell(result.message, outcome_style(result.outcome))
         self.show_progress()

@@ -24,12 +24,13 @@ from fleet.model import Place
 from fleet.planning.plan import Plan
 from fleet.rollout.executor import Rollout
 from fleet.rollout.journal import Journal
+from fleet.services.detached import Launch
 
 CLOCK = "14:02"
 
 
 class Gate:
-    """A connection to the host that writes only while it is open."""
+    """A connection to the host that begins steps only while it is open."""
 
     def __init__(self, host: FakeHost) -> None:
         self._host = host
@@ -40,7 +41,7 @@ class Gate:
         return getattr(self._host, name)
 
     async def write(self, command: Write, timeout: float = 0) -> Answer:
-        if "systemctl" in command.line:
+        if isinstance(command, Launch):
             await self.open.wait()
         return await self._host.write(command, timeout)
 
