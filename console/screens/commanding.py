@@ -10,12 +10,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from console.alerts.until import HOUR, until
-from console.drafting import read_changes
-from console.history.text import clock
 from console.screens.carrying import CarryingScreen
 from console.settings import CHOICES
-from console.trying import known_sources
 from fleet.errors import GpudeckError, UsageError
 from fleet.model import GpuId, Model
 from widgets.deck import Deck
@@ -134,6 +130,8 @@ def _arguments(screen: CommandingScreen) -> Iterator[str]:
 
 
 def _sources(screen: CommandingScreen) -> Iterable[str]:
+    from console.trying import known_sources
+
     return known_sources(screen.session.drafted())
 
 
@@ -217,6 +215,8 @@ def _staging(option: str) -> Callable[[CommandingScreen, str], None]:
     """Stage the change that this option of the command line would be, where its model may be changed."""
 
     def stage(screen: CommandingScreen, text: str) -> None:
+        from console.drafting import read_changes
+
         words = {"move": [], "set": [], "enable": [], "disable": [], "restart": [], option: [text]}
         changes = read_changes(Namespace(**words), screen.session.drafted())
         if all(screen.changeable(change.model) for change in changes):
@@ -232,6 +232,9 @@ def _alerts(screen: CommandingScreen) -> list[str]:
 
 def _acknowledge(screen: CommandingScreen, text: str) -> None:
     """``RULE SUBJECT``, and until when: ``2h``, ``18:00``; an hour where that is not said."""
+    from console.alerts.until import HOUR, until
+    from console.history.text import clock
+
     alerts = screen.console.alerts
     if alerts is None:
         raise UsageError("The fleet file has no alerts.")
