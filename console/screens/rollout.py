@@ -42,6 +42,9 @@ class RolloutScreen(ProgressScreen):
         self._waits = False
         """Paused, with no step begun since."""
         self._leaving = False
+        """Asked to leave it after this step."""
+        self._cut = False
+        """Left between two steps."""
         self._result: Result | None = None
         self._asked: tuple[str, ...] = ()
         """Models that serve, and would be stopped on the way back of another."""
@@ -66,7 +69,7 @@ class RolloutScreen(ProgressScreen):
         except GpudeckError as error:
             result = Result(Outcome.UNKNOWN, str(error))
         except asyncio.CancelledError:
-            if not self._leaving:
+            if not self._cut:
                 raise
             result = self._left()
         finally:
@@ -106,8 +109,8 @@ class RolloutScreen(ProgressScreen):
     def _on_event(self, event: Event) -> None:
         self.progress = self.progress.told(event)
         self._waits = event.kind is Kind.PAUSED
-        if self._waits and self._leaving and self._work is not None:
-            self._work.cancel()
+        if self._waits and self._leaving:
+            self._cut_off()
         self.show_progress()
 
     def below(self, cells: int) -> list[Row]:
@@ -166,10 +169,14 @@ class RolloutScreen(ProgressScreen):
         if rollout is None or self._asked:
             return
         self._leaving = True
-        if self._waits and rollout.paused and self._work is not None:
-            self._work.cancel()
+        if self._waits and rollout.paused:
+            self._cut_off()
         rollout.pause()
         self.show_progress()
+
+    def _cut_off(self) -> None:
+        if self._work is not None:
+            self._cut = self._work.cancel()
 
     def action_close(self) -> None:
         """Back to the deck, once it has ended."""
