@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from fleet.inventory.alerts import QUANTITIES, SEVERITIES
-from fleet.inventory.codes import CODES
-from fleet.inventory.nodes import Plain
-from fleet.inventory.problems import Complaint
-from fleet.inventory.sentences import did_you_mean
+from fleet.inventory.codes import CODES, no_such_code
+from fleet.inventory.nodes import Plain, mapping
+from fleet.inventory.problems import Complaint, did_you_mean
 
 
 def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     """Rules of nothing, of two things or of findings there are not, thresholds that cannot be, a webhook twice."""
-    said = _mapping(file.get("alerts"))
+    said = mapping(file.get("alerts"))
     if "webhook_env" in said and "webhook_file" in said:
         message = "alerts names its webhook twice; keep one of webhook_env and webhook_file."
         yield Complaint(("alerts", "webhook_file"), message, of_key=True)
-    for name, rule in _mapping(said.get("rules")).items():
+    for name, rule in mapping(said.get("rules")).items():
         if isinstance(rule, dict):
             for key, message in _wrong(rule):
                 keys = ("alerts", "rules", name, *([key] if key else ()))
@@ -31,7 +30,7 @@ def _wrong(rule: Mapping[str, Plain]) -> Iterator[tuple[str, str]]:
         return
     finding = rule.get("finding")
     if isinstance(finding, str) and finding not in CODES and finding not in SEVERITIES:
-        yield "finding", f"there is no finding {finding!r}; {did_you_mean(finding.upper(), CODES)}"
+        yield "finding", no_such_code(finding)
     quantity = rule.get("quantity")
     if isinstance(quantity, str) and quantity not in QUANTITIES:
         yield "quantity", f"there is no quantity {quantity!r}; {did_you_mean(quantity, QUANTITIES)}"
@@ -49,7 +48,3 @@ def _wrong(rule: Mapping[str, Plain]) -> Iterator[tuple[str, str]]:
             yield "clear", f"clear lies above {threshold:g}, so it would never begin."
         if limits == ["below"] and clear < threshold:
             yield "clear", f"clear lies below {threshold:g}, so it would never begin."
-
-
-def _mapping(value: Plain | None) -> Mapping[str, Plain]:
-    return value if isinstance(value, dict) else {}

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fleet.inventory.codes import CODES
-from fleet.inventory.nodes import Plain
-from fleet.inventory.problems import Complaint
-from fleet.inventory.sentences import did_you_mean
+from fleet.inventory.codes import CODES, no_such_code
+from fleet.inventory.nodes import Plain, mapping
+from fleet.inventory.problems import Complaint, did_you_mean
 
 
 def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     """Codes there are no findings of, under ``findings:`` and ``ignore:``, and size classes that contradict."""
-    said = _mapping(file.get("findings"))
+    said = mapping(file.get("findings"))
     ignored = said.get("ignore")
     for number, code in enumerate(ignored if isinstance(ignored, list) else []):
         yield from _unknown(("findings", "ignore", str(number)), code)
-    for code in _mapping(said.get("severity")):
+    for code in mapping(said.get("severity")):
         yield from _unknown(("findings", "severity", code), code)
-    for name, model in _mapping(file.get("models")).items():
-        for code in _mapping(_mapping(model).get("ignore")):
+    for name, model in mapping(file.get("models")).items():
+        for code in mapping(mapping(model).get("ignore")):
             yield from _unknown(("models", name, "ignore", code), code)
     yield from _roles(file)
-    yield from _size_classes(_mapping(file.get("policy")).get("utilization"))
-
-
-def no_such_code(code: str) -> str:
-    """The sentence for a code that no finding has."""
-    return f"there is no finding {code!r}; {did_you_mean(code.upper(), CODES)}"
+    yield from _size_classes(mapping(file.get("policy")).get("utilization"))
 
 
 def _unknown(keys: tuple[str, ...], code: Plain) -> Iterator[Complaint]:
@@ -38,13 +32,13 @@ def _unknown(keys: tuple[str, ...], code: Plain) -> Iterator[Complaint]:
 def _roles(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     """Roles no model has, under ``redundancy:`` and ``restart_of:``: a slip of the pen would never be found."""
     roles = [
-        role for model in _mapping(file.get("models")).values() if isinstance(role := _mapping(model).get("role"), str)
+        role for model in mapping(file.get("models")).values() if isinstance(role := mapping(model).get("role"), str)
     ]
     for keys in (("policy", "redundancy"), ("policy", "rebalance", "restart_of")):
         said: Plain | None = file.get(keys[0])
         for key in keys[1:]:
-            said = _mapping(said).get(key)
-        for role in _mapping(said):
+            said = mapping(said).get(key)
+        for role in mapping(said):
             if role not in roles:
                 known = did_you_mean(role, dict.fromkeys(roles)) if roles else "no model has one."
                 yield Complaint((*keys, role), f"no model has the role {role!r}; {known}", of_key=True)
@@ -54,7 +48,7 @@ def _size_classes(classes: Plain) -> Iterator[Complaint]:
     """Each class's band the right way round, the classes ascending, and only the last without an end."""
     below = 0.0
     for number, entry in enumerate(classes if isinstance(classes, list) else []):
-        keys, size_class = ("policy", "utilization", str(number)), _mapping(entry)
+        keys, size_class = ("policy", "utilization", str(number)), mapping(entry)
         low, high, end = (_number(size_class.get(key)) for key in ("low", "high", "below"))
         if low is not None and high is not None and low > high:
             yield Complaint((*keys, "low"), f"low of size class {number + 1} is above its high of {high:g}.")
@@ -63,10 +57,6 @@ def _size_classes(classes: Plain) -> Iterator[Complaint]:
         elif end is not None and end <= below:
             yield Complaint((*keys, "below"), f"below of size class {number + 1} must be above {below:g}.")
         below = float("inf") if "below" not in size_class else max(below, end or 0.0)
-
-
-def _mapping(value: Plain | None) -> Mapping[str, Plain]:
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: Plain | None) -> float | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, dereferenced
+from fleet.inventory.problems import did_you_mean
 from fleet.inventory.schema import (
     AlertRuleEntry,
     AlertsEntry,
@@ -94,12 +93,6 @@ def subject(keys: tuple[str, ...]) -> str:
         case (key,):
             return key
     return "the file"
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """The nearest of the known words as a question, or all of them."""
-    near = get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
 
 
 def sentence(error: ErrorDetails, keys: tuple[str, ...], node: Node | None) -> str:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fleet.inventory.nodes import Plain
-from fleet.inventory.problems import Complaint
-from fleet.inventory.sentences import did_you_mean
+from fleet.inventory.nodes import Plain, mapping
+from fleet.inventory.problems import Complaint, did_you_mean
 
 
 def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     """Hosts that nothing reaches, names of hosts there are not or of two, and a token named twice."""
-    hosts, said = _mapping(file.get("hosts")), _mapping(file.get("telemetry"))
+    hosts, said = mapping(file.get("hosts")), mapping(file.get("telemetry"))
     if "prometheus" not in said:
         for name, host in hosts.items():
             if isinstance(host, dict) and "address" not in host:
                 yield Complaint(("hosts", name), f"host {name} needs address: what ssh takes, such as ops@gpu01.", True)
     owners: dict[Plain, str] = {}
-    for name, label in _mapping(said.get("hosts")).items():
+    for name, label in mapping(said.get("hosts")).items():
         if name not in hosts:
             message = f"hosts of telemetry: there is no host {name!r}; {did_you_mean(name, hosts)}"
             yield Complaint(("telemetry", "hosts", name), message, of_key=True)
@@ -27,7 +26,3 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     if "token_env" in said and "token_file" in said:
         message = "telemetry names its token twice; keep one of token_env and token_file."
         yield Complaint(("telemetry", "token_file"), message, of_key=True)
-
-
-def _mapping(value: Plain | None) -> Mapping[str, Plain]:
-    return value if isinstance(value, dict) else {}
