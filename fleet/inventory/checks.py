@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet.commands import Template
-from fleet.inventory import alerting, fields, piloting, preferences, telemetry
+from fleet.inventory import fields
 from fleet.inventory.claims import claims, clashes
 from fleet.inventory.nodes import Plain, mapping
 from fleet.inventory.problems import Complaint, did_you_mean
 from fleet.inventory.replicas import copy_name
+from fleet.inventory.sections import alerts, autopilot, findings, policy, telemetry
 from fleet.model import Engine, Place
 
 _T = TypeVar("_T")
@@ -68,10 +69,8 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     for copy in copies:
         yield from _place(copy, sizes)
     yield from _taken_twice([*models, *copies])
-    yield from preferences.complaints(file)
-    yield from telemetry.complaints(file)
-    yield from alerting.complaints(file)
-    yield from piloting.complaints(file)
+    for section in (findings, policy, telemetry, alerts, autopilot):
+        yield from section.complaints(file)
 
 
 def _size(host: Plain) -> int | None:
