@@ -24,7 +24,8 @@ from fleet.model import GpuId
 from fleet.planning.draft import Draft
 from fleet.readings import HostSnapshot, Link
 from fleet.startup import ModelStart
-from fleet.state import FleetState, join, totals
+from fleet.state import FleetState
+from fleet.state.joining import join, totals
 from fleet.telemetry.board import Board
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,7 @@ from console.fleets import config_folder
 from console.keys import KEYS, Where, key_name, keys
 from console.settings import CHOICES, Settings
 from fleet.inventory.nodes import Entry, MappingNode, Node, ScalarNode, dereferenced
-from fleet.inventory.problems import FleetFileError, Problem
+from fleet.inventory.problems import FleetFileError, Problem, did_you_mean
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
 
 FILE_NAME = "settings.yaml"
@@ -82,7 +82,7 @@ def _problems(entries: tuple[Entry, ...], path: Path) -> Iterator[Problem]:
         if name == "keys":
             yield from _key_problems(value, path)
         elif name not in choices:
-            yield _at(entry.key, path, f"there is no setting {name!r}; {_did_you_mean(name, _NAMES)}")
+            yield _at(entry.key, path, f"there is no setting {name!r}; {did_you_mean(name, _NAMES)}")
         elif not isinstance(value, ScalarNode) or value.text not in choices[name].words:
             given = f", not {value.text!r}" if isinstance(value, ScalarNode) and value.text else ""
             yield _at(value, path, f"{name} must be one of {', '.join(choices[name].words)}{given}.")
@@ -99,7 +99,7 @@ def _key_problems(node: Node, path: Path) -> Iterator[Problem]:
     for entry in node.entries:
         id_ = entry.key.text
         if id_ not in _IDS:
-            yield _at(entry.key, path, f"there is no binding {id_!r}; {_did_you_mean(id_, _IDS)}")
+            yield _at(entry.key, path, f"there is no binding {id_!r}; {did_you_mean(id_, _IDS)}")
             continue
         value = dereferenced(entry.value)
         wrong = _wrong_keys(value)
@@ -140,12 +140,6 @@ def _clashes(changed: Mapping[str, str], places: Mapping[str, Node], path: Path)
                     message = f"{key.id} takes the key {name}, which {taken[name]} has."
                     yield _at(places[key.id], path, message)
                 taken[name] = key.id
-
-
-def _did_you_mean(word: str, known: Collection[str]) -> str:
-    from fleet.inventory.sentences import did_you_mean
-
-    return did_you_mean(word, known)
 
 
 def _is_empty(node: Node) -> bool:

@@ -13,7 +13,8 @@ from console.session import Session
 from fleet.errors import Exit, UsageError
 from fleet.inventory import Inventory
 from fleet.readings import Link
-from fleet.state import FleetState, status_json
+from fleet.state import FleetState
+from fleet.state.json import status_json
 from fleet.units import duration, gib
 
 

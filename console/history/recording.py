@@ -20,7 +20,8 @@ from fleet.live.load import Peaks
 from fleet.model import GpuId, Model
 from fleet.readings import HostSnapshot, Link, ServiceWord
 from fleet.startup import ModelStart
-from fleet.state import FleetState, ModelState, model_state
+from fleet.state import FleetState, ModelState
+from fleet.state.joining import model_state
 from fleet.text import clean
 
 FINDINGS_SECONDS = 5

@@ -14,7 +14,8 @@ from fleet.inventory import Inventory
 from fleet.model import GpuId, Model, Place
 from fleet.readings import EngineReading, GpuIdentity, GpuReading, Link
 from fleet.startup import ModelStart
-from fleet.state import FleetState, GpuState, HostState, ModelState, ModelWord, join
+from fleet.state import FleetState, GpuState, HostState, ModelState, ModelWord
+from fleet.state.joining import join
 from fleet.units import duration
 
 if TYPE_CHECKING:

@@ -76,8 +76,6 @@ class LatentAttention:
     indexer_heads: int = 0
     """Heads of the indexer that picks the tokens sparse attention looks at; 0 where there is none."""
     indexer_dim: int = 0
-    indexer_layers: int | None = None
-    """Layers that have an indexer of their own; None means all."""
 
     @property
     def cached_width(self) -> int:

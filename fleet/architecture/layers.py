@@ -94,7 +94,6 @@ def latent(text: Config) -> LatentAttention | None:
         value_dim=int(text.get("v_head_dim") or 128),
         indexer_heads=int(text.get("index_n_heads") or 0),
         indexer_dim=int(text.get("index_head_dim") or 0),
-        indexer_layers=text.get("num_indexer_layers"),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from fleet.model import Arguments
 from fleet.units import GiB, MiB
@@ -81,48 +80,6 @@ def split(loaded: Sequence[Module], allowed: Sequence[float], scratch: int) -> F
         held[gpu].insert(0, module)
         room -= module.weights
     return Filled(tuple(map(tuple, held)))
-
-
-class AtOnce(StrEnum):
-    """What becomes of two models that load at the same time."""
-
-    LOADS = "loads"
-    RACES = "races"
-    """In turn both load; at once it depends on who is first where."""
-    FAILS = "fails"
-
-
-def in_turn(
-    first: Sequence[Module], second: Sequence[Module], free: Sequence[int], *, scratch: int = 0
-) -> tuple[Filled, Filled]:
-    """Where two models go that load one after the other: the second tops up what the first left of each GPU."""
-    reserved = reserves(Arguments(), len(free))
-    before = fill(first, free, reserved, scratch)
-    if before.failure:
-        return before, fill(second, free, reserved, scratch)
-    taken = [sum(module.total for module in held) + scratch * bool(held) for held in before.held]
-    left = [size - used for size, used in zip(free, taken, strict=True)]
-    return before, fill(second, left, reserved, scratch)
-
-
-def at_once(
-    first: Sequence[Module], second: Sequence[Module], free: Sequence[int], *, scratch: int = 0
-) -> tuple[AtOnce, str]:
-    """What becomes of two models that load at the same time, and why, as a sentence.
-
-    They load for certain only where the GPUs hold both with everything both reserve, and a module of waste on each.
-    """
-    if any(filled.failure for filled in in_turn(first, second, free, scratch=scratch)):
-        return AtOnce.FAILS, "Even one after the other they do not fit."
-    held = [2 * (size + _LEAST_RESERVED + scratch) for size in reserves(Arguments(), len(free))]
-    largest = max(module.total for module in (*first, *second))
-    room = sum(max(0, size - reserved - largest) for size, reserved in zip(free, held, strict=True))
-    if sum(module.total for module in (*first, *second)) <= room and free[0] >= held[0]:
-        return AtOnce.LOADS, "Loading at once they share the GPUs in an order nobody knows, and both fit in any."
-    return AtOnce.RACES, (
-        "Loading at once they race for the same memory: which GPU a layer lands on differs from start to start, and "
-        "one fails where the other leaves less than what is reserved. Load them one after the other."
-    )
 
 
 def reserves(args: Arguments, gpus: int) -> tuple[int, ...]:

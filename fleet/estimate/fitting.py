@@ -15,6 +15,8 @@ LENGTH = {"vllm": "max-model-len", "llama.cpp": "ctx-size", "sglang": "context-l
 """The flag that says how long a sequence may be, by engine."""
 SEQUENCES = "max-num-seqs"
 """The flag that says how many sequences vLLM serves at once."""
+_STEPS = 100
+"""Of a whole GPU's share, where no others are asked for."""
 _MOST_TOKENS = 1 << 24
 """Beyond the longest context of any model."""
 
@@ -92,14 +94,14 @@ def most_sequences(trial: Trial) -> int | None:
     return largest(1, int(single.max_concurrency or 0), held)
 
 
-def smallest_share(trial: Trial, steps: int = 100) -> float | None:
+def smallest_share(trial: Trial, steps: int = _STEPS) -> float | None:
     """The smallest utilization it starts with, in ``1 / steps``; None where none does, or it knows no such thing."""
-    return _share(trial, steps, lambda steps_below: steps - steps_below, CACHE_LACKS)
+    return _share(trial, steps, lambda below: steps - below, CACHE_LACKS)
 
 
-def largest_share(trial: Trial, steps: int = 100) -> float | None:
-    """The largest utilization it starts with, in ``1 / steps``; None where none does, or it knows no such thing."""
-    return _share(trial, steps, lambda steps_above: 1 + steps_above, GPU_LACKS)
+def largest_share(trial: Trial) -> float | None:
+    """The largest utilization it starts with, in hundredths; None where none does, or it knows no such thing."""
+    return _share(trial, _STEPS, lambda above: 1 + above, GPU_LACKS)
 
 
 def _share(trial: Trial, steps: int, at: Callable[[int], int], wrong: frozenset[Reason]) -> float | None:
@@ -142,14 +144,14 @@ class Safe:
     high: float
 
 
-def safe_shares(trial: Trial, steps: int = 100) -> Safe | None:
-    """The utilizations that are enough for its length and leave the neighbours theirs, in ``1 / steps``."""
-    low = smallest_share(trial, steps)
+def safe_shares(trial: Trial) -> Safe | None:
+    """The utilizations that are enough for its length and leave the neighbours theirs, in hundredths."""
+    low = smallest_share(trial)
     if low is None:
         return None
     flag = SHARE[trial.model.engine.name]
-    high = largest(round(low * steps), steps, lambda share: stays(trial.given({flag: share / steps})))
-    return None if high is None else Safe(low, high / steps)
+    high = largest(round(low * _STEPS), _STEPS, lambda share: stays(trial.given({flag: share / _STEPS})))
+    return None if high is None else Safe(low, high / _STEPS)
 
 
 def safe_lengths(trial: Trial) -> Safe | None:

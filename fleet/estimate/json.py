@@ -15,7 +15,7 @@ _PARTS = ("weights", "kv_cache", "activations", "graphs", "context", "total")
 
 
 def estimate_json(
-    trial: Trial, gpus: Sequence[str], ways_out: Sequence[WayOut] = (), notes: Sequence[str] = ()
+    trial: Trial, gpus: Sequence[str], ways_out: Sequence[WayOut], notes: Sequence[str]
 ) -> dict[str, Any]:
     """The ``gpudeck/estimate/1`` document of one model; ``gpus`` are the names of the GPUs it has."""
     estimate = trial.estimate()

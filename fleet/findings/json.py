@@ -9,7 +9,7 @@ from fleet.findings import Finding
 from fleet.inventory.changes import assignments
 
 
-def findings_json(findings: Iterable[Finding], ignored: Iterable[Finding] = ()) -> dict[str, Any]:
+def findings_json(findings: Iterable[Finding], ignored: Iterable[Finding]) -> dict[str, Any]:
     """The ``gpudeck/check/1`` document."""
     return {
         "schema": "gpudeck/check/1",

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet.commands import Template
-from fleet.inventory import alerting, fields, piloting, preferences, telemetry
+from fleet.inventory import fields
 from fleet.inventory.claims import claims, clashes
-from fleet.inventory.nodes import Plain
-from fleet.inventory.problems import Complaint
+from fleet.inventory.nodes import Plain, mapping
+from fleet.inventory.problems import Complaint, did_you_mean
 from fleet.inventory.replicas import copy_name
-from fleet.inventory.sentences import did_you_mean
+from fleet.inventory.sections import alerts, autopilot, findings, policy, telemetry
 from fleet.model import Engine, Place
 
 _T = TypeVar("_T")
 
 _NEEDS_SOURCE = ("vllm", "llama.cpp", "sglang")
+"""Engines whose memory follows from what they load."""
 _READS_SOURCE = ("text-embeddings-inference", "infinity", "whisper", "exllamav2")
 """Engines whose memory follows from their source where it is known, so that either is enough."""
-"""Engines whose memory follows from what they load."""
 
 _VERBS = ("restart", "stop", "status", "logs")
 """The commands of a model that no service manager runs; the first three are needed."""
@@ -53,12 +53,12 @@ class _Facts:
 
 def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     """Everything that is wrong across the entries of a fleet file."""
-    hosts = _mapping(file.get("hosts"))
+    hosts = mapping(file.get("hosts"))
     sizes = {name: _size(host) for name, host in hosts.items()}
-    models = [_facts(name, model) for name, model in _mapping(file.get("models")).items() if isinstance(model, dict)]
+    models = [_facts(name, model) for name, model in mapping(file.get("models")).items() if isinstance(model, dict)]
     copies = [copy for model in models for copy in _copies(model)]
     for host, size in sizes.items():
-        yield from _notes(host, size, _mapping(_mapping(hosts[host]).get("notes")))
+        yield from _notes(host, size, mapping(mapping(hosts[host]).get("notes")))
     for model in models:
         yield from _place(model, sizes)
         yield from _missing(model)
@@ -69,18 +69,12 @@ def complaints(file: Mapping[str, Plain]) -> Iterator[Complaint]:
     for copy in copies:
         yield from _place(copy, sizes)
     yield from _taken_twice([*models, *copies])
-    yield from preferences.complaints(file)
-    yield from telemetry.complaints(file)
-    yield from alerting.complaints(file)
-    yield from piloting.complaints(file)
-
-
-def _mapping(value: Plain | None) -> Mapping[str, Plain]:
-    return value if isinstance(value, dict) else {}
+    for section in (findings, policy, telemetry, alerts, autopilot):
+        yield from section.complaints(file)
 
 
 def _size(host: Plain) -> int | None:
-    gpus = _mapping(host).get("gpus")
+    gpus = mapping(host).get("gpus")
     return gpus if isinstance(gpus, int) and gpus > 0 and not isinstance(gpus, bool) else None
 
 
@@ -94,7 +88,7 @@ def _facts(name: str, entry: Mapping[str, Plain], keys: tuple[str, ...] = ()) ->
         url=_if_readable(fields.checked_url, entry.get("url")),
         service=_if_readable(fields.checked_service, entry.get("service")),
         enabled=entry.get("enabled", True) is True,
-        args=_mapping(entry.get("args")),
+        args=mapping(entry.get("args")),
         texts=entry,
     )
 
@@ -191,7 +185,7 @@ def _commands(model: _Facts) -> Iterator[Complaint]:
 def _handling(model: _Facts) -> Iterator[Complaint]:
     for path in _HANDLING:
         value: Plain | None = model.texts.get(path[0])
-        yield from _fields(model, path, _mapping(value).get(path[1]) if len(path) > 1 else value)
+        yield from _fields(model, path, mapping(value).get(path[1]) if len(path) > 1 else value)
 
 
 def _fields(model: _Facts, path: tuple[str, ...], value: Plain | None) -> Iterator[Complaint]:

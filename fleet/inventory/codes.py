@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fleet.inventory.problems import did_you_mean
+
 CODES = (
     "KV001", "KV002",
     "MEM001", "MEM002",
@@ -18,3 +20,8 @@ CODES = (
     "PRE007", "PRE008", "PRE009", "PRE010", "RTE001",
     "IGN001",
 )  # fmt: skip
+
+
+def no_such_code(code: str) -> str:
+    """The sentence for a code that no finding has."""
+    return f"there is no finding {code!r}; {did_you_mean(code.upper(), CODES)}"

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fleet.inventory.codes import CODES
+from fleet.inventory.codes import CODES, no_such_code
 from fleet.inventory.nodes import AliasNode, Entry, MappingNode, Node, ScalarNode, SequenceNode, Span
-from fleet.inventory.preferences import no_such_code
 from fleet.inventory.problems import Problem
 from fleet.text import clean
 

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from fleet.inventory import Host, Inventory, Preferences, Prometheus
-from fleet.inventory.alerts import USUAL_RULES, AlertRule, Alerts
-from fleet.inventory.autopilot import Autopilot, Rotation, Scaling
+from fleet.inventory import Inventory
 from fleet.inventory.checks import complaints
 from fleet.inventory.line_ignores import Ignored, line_ignores
 from fleet.inventory.nodes import Entry, MappingNode, Node, Plain, ScalarNode, SequenceNode, dereferenced, plain, trail
-from fleet.inventory.policy import USUAL_SIZES, Goals, Policy, SizeClass
 from fleet.inventory.problems import Complaint, FleetFileError, Problem
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
 from fleet.inventory.replicas import copies, copy_name
-from fleet.inventory.schema import (
-    AlertRuleEntry,
-    AutopilotEntry,
-    FitEntry,
-    FleetEntry,
-    HostEntry,
-    ModelEntry,
-    PolicyEntry,
-    RebalanceEntry,
-    WindowsEntry,
-)
+from fleet.inventory.schema import FleetEntry
+from fleet.inventory.sections.alerts import alerts
+from fleet.inventory.sections.autopilot import autopilot
+from fleet.inventory.sections.findings import preferences
+from fleet.inventory.sections.hosts import host
+from fleet.inventory.sections.models import model
+from fleet.inventory.sections.policy import policy
+from fleet.inventory.sections.telemetry import prometheus
 from fleet.inventory.sentences import sentence
-from fleet.model import Arguments, Handling, Least, Model
-from fleet.windows import Windows
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -127,169 +118,20 @@ def _problem(complaint: Complaint, root: Node, path: Path) -> Problem:
 
 
 def _inventory(entry: FleetEntry, path: Path, spoken: Ignored) -> Inventory:
+    folder = path.parent
     return Inventory(
         fleet=entry.fleet,
-        hosts=tuple(_host(name, host) for name, host in entry.hosts.items()),
+        hosts=tuple(host(name, said) for name, said in entry.hosts.items()),
         models=tuple(
             copy
-            for name, model in entry.models.items()
-            for copy in copies(_model(name, model, spoken.get(name, ()), path.parent), model.replicas)
+            for name, said in entry.models.items()
+            for copy in copies(model(name, said, spoken.get(name, ()), folder), said.replicas)
         ),
-        ssh_config=path.parent / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
+        ssh_config=folder / Path(entry.ssh_config).expanduser() if entry.ssh_config else None,
         path=path,
-        preferences=_preferences(entry),
-        policy=_policy(entry.policy),
-        prometheus=_prometheus(entry, path),
-        alerts=_alerts(entry, path),
-        autopilot=_autopilot(entry.autopilot),
-    )
-
-
-def _prometheus(entry: FleetEntry, path: Path) -> Prometheus | None:
-    said = entry.telemetry
-    if said is None:
-        return None
-    return Prometheus(
-        said.prometheus,
-        said.host_label,
-        MappingProxyType(said.hosts),
-        MappingProxyType(said.match),
-        said.token_env,
-        path.parent / Path(said.token_file).expanduser() if said.token_file else None,
-    )
-
-
-def _alerts(entry: FleetEntry, path: Path) -> Alerts | None:
-    said = entry.alerts
-    if said is None:
-        return None
-    return Alerts(
-        rules=tuple(_rule(name, rule) for name, rule in said.rules.items()) or USUAL_RULES,
-        bell=said.bell,
-        desktop=said.desktop,
-        webhook_env=said.webhook_env,
-        webhook_file=path.parent / Path(said.webhook_file).expanduser() if said.webhook_file else None,
-        quiet=said.quiet,
-    )
-
-
-def _rule(name: str, entry: AlertRuleEntry) -> AlertRule:
-    return AlertRule(
-        name=name,
-        finding=entry.finding,
-        state=entry.state,
-        quantity=entry.quantity,
-        above=entry.above,
-        below=entry.below,
-        clear=entry.clear,
-        seconds=entry.seconds,
-        clear_seconds=entry.clear_for,
-        severity=entry.severity,
-    )
-
-
-def _preferences(entry: FleetEntry) -> Preferences:
-    said = entry.findings
-    return Preferences(tuple(said.ignore), tuple(said.severity.items())) if said else Preferences()
-
-
-def _policy(said: PolicyEntry | None) -> Policy:
-    if said is None:
-        return Policy()
-    return Policy(
-        sizes=tuple(SizeClass(each.below, each.low, each.high) for each in said.utilization) or USUAL_SIZES,
-        headroom_bytes=said.headroom,
-        redundancy=MappingProxyType(said.redundancy),
-        energy_price=said.energy_price,
-        currency=said.currency or "",
-        windows=_windows(said.windows),
-        goals=_goals(said.rebalance) if said.rebalance else Goals(),
-    )
-
-
-def _windows(said: WindowsEntry | None) -> Windows | None:
-    return Windows(tuple(said.open), said.zone) if said else None
-
-
-def _autopilot(said: AutopilotEntry | None) -> Autopilot | None:
-    if said is None:
-        return None
-    return Autopilot(
-        said.acts_per_hour,
-        said.settle,
-        tuple(Rotation(name, _windows(each.hours), each.idle_for) for name, each in said.rotation.items()),
-        tuple(
-            Scaling(role, each.least, each.most, each.waiting, each.kv_usage, each.seconds, each.idle_for)
-            for role, each in said.roles.items()
-        ),
-    )
-
-
-def _goals(said: RebalanceEntry) -> Goals:
-    return Goals(
-        restart_of=MappingProxyType(said.restart_of),
-        busy=said.busy,
-        even=said.even,
-        free_gpu=said.free_gpu,
-        reserve=said.reserve,
-        role_apart=said.role_apart,
-        decode_apart=said.decode_apart,
-    )
-
-
-def _host(name: str, entry: HostEntry) -> Host:
-    return Host(
-        name=name,
-        address=entry.address or "",
-        accelerator_name=entry.accelerator,
-        gpus=entry.gpus,
-        become=entry.become,
-        notes=MappingProxyType(entry.notes),
-        production=entry.production,
-        power_cap_watts=entry.power_cap,
-        price_per_hour=entry.price_per_hour,
-    )
-
-
-def _model(name: str, entry: ModelEntry, spoken: tuple[tuple[str, str], ...], folder: Path) -> Model:
-    said = {"restart": entry.restart, "stop": entry.stop, "status": entry.status, "logs": entry.logs}
-    commands = tuple((verb, text) for verb, text in said.items() if text is not None)
-    return Model(
-        name=name,
-        engine=entry.engine,
-        source=entry.source,
-        place=entry.place,
-        service=f"command:{name}" if commands else entry.service,
-        commands=commands,
-        service_template=folder / entry.service_template if entry.service_template else None,
-        managed=entry.managed,
-        url=entry.url,
-        role=entry.role,
-        args=Arguments(entry.args),
-        memory_bytes=entry.memory,
-        enabled=entry.enabled,
-        pinned=entry.pin,
-        least=_least(entry.fit) if entry.fit else None,
-        checkpoints=tuple(entry.checkpoints),
-        note=entry.note,
-        handling=_handling(entry),
-        ignored=(*entry.ignore.items(), *spoken),
-    )
-
-
-def _least(said: FitEntry) -> Least:
-    return Least(said.min_max_model_len, said.min_concurrency, said.min_max_num_seqs, tuple(said.kv_cache_dtypes))
-
-
-def _handling(entry: ModelEntry) -> Handling:
-    router = entry.router
-    return Handling(
-        drain=entry.drain,
-        drain_seconds=entry.drain_timeout,
-        router_remove=router.remove if router else None,
-        router_add=router.add if router else None,
-        router_reload=router.reload if router else None,
-        health=entry.health,
-        warmup=entry.warmup,
-        start_seconds=entry.start_timeout,
+        preferences=preferences(entry.findings),
+        policy=policy(entry.policy),
+        prometheus=prometheus(entry.telemetry, folder),
+        alerts=alerts(entry.alerts, folder),
+        autopilot=autopilot(entry.autopilot),
     )

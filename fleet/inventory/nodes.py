@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -119,6 +119,11 @@ def plain(node: Node) -> Plain:
             return [plain(item) for item in items]
         case MappingNode(entries=entries):
             return {entry.key.text: plain(entry.value) for entry in entries}
+
+
+def mapping(value: Plain | None) -> Mapping[str, Plain]:
+    """What a value says by key; nothing where it is no mapping, which is for the schema to complain of."""
+    return value if isinstance(value, dict) else {}
 
 
 def trail(node: Node, keys: Sequence[str]) -> list[Entry]:

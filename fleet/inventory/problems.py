@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +49,14 @@ class Problem:
         if self.line:
             where = f"{where}:{self.line}:{self.column}"
         return f"{where}: {self.message}"
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The nearest of the known words as a question, or all of them."""
+    from difflib import get_close_matches  # here, as most files have nothing wrong
+
+    near = get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
 
 
 class FleetFileError(UsageError):

@@ -14,7 +14,7 @@ from fleet.inventory import Inventory
 from fleet.model import Model
 
 if TYPE_CHECKING:
-    from fleet.inventory.schema import ReplicaEntry
+    from fleet.inventory.sections.models import ReplicaEntry
 
 
 def copy_name(name: str, position: int) -> str:

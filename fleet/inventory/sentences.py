@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args, get_origin
 
 from fleet.inventory.nodes import MappingNode, Node, ScalarNode, SequenceNode, dereferenced
-from fleet.inventory.schema import (
-    AlertRuleEntry,
-    AlertsEntry,
-    AutopilotEntry,
-    FindingsEntry,
-    FleetEntry,
-    HostEntry,
-    ModelEntry,
-    PolicyEntry,
-    RebalanceEntry,
-    ReplicaEntry,
-    RotationEntry,
-    ScalingEntry,
-    SizeClassEntry,
-    TelemetryEntry,
-    WindowsEntry,
-)
+from fleet.inventory.problems import did_you_mean
+from fleet.inventory.schema import FleetEntry
+from fleet.inventory.sections.entry import Entry
+from fleet.inventory.sections.models import ModelEntry, ReplicaEntry
 from fleet.text import clean
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 _FREE_TEXT = ("fleet", "note", "notes", "role", "source")
@@ -96,12 +81,6 @@ def subject(keys: tuple[str, ...]) -> str:
     return "the file"
 
 
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """The nearest of the known words as a question, or all of them."""
-    near = get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-
-
 def sentence(error: ErrorDetails, keys: tuple[str, ...], node: Node | None) -> str:
     """One of pydantic's errors as a sentence.
 
@@ -123,53 +102,44 @@ def sentence(error: ErrorDetails, keys: tuple[str, ...], node: Node | None) -> s
     return f"{subject(keys)} must be {_wanted(error)}, {_found(node)}{_hint(error, keys, node)}."
 
 
-def _field(keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
-    """The part of the schema these keys lead into, and the key of it that is meant."""
-    match keys:
-        case ("hosts", _, key, *_):
-            return HostEntry, key
-        case ("models", _, "replicas", _, key, *_):
-            return ReplicaEntry, key
-        case ("models", _, key, *_):
-            return ModelEntry, key
-        case ("policy", "utilization", _, key, *_):
-            return SizeClassEntry, key
-        case ("policy", "rebalance", key, *_):
-            return RebalanceEntry, key
-        case ("policy", "windows", key, *_):
-            return WindowsEntry, key
-        case ("policy", key, *_):
-            return PolicyEntry, key
-        case ("findings", key, *_):
-            return FindingsEntry, key
-        case ("telemetry", key, *_):
-            return TelemetryEntry, key
-        case ("alerts", "rules", _, key, *_):
-            return AlertRuleEntry, key
-        case ("alerts", key, *_):
-            return AlertsEntry, key
-        case ("autopilot", "rotation", _, "hours", key, *_):
-            return WindowsEntry, key
-        case ("autopilot", "rotation", _, key, *_):
-            return RotationEntry, key
-        case ("autopilot", "roles", _, key, *_):
-            return ScalingEntry, key
-        case ("autopilot", key, *_):
-            return AutopilotEntry, key
-    return FleetEntry, keys[0]
+def _field(keys: tuple[str, ...]) -> tuple[type[Entry], str]:
+    """The innermost entry of the schema these keys lead into, and the key of it that is meant."""
+    entry: type[Entry] = FleetEntry
+    while True:
+        key, *keys_below = keys
+        field = _fields(entry).get(key)
+        inner, levels = _held(field.annotation) if field else (None, 0)
+        if inner is None or len(keys_below) <= levels:
+            return entry, key
+        entry, keys = inner, tuple(keys_below[levels:])
+
+
+def _held(kind: object) -> tuple[type[Entry] | None, int]:
+    """The entry a value of that kind is or holds, and how many keys or positions lead to it; None where it has none."""
+    if isinstance(kind, type) and issubclass(kind, Entry):
+        return kind, 0
+    for part in get_args(kind):
+        inner, levels = _held(part)
+        if inner:
+            return inner, levels + (get_origin(kind) in (dict, list))
+    return None, 0
 
 
 def _about(keys: tuple[str, ...]) -> str | None:
     entry, key = _field(keys)
-    named = {field.alias or name: field for name, field in entry.model_fields.items()}
-    return named[key].description
+    return _fields(entry)[key].description
 
 
 def _instead(keys: tuple[str, ...]) -> str:
     entry, key = _field(keys)
-    if keys[0] == "models" and "-" in key:
+    if entry in (ModelEntry, ReplicaEntry) and "-" in key:
         return "the engine's arguments stand under args:."
-    return did_you_mean(key, [field.alias or name for name, field in entry.model_fields.items()])
+    return did_you_mean(key, _fields(entry))
+
+
+def _fields(entry: type[Entry]) -> dict[str, FieldInfo]:
+    """The keys an entry may have, as the file writes them."""
+    return {field.alias or name: field for name, field in entry.model_fields.items()}
 
 
 def _wanted(error: ErrorDetails) -> str:

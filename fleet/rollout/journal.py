@@ -60,11 +60,6 @@ class Unfinished:
         """Numbers of the plan's steps that are known to be done."""
         return frozenset(t.n for t in self.touches if t.phase is Phase.PLAN and t.outcome == "done")
 
-    @property
-    def interrupted(self) -> Touch | None:
-        """The step it was in the middle of."""
-        return next((t for t in reversed(self.touches) if t.outcome is None), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Past:

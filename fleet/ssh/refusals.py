@@ -99,7 +99,7 @@ def _unvouched(target: Target, client: Client, shown: RefusedKey, known: list[Kn
         return UnreachableError(
             f"{target} shows another host key than the one known, so it has changed: it shows {what}, and "
             f"{_listed(others)} has {_keys(others)}. Someone may be between us and the host, or it was installed anew.",
-            f"Only if it was: {_forget(target, shown, others)}, then log in once with {target.ssh_line}.",
+            f"Only if it was: {_forget(shown, others)}, then log in once with {target.ssh_line}.",
         )
     files = " and ".join(str(path) for path in client.known_hosts.files)
     return UnreachableError(
@@ -108,7 +108,7 @@ def _unvouched(target: Target, client: Client, shown: RefusedKey, known: list[Kn
     )
 
 
-def _forget(target: Target, shown: RefusedKey, lines: list[KnownLine]) -> str:
+def _forget(shown: RefusedKey, lines: list[KnownLine]) -> str:
     if any(line.marker for line in lines):
         return f"correct {_listed(lines)}"
     return f"ssh-keygen -R '{shown.host}' -f {lines[0].path}"

@@ -40,7 +40,7 @@ class Surveyed:
     """What holds memory and could not be described, one sentence each."""
 
 
-async def survey(connection: ProbeOnly, name: str, address: str, become: str = "sudo") -> Surveyed:
+async def survey(connection: ProbeOnly, name: str, address: str, become: str) -> Surveyed:
     """Look at a host once, changing nothing.
 
     Raises UnreachableError where it does not answer, GpudeckError where it has no GPU we can read.
@@ -57,7 +57,7 @@ async def survey(connection: ProbeOnly, name: str, address: str, become: str = "
     taken: set[str] = set()
     for owner, processes in _by_owner(reading).items():
         try:
-            model = await _model(connection, host, reading, owner, processes)
+            model = await _model(connection, host, reading, owner)
         except GpudeckError as error:
             left_out.append(f"{owner or processes[0].name} holds GPU memory and is left out: {error}")
             continue
@@ -96,9 +96,7 @@ def _first_gpu(reading: HostReading, process: ProcessReading) -> int:
     return min(held, default=len(reading.gpus))
 
 
-async def _model(
-    connection: ProbeOnly, host: Host, reading: HostReading, owner: str | None, processes: list[ProcessReading]
-) -> Model:
+async def _model(connection: ProbeOnly, host: Host, reading: HostReading, owner: str | None) -> Model:
     """What a service serves, by its unit's own command line. Raises GpudeckError where it cannot be told."""
     if owner is None:
         raise GpudeckError("no service manager runs it, so that gpudeck could not restart it.")

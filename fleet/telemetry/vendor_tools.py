@@ -20,7 +20,7 @@ from fleet.telemetry.numbers import decimal, whole
 from fleet.text import clean
 from fleet.units import MiB
 
-DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 30.0
 """For each call; what takes longer is left to itself."""
 
 _LISTS = (Read(("amd-smi", "list", "-e", "--json")), Read(("amd-smi", "list", "--json")))
@@ -43,24 +43,24 @@ class Reader(Protocol):
         """Run a command to its end."""
 
 
-async def ask_vendor_tools(host: Reader, deadline: float = DEADLINE_SECONDS) -> tuple[GpuReading, ...]:
+async def ask_vendor_tools(host: Reader) -> tuple[GpuReading, ...]:
     """What amd-smi says of the GPUs, or else rocm-smi, ascending by HIP index; nothing where neither does.
 
     To be awaited beside a host's other readings, never before them. Raises nothing of `fleet.errors`.
     """
-    metrics = await _printed(host, _METRICS, deadline)
+    metrics = await _printed(host, _METRICS)
     if metrics:
         for command in _LISTS:
-            found = amd_smi_gpus(await _printed(host, command, deadline), metrics)
+            found = amd_smi_gpus(await _printed(host, command), metrics)
             if found:
                 return found
-    return rocm_smi_gpus(await _printed(host, _ROCM, deadline))
+    return rocm_smi_gpus(await _printed(host, _ROCM))
 
 
-async def _printed(host: Reader, command: Read, deadline: float) -> str:
+async def _printed(host: Reader, command: Read) -> str:
     """Also of a command that failed: rocm-smi warns by its exit status."""
     try:
-        return (await host.read(command, deadline)).stdout
+        return (await host.read(command, _DEADLINE_SECONDS)).stdout
     except GpudeckError:
         return ""
 

@@ -34,7 +34,8 @@ from fleet.readings import EngineReading  # noqa: E402
 from fleet.simulator.cards import cards  # noqa: E402
 from fleet.simulator.physics import Machine, Phase, Run  # noqa: E402
 from fleet.simulator.provision import command_line  # noqa: E402
-from fleet.state import FleetState, ModelState, ModelWord, join  # noqa: E402
+from fleet.state import FleetState, ModelState, ModelWord  # noqa: E402
+from fleet.state.joining import join  # noqa: E402
 
 HOUR = 3600.0
 LOOK, SAMPLE = 15.0, 5.0

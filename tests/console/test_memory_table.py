@@ -11,7 +11,7 @@ from console.memory_table import memory_table
 from fleet.findings.assess import assess
 from fleet.inventory.loading import load
 from fleet.model import GpuId
-from fleet.state import join
+from fleet.state.joining import join
 from fleet.units import gib
 
 DEMO_FLEET = Path(__file__).parents[2] / "fleet" / "simulator" / "fleet.yaml"

@@ -10,7 +10,7 @@ from svg_text import svg_text
 from console.app import GpudeckApp
 from console.session import Session
 from fleet.inventory.loading import load_text
-from fleet.state import status_json
+from fleet.state.json import status_json
 
 FLEET = """
 fleet: two

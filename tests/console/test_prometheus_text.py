@@ -14,7 +14,8 @@ from recorded_demo import RecordedSession, recorded_snapshot
 from console.prometheus_text import METRICS, page
 from fleet.findings import Finding, Severity, Tense
 from fleet.readings import Link
-from fleet.state import FleetState, status_json
+from fleet.state import FleetState
+from fleet.state.json import status_json
 
 ROOT = Path(__file__).parents[2]
 PROMTOOL = shutil.which("promtool")

@@ -21,7 +21,9 @@ from fleet.readings import (
     ServiceReading,
     ServiceWord,
 )
-from fleet.state import FleetState, ModelWord, join, status_json, totals
+from fleet.state import FleetState, ModelWord
+from fleet.state.joining import join, totals
+from fleet.state.json import status_json
 from fleet.units import GiB
 
 PCI = ("0000:22:00.0", "0000:0c:00.0")

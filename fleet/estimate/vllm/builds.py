@@ -44,11 +44,11 @@ def release_of(text: str | None) -> Version | None:
         return None
     numbered = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?(?:\.?(?:post|rc|a|b)\d+)?(?:\.dev(\d+))?", text)
     if numbered and not re.match(r"\d{4}", numbered[0]) and int(numbered[1]) < 10:
-        return _numbered(text, numbered)
+        return _numbered(numbered)
     return _dated(text)
 
 
-def _numbered(text: str, match: re.Match[str]) -> Version:
+def _numbered(match: re.Match[str]) -> Version:
     major, minor, patch = int(match[1]), int(match[2]), int(match[3] or 0)
     if match[4] is None:
         return Version(f"{major}.{minor}.{patch}")

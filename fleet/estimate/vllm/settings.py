@@ -59,8 +59,6 @@ class Settings:
     """``--num-gpu-blocks-override``."""
     offloaded_bytes: int
     """``--cpu-offload-gb``: weights of each GPU that stay in the host's memory."""
-    swap_bytes: int
-    """``--swap-space``: host memory of each GPU for sequences put aside."""
     language_only: bool
     """No tower is loaded or profiled."""
     profiles_images: bool
@@ -119,7 +117,6 @@ def resolve(
         cache_bytes=_size(args, "kv-cache-memory-bytes") or _size(args, "kv-cache-memory"),
         blocks=_count(args, "num-gpu-blocks-override", 0) or None,
         offloaded_bytes=round(args.number("cpu-offload-gb", 0) * GiB) if era.offloads_weights else 0,
-        swap_bytes=round(args.number("swap-space", 4 if era.generation is Generation.V0 else 0) * GiB),
         language_only=args.flag("language-model-only"),
         profiles_images=not args.flag("skip-mm-profiling"),
         images=_image_limit(args),

@@ -67,8 +67,6 @@ class Era:
     """ROCm from 0.7 through 0.20: the weights are counted by the driver, not by PyTorch."""
     separate_expert_workspace: bool
     """From 0.14 the experts' workspace stays beside the forward pass's peak."""
-    counts_request_state: bool
-    """From 0.27 the V2 runner's per-request buffers count (they are real before, but lost)."""
     chunk_tokens: int
     """Tokens of one chunk where V0 chunks prefill."""
     groups_layers: bool
@@ -116,7 +114,6 @@ def _era(release: tuple[int, ...], rocm: bool, use_v1: bool | None) -> Era:
         graphs_in_budget=release >= ((0, 26) if rocm else (0, 20)),
         loading_by_driver=rocm and (0, 7) <= release < (0, 21),
         separate_expert_workspace=release >= (0, 14),
-        counts_request_state=release >= (0, 27),
         chunk_tokens=2048 if release >= (0, 6, 6) else 512,
         groups_layers=v1 and release >= (0, 9, 2),
         group_ratio=None if release < (0, 12) else 1.25 if release < (0, 18) else 1.5,

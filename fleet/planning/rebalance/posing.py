@@ -63,7 +63,7 @@ def pose(now: Placement, question: Question) -> Problem:
     copies = Counter(_copy(model) for model in models)
     items = []
     for model in models:
-        item = _item(now, hosts, model, question)
+        item = _item(now, model, question)
         extra = _LAST_OF_ROLE if model.role and roles[model.role] == 1 else 0.0
         labels = item.apart
         if _copy(model) and 1 < copies[_copy(model)] <= len(hosts):
@@ -104,7 +104,7 @@ def _kind(accelerator: Accelerator, total: int) -> str:
     return f"{accelerator.name} of {total}"
 
 
-def _item(now: Placement, hosts: tuple[Host, ...], model: Model, question: Question) -> Item:
+def _item(now: Placement, model: Model, question: Question) -> Item:
     home = _slot(now, model) if model.enabled and model.place else None
     present = now.estimates.get(model.name) if home else None
     needs = _needs(now, model, present)

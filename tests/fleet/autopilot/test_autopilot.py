@@ -18,7 +18,8 @@ from fleet.inventory.loading import load_text
 from fleet.model import GpuId, Place
 from fleet.planning.load_times import LoadTimes
 from fleet.readings import EngineReading
-from fleet.state import FleetState, ModelWord, join
+from fleet.state import FleetState, ModelWord
+from fleet.state.joining import join
 
 FLEET = """\
 fleet: test

@@ -6,7 +6,7 @@ import pytest
 
 from fleet.architecture.catalogue import find
 from fleet.estimate import Estimate, Outcome
-from fleet.estimate.autosplit import AtOnce, Module, at_once, fill, in_turn, reserves, split
+from fleet.estimate.autosplit import Module, fill, reserves, split
 from fleet.estimate.exllama import estimate, modules
 from fleet.estimate.measured import End
 from fleet.estimate.room import Room
@@ -54,19 +54,6 @@ def test_a_gpu_without_room_for_the_reserve_fails_instead_of_being_passed_over()
     found = reckoned(others=(L4.total_bytes - 600 * MiB, 0), max_seq_len=8192)
     assert found.outcome is Outcome.OOM and found.refusal is not None
     assert found.refusal.sentence == "torch.OutOfMemoryError: CUDA out of memory."
-
-
-def test_the_second_model_tops_up_what_the_first_left() -> None:
-    first, second = in_turn([LAYER] * 6, [LAYER] * 6, [10 * GiB, 10 * GiB])
-    assert counts(first.held) == [6, 0]
-    assert counts(second.held) == [3, 3]
-
-
-def test_two_models_at_once_load_for_certain_only_with_plenty_of_room() -> None:
-    assert at_once([LAYER] * 4, [LAYER] * 4, [20 * GiB])[0] is AtOnce.LOADS
-    outcome, why = at_once([LAYER] * 9, [LAYER] * 9, [10 * GiB, 10 * GiB])
-    assert outcome is AtOnce.RACES and "one after the other" in why
-    assert at_once([LAYER] * 15, [LAYER] * 9, [10 * GiB, 10 * GiB])[0] is AtOnce.FAILS
 
 
 def test_a_manual_split_counts_weights_only_and_starts_from_the_last_gpu() -> None:

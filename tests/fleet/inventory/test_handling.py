@@ -50,7 +50,8 @@ def test_every_part_of_it_is_read() -> None:
         ("    url: http://127.0.0.1:8001\n", "", 9, "drain of a: {url} has no value, as a has no url:."),
         ("90 s", "soon", 11, "'soon' is not a time span"),
         ("20 min", "0 s", 12, "'0 s' is not a time to wait"),
-        ("      remove: router rm {host} {port}\n", "", 15, "remove"),
+        ("      remove: router rm {host} {port}\n", "", 15, "needs remove: the command that takes it out"),
+        ("reload: router", "relaod: router", 18, "router of a has no key 'relaod'; did you mean reload?"),
         ("warm {model}", '"{model}"', 14, "is not a command"),
     ],
 )

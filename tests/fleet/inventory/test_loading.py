@@ -79,6 +79,8 @@ def test_a_version_stays_text_and_arguments_keep_their_types() -> None:
         ("    place: gpu01/0", "    place: gpu01/0\n    memory: 1.5", "12:13", "unit"),
         ("    engine: vllm 0.9.0", "\tengine: vllm 0.9.0", "10:1", "tab"),
         ("    args:", "    args: {", "13:11", ""),
+        ("    args:", "    fit: {min-concurency: 2}\n    args:", "13:11", "did you mean min-concurrency?"),
+        ("hosts:", "autopilot: {roles: {chat: {}}}\nhosts:", "2:21", "no model has one."),
         ("hosts:", "telemetry: {prometheus: prometheus.example}\nhosts:", "2:25", "https://"),
         ("hosts:", "telemetry: {prometheus: 'http://me:hunter2@x:9090'}\nhosts:", "2:25", "token_env"),
         ("hosts:", "telemetry: {token_env: TOKEN}\nhosts:", "2:1", "prometheus"),

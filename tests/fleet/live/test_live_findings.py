@@ -26,7 +26,7 @@ from fleet.readings import (
     ServiceWord,
     Throttling,
 )
-from fleet.state import join
+from fleet.state.joining import join
 from fleet.units import GiB, MiB
 
 PCI = ("0000:22:00.0", "0000:0c:00.0")

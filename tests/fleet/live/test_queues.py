@@ -12,7 +12,8 @@ from fleet.inventory.loading import load_text
 from fleet.live.queues import find
 from fleet.readings import EngineReading
 from fleet.simulator.fleets import demo_fleet
-from fleet.state import FleetState, join
+from fleet.state import FleetState
+from fleet.state.joining import join
 
 
 def state_with(engine: EngineReading) -> FleetState:

@@ -26,7 +26,7 @@ from fleet.readings import (
     ServiceWord,
 )
 from fleet.startup import Ending, ModelStart, RankStart, Size, Startup
-from fleet.state import join
+from fleet.state.joining import join
 from fleet.units import GiB
 
 PCI = "0000:22:00.0"

@@ -32,8 +32,7 @@ async def test_what_was_begun_is_found_by_the_next_process(bench: Bench) -> None
     assert found is not None
     assert (found.id, found.operator, found.plan.steps) == (rollout, "ops@here", plan.steps)
     assert found.done == {1}
-    assert found.interrupted is not None
-    assert (found.interrupted.n, found.interrupted.outcome) == (2, None)
+    assert (found.touches[-1].n, found.touches[-1].outcome) == (2, None)
 
 
 async def test_a_rollout_that_ended_is_not_unfinished(bench: Bench) -> None:

@@ -159,8 +159,8 @@ async def test_a_line_that_stays_down_leaves_the_result_unknown_and_the_rollout_
     assert result.message.startswith("gpu01 was lost. What the last step did is not known")
     found = swap.unfinished()
     assert found is not None
-    assert found.interrupted is not None
-    assert found.interrupted.n not in found.done
+    assert found.touches[-1].outcome is None
+    assert found.touches[-1].n not in found.done
     swap.host.lost = False
     assert (await resumed(swap)).outcome is Outcome.DONE
 
