@@ -1,4 +1,4 @@
-"""Pictures of a screen, one after the other, as one SVG that plays itself.
+"""Pictures of a screen as SVG: one by itself, or one after the other in a file that plays itself.
 
 A row that stays the same is in the file once, however many pictures it is in. No script, no font and no picture is
 fetched; where people want less motion, the first picture stands still.
@@ -18,9 +18,9 @@ _TEXT = re.compile(
     r'clip-path="url\(#[^)]*-line-(\d+)\)">(.*?)</text>'
 )
 _GROUND = re.compile(r'<rect fill="([^"]*)" x="([^"]*)" y="([^"]*)" width="([^"]*)" height="([^"]*)"')
-_ROW = 24.4
+_CELL, _ROW = 12.2, 24.4
 _FIRST = 1.5
-"""Height of a row, and where the first begins, in the units of Rich's pictures."""
+"""Width of a cell, height of a row, and where the first row begins, in the units of Rich's pictures."""
 _MARGIN = 16
 _INK, _DIM, _PAPER, _BAR = "#d7dae0", "#8a91a0", "#15171c", "#22262f"
 
@@ -37,13 +37,13 @@ class Picture:
     caption: str
 
 
-def animated(pictures: Sequence[Picture], columns: int, rows: int, cell: float = 12.2) -> str:
+def animated(pictures: Sequence[Picture], columns: int, rows: int) -> str:
     """The pictures in a loop, each row as often as it differs, captions below."""
     palette: dict[str, str] = {}
     seen: dict[tuple[int, str], list[int]] = defaultdict(list)
     for number, picture in enumerate(pictures):
         lines = _rows(picture.svg, palette)
-        lines[rows] = _caption(picture, rows, columns * cell)
+        lines[rows] = _caption(picture, rows, columns * _CELL)
         for row, content in lines.items():
             seen[row, content].append(number)
     always = tuple(range(len(pictures)))
@@ -53,19 +53,31 @@ def animated(pictures: Sequence[Picture], columns: int, rows: int, cell: float =
         f"<g{_timing(tuple(numbers), names)}>{content}</g>"
         for (_, content), numbers in sorted(seen.items(), key=lambda item: (item[0][0], item[1]))
     ]
-    width, height = columns * cell + 2 * _MARGIN, (rows + 2) * _ROW + 2 * _MARGIN
     total = sum(picture.seconds for picture in pictures)
-    styles = [f".{name}{{{style}}}" for style, name in palette.items()]
-    styles += [_keyframes(numbers, name, pictures, total) for numbers, name in names.items()]
+    styles = [_keyframes(numbers, name, pictures, total) for numbers, name in names.items()]
+    styles.append("@media (prefers-reduced-motion:reduce){g{animation:none!important}}")
+    return _document(body, palette, styles, columns * _CELL, (rows + 2) * _ROW)
+
+
+def still(svg: str, columns: int, rows: int) -> str:
+    """A screen as Textual exports it, as a file of a tenth the size."""
+    palette: dict[str, str] = {}
+    lines = _rows(svg, palette)
+    return _document([*lines.values()], palette, [], columns * _CELL, rows * _ROW)
+
+
+def _document(
+    body: Sequence[str], palette: dict[str, str], more_styles: Sequence[str], width: float, height: float
+) -> str:
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 2 * _MARGIN:g} {height + 2 * _MARGIN:g}">',
             "<style>",
             "text{font-family:'Fira Code',monospace;font-size:20px}",
-            *styles,
-            "@media (prefers-reduced-motion:reduce){g{animation:none!important}}",
+            *(f".{name}{{{style}}}" for style, name in palette.items()),
+            *more_styles,
             "</style>",
-            f'<rect width="{width:g}" height="{height:g}" rx="8" fill="{_PAPER}"/>',
+            f'<rect width="{width + 2 * _MARGIN:g}" height="{height + 2 * _MARGIN:g}" rx="8" fill="{_PAPER}"/>',
             f'<g transform="translate({_MARGIN},{_MARGIN})">',
             *body,
             "</g>",
