@@ -19,7 +19,6 @@ from fleet.architecture.architecture import Architecture
 from fleet.errors import UsageError
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial, trial
-from fleet.estimate.ways_out import ranks
 from fleet.findings.assessment import GpuOutlook
 from fleet.findings.placement import place as place_fleet
 from fleet.hardware import ACCELERATORS, Accelerator, recognise
@@ -97,7 +96,7 @@ def on_one_gpu(found: Sequence[Subject], options: argparse.Namespace) -> list[Tr
     """Each of them alone on one GPU, the same for all. Raises UsageError where that cannot be."""
     kind = found[0].trial.accelerator
     for subject in found:
-        model, needed = subject.trial.model, max(len(subject.gpus), ranks(subject.trial.model.args))
+        model, needed = subject.trial.model, max(len(subject.gpus), subject.trial.model.args.ranks)
         if needed > 1:
             raise UsageError(f"{model.name} runs on {needed} GPUs; --fit shares out a single one.")
         if subject.trial.accelerator != kind:
@@ -163,7 +162,7 @@ def _anywhere(
 ) -> Subject:
     """On GPUs of no host in particular: as many as are there, else as many as its arguments ask for."""
     said = _gpus(options.gpus) if options.gpus else visible
-    gpus = said or ranks(model.args)
+    gpus = said or model.args.ranks
     tried = trial(model, kind, gpus=gpus, others_bytes=_others(options), architecture=architecture)
     names = tuple(f"{kind.name}/{index}" for index in range(gpus))
     return Subject(tried, names, said or max(gpus, MOST_GPUS), tried)

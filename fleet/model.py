@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import total_ordering
+from math import prod
 from pathlib import Path
 
 Scalar = str | int | float | bool | None
@@ -187,6 +188,11 @@ class Arguments(Mapping[str, Scalar]):
     def flag(self, flag: str) -> bool:
         """Whether a switch is set."""
         return self._values.get(flag) is True
+
+    @property
+    def ranks(self) -> int:
+        """How many GPUs they ask for: one for every rank of tensor, pipeline and data parallelism together."""
+        return prod(max(1, self.integer(f"{kind}-parallel-size", 1)) for kind in ("tensor", "pipeline", "data"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from math import prod
 from types import MappingProxyType
 
 from fleet.architecture.architecture import Quantization
@@ -14,7 +13,7 @@ from fleet.estimate.fitting import GPU_LACKS, LENGTH, SHARE, largest_share, long
 from fleet.estimate.measured import End
 from fleet.estimate.trial import Trial
 from fleet.hardware import Accelerator, accelerator
-from fleet.model import Arguments, Scalar
+from fleet.model import Scalar
 from fleet.units import gib_text
 
 _CHUNKED = "enable-chunked-prefill"
@@ -69,14 +68,8 @@ def applied(trial: Trial, changes: Mapping[str, Scalar]) -> Trial:
     kind = accelerator(str(changes["gpu"])) if "gpu" in changes else trial.accelerator
     gpus = int(changes.get("gpus") or len(trial.totals))
     if not {_TENSOR, _PIPELINE}.isdisjoint(flags):
-        gpus = max(gpus, ranks(changed.model.args))
+        gpus = max(gpus, changed.model.args.ranks)
     return changed.on(kind, gpus)
-
-
-def ranks(args: Arguments) -> int:
-    """How many GPUs vLLM's arguments ask for."""
-    sizes = (args.integer(flag, 1) for flag in (_TENSOR, _PIPELINE, "data-parallel-size"))
-    return prod(max(1, size) for size in sizes)
 
 
 def _single(trial: Trial, most_gpus: int) -> Iterator[WayOut]:
@@ -147,7 +140,7 @@ def wider(trial: Trial, most_gpus: int) -> Iterator[WayOut]:
     if trial.model.engine.name not in SHARE:
         return
     tensor, stages = (trial.model.args.integer(flag, 1) for flag in (_TENSOR, _PIPELINE))
-    others = ranks(trial.model.args) // tensor
+    others = trial.model.args.ranks // tensor
     sizes = [size for size in range(1, most_gpus // others + 1) if size != tensor and splits(trial, size)]
     sizes.sort(key=lambda size: (size < tensor, abs(size - tensor)))
     depths = range(stages + 1, most_gpus * stages // (tensor * others) + 1)

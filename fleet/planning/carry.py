@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import prod
 from types import MappingProxyType
 
 from fleet.errors import UsageError
@@ -13,7 +12,7 @@ from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assessment import Assessment
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, apply
-from fleet.model import Arguments, GpuId, Model, Place
+from fleet.model import GpuId, Model, Place
 from fleet.startup import ModelStart
 from fleet.units import gib
 
@@ -208,7 +207,7 @@ def drop(inventory: Inventory, models: Iterable[Model], gpu: GpuId) -> tuple[Cha
     host = inventory.host(gpu.host)
     changes: list[Change] = []
     for model in models:
-        count = len(model.place.gpus) if model.place else _gpus_asked_for(model.args)
+        count = len(model.place.gpus) if model.place else model.args.ranks
         if gpu.index + count > host.gpus:
             raise UsageError(
                 f"{model.name} takes {count} GPUs; from {gpu} on {host.name} has {host.gpus - gpu.index} left.",
@@ -220,10 +219,6 @@ def drop(inventory: Inventory, models: Iterable[Model], gpu: GpuId) -> tuple[Cha
         if not model.enabled:
             changes.append(Enable(model.name))
     return tuple(changes)
-
-
-def _gpus_asked_for(args: Arguments) -> int:
-    return prod(max(1, args.integer(flag, 1)) for flag in ("tensor-parallel-size", "pipeline-parallel-size"))
 
 
 def about(assessment: Assessment, gpus: Iterable[GpuId]) -> list[Finding]:

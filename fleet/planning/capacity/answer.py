@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from fleet.estimate import Estimate
 from fleet.estimate.trial import Trial, trial
-from fleet.estimate.ways_out import WayOut, ranks, ways_out
+from fleet.estimate.ways_out import WayOut, ways_out
 from fleet.findings import Finding, Severity, Tense
 from fleet.findings.assess import assess
 from fleet.findings.assessment import Assessment
@@ -104,7 +104,7 @@ def _addition(now: Assessment, model: Model, measured: Measured, *, buying: bool
 
 def _alone(inventory: Inventory, model: Model) -> tuple[Trial, Estimate]:
     kinds = dict.fromkeys(host.accelerator for host in inventory.hosts)
-    asked = [trial(model, kind, gpus=ranks(model.args)) for kind in kinds]
+    asked = [trial(model, kind, gpus=model.args.ranks) for kind in kinds]
     tries = [(each, each.estimate()) for each in asked]
     return next((each for each in tries if each[1].refusal is None), tries[0])
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fleet.estimate.measured import End
 from fleet.estimate.speed import Decoding, Speed, decode
 from fleet.estimate.trial import Trial, trial
-from fleet.estimate.ways_out import ranks
 from fleet.hardware import SERVER_GPUS, SERVERS, Accelerator, accelerator
 from fleet.inventory import Host, Inventory
 from fleet.model import Model
@@ -70,7 +69,7 @@ def _offer(model: Model, kind: Accelerator) -> Offer:
 
 def _widths(model: Model, kind: Accelerator) -> Iterator[Trial]:
     """The model on as many GPUs as it asks for, then on twice as many and so on, where it starts."""
-    asked = trial(model, kind, gpus=ranks(model.args))
+    asked = trial(model, kind, gpus=model.args.ranks)
     width = len(asked.totals)
     while width <= SERVER_GPUS:
         wider = asked if width == len(asked.totals) else asked.given(_spread(model, width)).on(kind, width)
@@ -83,7 +82,7 @@ def _widths(model: Model, kind: Accelerator) -> Iterator[Trial]:
 
 def _spread(model: Model, width: int) -> dict[str, int]:
     own = max(1, model.args.integer(_TENSOR, 1))
-    return {_TENSOR: own * width // ranks(model.args)}
+    return {_TENSOR: own * width // model.args.ranks}
 
 
 def _speed(fitting: Trial) -> Speed | None:

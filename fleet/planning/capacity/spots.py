@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from fleet.estimate.ways_out import ranks
 from fleet.inventory import Inventory
 from fleet.inventory.changes import apply
 from fleet.model import GpuId, Model, Place
@@ -51,7 +50,7 @@ def spots(inventory: Inventory, model: Model, measured: Measured) -> tuple[Spot,
     """Every place the model could have in the fleet's order: aligned blocks where its size is a power of two, else
     every block that begins where the one before ends. The model may, and need not, be one of the fleet's.
     """
-    width = ranks(model.args)
+    width = model.args.ranks
     blocks = (
         tuple(range(first, first + width))
         for host in inventory.hosts

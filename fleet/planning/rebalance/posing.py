@@ -136,13 +136,7 @@ def _slot(now: Placement, model: Model) -> Slot:
 
 
 def _width(model: Model) -> int:
-    if model.place:
-        return len(model.place.gpus)
-    sizes = (model.args.integer(f"{kind}-parallel-size", 1) for kind in ("tensor", "pipeline"))
-    width = 1
-    for size in sizes:
-        width *= max(1, size)
-    return width
+    return len(model.place.gpus) if model.place else model.args.ranks
 
 
 def _needs(now: Placement, model: Model, present: Estimate | None) -> Mapping[str, Need]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Enable, Move
 from fleet.inventory.loading import load_text
-from fleet.model import Engine, GpuId, Model, Place
+from fleet.model import Arguments, Engine, GpuId, Model, Place
 from fleet.planning.carry import Best, Fit, Hand, Verdict, best_fit, nearest_miss
 from fleet.simulator.fleets import demo_fleet
 from fleet.units import GiB
@@ -52,6 +52,13 @@ def test_a_block_among_them_decides_where_they_may_land() -> None:
 def test_a_disabled_model_among_them_is_enabled() -> None:
     models = declared("a", 10, 0), replace(declared("off", 10), enabled=False)
     assert Enable("off") in hand("a", "off", models=models).verdict(gpu(1)).changes
+
+
+def test_a_model_in_no_place_takes_a_gpu_for_every_rank_it_asks_for() -> None:
+    args = Arguments({"tensor-parallel-size": 2, "data-parallel-size": 2})
+    wide = replace(declared("wide", 10), enabled=False, args=args)
+    assert Move("wide", Place("gpu01", (0, 1, 2, 3))) in hand("wide", models=(wide,)).verdict(gpu(0)).changes
+    assert hand("wide", models=(wide,)).verdict(gpu(1)).fit is Fit.PARTITION
 
 
 def test_a_swap_is_offered_where_both_would_start_and_a_drop_would_not() -> None:
