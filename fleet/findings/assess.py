@@ -39,8 +39,8 @@ class _Family:
 
     codes: tuple[str, ...]
     find: Callable[[Placement], Iterator[Finding]]
-    remedies: Callable[[Placement, Finding], Iterator[tuple[Fix, ...]]]
-    """Ways out, the cheapest first; of each, the changes to try, the cheapest first."""
+    remedies: Callable[[Placement, Finding], Iterator[tuple[Fix, ...]]] | None = None
+    """Ways out, the cheapest first; of each, the changes to try, the cheapest first. None where the operator says."""
     advises: bool = False
     """Whether it only advises: nothing is wrong, and screens stay silent."""
 
@@ -50,17 +50,17 @@ _FAMILIES = (
     _Family(("KV001", "KV002"), kv_cache.find, kv_cache.remedies),
     _Family(("MEM001",), start_check.find, start_check.remedies),
     _Family(("MEM002",), overcommitment.find, overcommitment.remedies),
-    _Family(("MEM003",), declared.find, declared.remedies),
-    _Family(("MEM007",), headroom.find_thin, headroom.remedies),
-    _Family(("POL002",), headroom.find_short, headroom.remedies),
-    _Family(("POL003",), redundancy.find_few, redundancy.remedies),
-    _Family(("POL004",), power.find, power.remedies),
+    _Family(("MEM003",), declared.find),
+    _Family(("MEM007",), headroom.find_thin),
+    _Family(("POL002",), headroom.find_short),
+    _Family(("POL003",), redundancy.find_few),
+    _Family(("POL004",), power.find),
     _Family(("QNT001", "QNT002", "QNT003", "QNT004"), quantized.find, quantized.remedies),
     _Family(("MEM005", "MEM006"), headroom.find, headroom.remedies, advises=True),
-    _Family(("PAR003", "PAR004"), splitting.find, splitting.remedies, advises=True),
+    _Family(("PAR003", "PAR004"), splitting.find, advises=True),
     _Family(("POL001",), policy.find, policy.remedies, advises=True),
-    _Family(("RED001", "RED002"), redundancy.find, redundancy.remedies, advises=True),
-    _Family(("PERF001",), decoding.find, decoding.remedies, advises=True),
+    _Family(("RED001", "RED002"), redundancy.find, advises=True),
+    _Family(("PERF001",), decoding.find, advises=True),
 )
 _REMEDIES = {code: family.remedies for family in _FAMILIES for code in family.codes}
 _ADVICE = {code for family in _FAMILIES if family.advises for code in family.codes}
@@ -115,11 +115,12 @@ def _rules_with_advice(placement: Placement) -> Iterator[Finding]:
 
 def _fixes(placement: Placement, finding: Finding) -> tuple[Fix, ...]:
     """Of each way out, the cheapest change that holds."""
-    found = []
-    if finding.code not in _REMEDIES:
+    remedies = _REMEDIES.get(finding.code)
+    if remedies is None:
         return ()
+    found = []
     rules = _rules_with_advice if finding.code in _ADVICE else _rules
-    for way_out in _REMEDIES[finding.code](placement, finding):
+    for way_out in remedies(placement, finding):
         fix = next((fix for fix in way_out if holds(placement, finding, fix, rules)), None)
         if fix:
             found.append(fix)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fleet.estimate.estimating import estimate
-from fleet.findings import Finding, Fix, Severity
+from fleet.findings import Finding, Severity
 from fleet.findings.placement import Placement
 from fleet.units import gib_text
 
@@ -29,9 +29,3 @@ def find(placement: Placement) -> Iterator[Finding]:
         words = f"memory: says {gib_text(declared)}, {model.source} makes {gib_text(size)}"
         numbers = {"declared_bytes": declared, "estimate_bytes": size}
         yield placement.finding("MEM003", Severity.WARNING, model, words, **numbers)
-
-
-def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
-    """None by itself: which of the two is right, a reading tells."""
-    del placement, finding
-    return iter(())

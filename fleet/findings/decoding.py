@@ -9,7 +9,7 @@ from types import MappingProxyType
 from fleet.architecture.architecture import Architecture
 from fleet.architecture.catalogue import find as find_architecture
 from fleet.estimate.speed import Decoding, Speed, decode, share
-from fleet.findings import Finding, Fix, Severity
+from fleet.findings import Finding, Severity
 from fleet.findings.placement import Placement
 from fleet.hardware import Accelerator
 from fleet.model import Model
@@ -43,12 +43,6 @@ def find(placement: Placement) -> Iterator[Finding]:
                 }
             ),
         )
-
-
-def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
-    """None: a slower model is not a broken one."""
-    del placement, finding
-    return iter(())
 
 
 def generates(model: Model) -> bool:

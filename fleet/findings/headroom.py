@@ -13,7 +13,9 @@ from fleet.model import GpuId
 from fleet.units import gib_text
 
 _THIN = 0.02
+"""Share of a GPU below which what is left is next to nothing."""
 _STRANDED = 0.15
+"""Share of a GPU from which on what is left could be a cache."""
 _SHORT = 2.0
 """Sequences of the largest length below which a cache is worth enlarging."""
 
@@ -58,10 +60,8 @@ def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]
         return
     (model,) = placement.on(finding.gpu)
     outlook = placement.outlooks[finding.gpu]
-    for spare in (0.02, 0.04):
-        share = int((1 - spare - outlook.driver_bytes / outlook.total_bytes) * 100) / 100
-        yield (Fix(f"utilization {share}", (SetArgument(model.name, FLAG, share),)),)
-        return
+    share = int((1 - _THIN - outlook.driver_bytes / outlook.total_bytes) * 100) / 100
+    yield (Fix(f"utilization {share}", (SetArgument(model.name, FLAG, share),)),)
 
 
 def _stranded(placement: Placement, gpu: GpuId, outlook: GpuOutlook) -> Iterator[Finding]:

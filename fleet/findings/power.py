@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from fleet.estimate.power import busy_watts
-from fleet.findings import Finding, Fix, Severity
+from fleet.findings import Finding, Severity
 from fleet.findings.decoding import generates
 from fleet.findings.placement import Placement
 from fleet.inventory import Inventory
@@ -91,9 +91,3 @@ def find(placement: Placement) -> Iterator[Finding]:
             )
             numbers = {"watts": round(watts), "power_cap_watts": round(host.power_cap_watts)}
             yield placement.finding("POL004", Severity.WARNING, host, words, **numbers)
-
-
-def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
-    """None: which model leaves the host is the operator's to say."""
-    del placement, finding
-    return iter(())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from fleet.findings import Finding, Fix, Severity
+from fleet.findings import Finding, Severity
 from fleet.findings.placement import Placement
 from fleet.model import GpuId, Model
 
@@ -44,12 +44,6 @@ def find_few(placement: Placement) -> Iterator[Finding]:
             words = f"{role} is served by {served}{shared}, and {wanted} {'was' if wanted == 1 else 'were'} agreed on"
             about = models[-1] if models else None
             yield placement.finding("POL003", Severity.WARNING, about, words, models=len(models), wanted=wanted)
-
-
-def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
-    """None: which copy to move is the operator's to say."""
-    del placement, finding
-    return iter(())
 
 
 def _roles(placement: Placement) -> dict[str, list[Model]]:

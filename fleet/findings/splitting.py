@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.architecture.catalogue import find as find_architecture
-from fleet.findings import Finding, Fix, Severity
+from fleet.findings import Finding, Severity
 from fleet.findings.placement import Placement
 from fleet.units import gib_text
 
@@ -33,9 +33,3 @@ def find(placement: Placement) -> Iterator[Finding]:
         if stages > 1 and known.layers % stages:
             words = f"{known.layers} layers over {stages} stages: the fullest stage sizes the cache of all"
             yield placement.finding("PAR004", Severity.INFO, model, words)
-
-
-def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]]:
-    """None that keeps the model where it is."""
-    del placement, finding
-    return iter(())

@@ -51,6 +51,11 @@ class Verdict:
         """Whether everything would start."""
         return self.fit in (Fit.FITS, Fit.TIGHT)
 
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """The larger, the better a place where it is possible: one that fits before a tight one, then by its room."""
+        return self.fit is Fit.FITS, self.size_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Swap:
@@ -115,7 +120,7 @@ class Hand:
             if not self._is_barred(changes)
         ]
         possible = [swap for swap in exchanges if swap.verdict.possible]
-        return max(possible, key=lambda swap: _rank(swap.verdict), default=None)
+        return max(possible, key=lambda swap: swap.verdict.rank, default=None)
 
     def _is_barred(self, changes: Iterable[Change]) -> bool:
         """Whether they place a model on a cordoned GPU where it is not already."""
@@ -233,17 +238,13 @@ def _missing(finding: Finding) -> int:
     return round(numbers.get("needs_free_bytes", 0) - numbers.get("free_bytes", 0))
 
 
-def _rank(verdict: Verdict) -> tuple[bool, int]:
-    return verdict.fit is Fit.FITS, verdict.size_bytes
-
-
 def best_fit(verdicts: Mapping[GpuId, Verdict]) -> Best | None:
     """The GPU with the most room left among those where they fit, then where it is tight; None where they fit nowhere.
 
     Of equals, the first.
     """
     possible = [(gpu, answer) for gpu, answer in verdicts.items() if answer.possible]
-    order = sorted(possible, key=lambda found: _rank(found[1]), reverse=True)
+    order = sorted(possible, key=lambda found: found[1].rank, reverse=True)
     if not order:
         return None
     (gpu, answer), others = order[0], order[1:]

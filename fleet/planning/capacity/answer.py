@@ -17,7 +17,6 @@ from fleet.planning.capacity.buying import Offer, offers
 from fleet.planning.capacity.instead import Instead, cheapest
 from fleet.planning.capacity.rebalanced import Most, most_copies, together
 from fleet.planning.capacity.spots import MOST_ON_A_GPU, Measured, Spot, spots
-from fleet.planning.carry import Fit
 from fleet.planning.rebalance.rebalancing import Proposal
 
 
@@ -119,7 +118,7 @@ def _bound(now: Assessment, alone: Estimate) -> int:
 
 def _best(found: Sequence[Spot]) -> Spot | None:
     fitting = [spot for spot in found if spot.verdict.possible]
-    return max(fitting, key=lambda spot: (spot.verdict.fit is Fit.FITS, spot.verdict.size_bytes), default=None)
+    return max(fitting, key=lambda spot: spot.verdict.rank, default=None)
 
 
 def _caused(now: Assessment, best: Spot | None) -> Iterator[Finding]:

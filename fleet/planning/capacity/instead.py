@@ -21,18 +21,18 @@ class Instead:
 
 
 def cheapest(inventory: Inventory, model: Model, found: tuple[Spot, ...], measured: Measured) -> Instead | None:
-    """The place where the fewest models stop for it: first where no role is lost, then the fewest, then the smallest.
+    """The place where fewest roles are lost, and of those the one where fewest models stop; of equals, the first.
 
     None where it would not start even alone.
     """
-    offers = [offer for spot in found for offer in _offers(inventory, model, spot.place, measured)]
+    offers = [offer for spot in found if (offer := _offer(inventory, model, spot.place, measured))]
     return min(offers, key=lambda offer: (len(offer.roles), len(offer.stopped)), default=None)
 
 
-def _offers(inventory: Inventory, model: Model, place: Place, measured: Measured) -> Iterator[Instead]:
-    """At most one: its models stopped one after the other, the largest last of what is enough, until it starts."""
+def _offer(inventory: Inventory, model: Model, place: Place, measured: Measured) -> Instead | None:
+    """In the place of one model, the first in file order that is enough, or else of all that may be stopped there."""
     if any(gpu in measured.cordoned for gpu in place.gpu_ids):
-        return
+        return None
     there = around(inventory, place)
     for stopped in _ever_more(there.models):
         names = {each.name for each in stopped}
@@ -40,8 +40,8 @@ def _offers(inventory: Inventory, model: Model, place: Place, measured: Measured
         if next(answers(left, model, place, measured)).possible:
             kept = {each.role for each in inventory.placed if each.name not in names}
             lost = dict.fromkeys(each.role for each in stopped if each.role and each.role not in kept | {model.role})
-            yield Instead(place, tuple(each.name for each in stopped), tuple(lost))
-            return
+            return Instead(place, tuple(each.name for each in stopped), tuple(lost))
+    return None
 
 
 def _ever_more(models: tuple[Model, ...]) -> Iterator[tuple[Model, ...]]:
