@@ -9,7 +9,7 @@ from fleet.findings import Finding, Severity, Tense
 from fleet.hardware import Accelerator
 from fleet.model import Model
 from fleet.planning.plan import Step
-from fleet.planning.prechecks.host_checks import UnitFacts
+from fleet.planning.prechecks.host_facts import UnitFacts
 from fleet.services import Definition, Service
 from fleet.services.arguments import read_arguments
 from fleet.services.docker_run import container

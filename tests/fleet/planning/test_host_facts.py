@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from fleet.commands import Answer, Read
-from fleet.planning.prechecks.host_checks import (
+from fleet.planning.prechecks.host_facts import (
     parse_active,
     parse_paths,
     parse_ports,

@@ -19,7 +19,7 @@ from fleet.planning.plan import Action, Step
 from fleet.planning.prechecks import access, images, weights
 from fleet.planning.prechecks.access import Node, User, access_command, parse_access
 from fleet.planning.prechecks.beginnings import Beginning
-from fleet.planning.prechecks.host_checks import UnitFacts
+from fleet.planning.prechecks.host_facts import UnitFacts
 from fleet.planning.prechecks.images import image_of
 from fleet.planning.prechecks.weights import parse_weights, weights_command
 from fleet.services import Definition, Service
