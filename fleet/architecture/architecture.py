@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from fleet.architecture.stored import GgufBytes, Stored
+from fleet.architecture.towers import AudioTower, VisionTower
+
 
 class Span(StrEnum):
     """What one layer looks back on."""
@@ -152,128 +155,6 @@ class Quantization:
 
     def __hash__(self) -> int:
         return hash((self.method, self.bytes_per_weight, tuple(self.by_part.items()), self.kv_cache_dtype))
-
-
-@dataclass(frozen=True, slots=True)
-class VisionTower:
-    """A ViT in front of the language model, and the projector between them."""
-
-    layers: int
-    hidden: int
-    intermediate: int
-    image_size: int
-    """Pixels along one side of the square the processor makes of an image."""
-    patch_size: int
-    tokens_per_image: int
-    """Tokens the language model sees of one image."""
-    total_parameters: int | None = None
-    """Weights of tower and projector where known; else they are reckoned."""
-    positions: int = 0
-    """Rows of its learned position table."""
-    merge: int = 1
-    """Patches along one side that make one token."""
-    gated: bool = False
-    """Whether the tower's MLP is gated, with three matrices."""
-    cross_attention: bool = False
-    """Its output is read by cross-attention layers instead of taking the place of tokens."""
-    tiles: int = 1
-
-    @property
-    def patches(self) -> int:
-        """Positions the tower computes for one image."""
-        return self.tiles * (self.image_size // self.patch_size) ** 2
-
-    def parameters(self, text_hidden: int) -> int:
-        """Weights and biases of tower and projector (SigLIP layout where nothing else is known)."""
-        if self.total_parameters is not None:
-            return self.total_parameters
-        patch = 3 * self.patch_size**2 * self.hidden + self.hidden + self.positions * self.hidden
-        attention = 4 * (self.hidden**2 + self.hidden)
-        matrices = 3 if self.gated else 2
-        mlp = matrices * self.hidden * self.intermediate + self.intermediate + self.hidden
-        norms = 4 * self.hidden
-        return patch + self.layers * (attention + mlp + norms) + 2 * self.hidden + self.projector(text_hidden)
-
-    def projector(self, text_hidden: int) -> int:
-        """A matrix from the tower to the language model; two where patches are merged first."""
-        if self.merge == 1:
-            return self.hidden * text_hidden + self.hidden
-        merged = self.hidden * self.merge**2
-        return merged * merged + merged + merged * text_hidden + text_hidden
-
-
-@dataclass(frozen=True, slots=True)
-class AudioTower:
-    """An encoder of spectrogram frames, in the layout of Whisper's."""
-
-    layers: int
-    hidden: int
-    intermediate: int
-    frames: int
-    """Positions of its output for one clip."""
-    tokens_per_clip: int
-    """Tokens the language model sees of one clip; 0 where it is read by cross attention."""
-
-    def parameters(self, text_hidden: int) -> int:
-        """Weights and biases of the encoder and its two convolutions, and of the projector."""
-        attention = 4 * self.hidden**2 + 3 * self.hidden
-        mlp = 2 * self.hidden * self.intermediate + self.intermediate + self.hidden
-        layer = attention + mlp + 4 * self.hidden
-        convolutions = 3 * 128 * self.hidden + 3 * self.hidden**2 + 2 * self.hidden
-        projector = self.hidden * text_hidden + text_hidden if self.tokens_per_clip else 0
-        return self.layers * layer + convolutions + self.frames * self.hidden + 2 * self.hidden + projector
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBytes:
-    """Weights as a checkpoint's headers list them: elements that are served in 16 bit, and bytes that stay packed."""
-
-    plain: int = 0
-    packed: int = 0
-
-    def __add__(self, other: StoredBytes) -> StoredBytes:
-        return StoredBytes(self.plain + other.plain, self.packed + other.packed)
-
-    def served(self, weight_bytes: int) -> int:
-        """Bytes in memory."""
-        return self.plain * weight_bytes + self.packed
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLayer:
-    """One layer of a checkpoint."""
-
-    split: StoredBytes = StoredBytes()
-    """Divided over a tensor parallel group."""
-    copied: StoredBytes = StoredBytes()
-    """Kept whole by every rank."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What a safetensors checkpoint holds, by where it goes."""
-
-    layers: tuple[StoredLayer, ...]
-    embedding: StoredBytes
-    head: StoredBytes
-    """Empty where the embedding is the head too."""
-    others: StoredBytes
-    """Towers, projectors and last norms."""
-    disk_bytes: int
-    """All of the files' tensors, which is what loading reads."""
-    dtype: str
-    """The type most of it is stored in."""
-
-
-@dataclass(frozen=True, slots=True)
-class GgufBytes:
-    """What a GGUF file holds: bytes of the token embedding, of each layer, and of the output head."""
-
-    input_bytes: int
-    layer_bytes: tuple[int, ...]
-    output_bytes: int
-    latents: bool = True
-    """False for a model with latent attention whose file lacks the tensors for it: it is cached as full heads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

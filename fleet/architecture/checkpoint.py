@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from fleet.architecture import gguf, safetensors
-from fleet.architecture.architecture import Architecture, Stored, StoredBytes, StoredLayer
+from fleet.architecture.architecture import Architecture
 from fleet.architecture.config import from_config
 from fleet.architecture.ranges import HeaderError, Reader, exactly, read_local
+from fleet.architecture.stored import Stored, StoredBytes, StoredLayer
 from fleet.errors import UsageError
 from fleet.text import clean
 from fleet.units import MiB

@@ -7,12 +7,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 from fleet.architecture import quantization
-from fleet.architecture.architecture import Architecture, Experts, GgufBytes, Heads, Quantization, Span
+from fleet.architecture.architecture import Architecture, Experts, Heads, Quantization, Span
 from fleet.architecture.facts import normalised
 from fleet.architecture.families import Family, family
 from fleet.architecture.guess import usual_shape
 from fleet.architecture.layers import compressed, latent, spans, state
 from fleet.architecture.parameters import LIKELY, parameters
+from fleet.architecture.stored import GgufBytes
 from fleet.architecture.towers import audio, vision
 from fleet.errors import UsageError
 

@@ -1,11 +1,10 @@
-"""Vision and audio towers, from a ``config.json`` and what each family's processor does to an image or a clip."""
+"""Vision and audio towers, and how a ``config.json`` and each family's processor of images and clips tell of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from fleet.architecture.architecture import AudioTower, VisionTower
 
 Config = Mapping[str, Any]
 
@@ -14,6 +13,76 @@ _QWEN_LARGEST = 3584
 _QWEN3_LARGEST = 4096
 _MLP_WIDTHS = {1152: 4304, 1280: 5120, 1024: 4096}
 """Of the towers people use, by their own width (SigLIP, ViT-H, CLIP-L and Pixtral)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisionTower:
+    """A ViT in front of the language model, and the projector between them."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    image_size: int
+    """Pixels along one side of the square the processor makes of an image."""
+    patch_size: int
+    tokens_per_image: int
+    """Tokens the language model sees of one image."""
+    total_parameters: int | None = None
+    """Weights of tower and projector where known; else they are reckoned."""
+    positions: int = 0
+    """Rows of its learned position table."""
+    merge: int = 1
+    """Patches along one side that make one token."""
+    gated: bool = False
+    """Whether the tower's MLP is gated, with three matrices."""
+    cross_attention: bool = False
+    """Its output is read by cross-attention layers instead of taking the place of tokens."""
+    tiles: int = 1
+
+    @property
+    def patches(self) -> int:
+        """Positions the tower computes for one image."""
+        return self.tiles * (self.image_size // self.patch_size) ** 2
+
+    def parameters(self, text_hidden: int) -> int:
+        """Weights and biases of tower and projector (SigLIP layout where nothing else is known)."""
+        if self.total_parameters is not None:
+            return self.total_parameters
+        patch = 3 * self.patch_size**2 * self.hidden + self.hidden + self.positions * self.hidden
+        attention = 4 * (self.hidden**2 + self.hidden)
+        matrices = 3 if self.gated else 2
+        mlp = matrices * self.hidden * self.intermediate + self.intermediate + self.hidden
+        norms = 4 * self.hidden
+        return patch + self.layers * (attention + mlp + norms) + 2 * self.hidden + self.projector(text_hidden)
+
+    def projector(self, text_hidden: int) -> int:
+        """A matrix from the tower to the language model; two where patches are merged first."""
+        if self.merge == 1:
+            return self.hidden * text_hidden + self.hidden
+        merged = self.hidden * self.merge**2
+        return merged * merged + merged + merged * text_hidden + text_hidden
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTower:
+    """An encoder of spectrogram frames, in the layout of Whisper's."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    frames: int
+    """Positions of its output for one clip."""
+    tokens_per_clip: int
+    """Tokens the language model sees of one clip; 0 where it is read by cross attention."""
+
+    def parameters(self, text_hidden: int) -> int:
+        """Weights and biases of the encoder and its two convolutions, and of the projector."""
+        attention = 4 * self.hidden**2 + 3 * self.hidden
+        mlp = 2 * self.hidden * self.intermediate + self.intermediate + self.hidden
+        layer = attention + mlp + 4 * self.hidden
+        convolutions = 3 * 128 * self.hidden + 3 * self.hidden**2 + 2 * self.hidden
+        projector = self.hidden * text_hidden + text_hidden if self.tokens_per_clip else 0
+        return self.layers * layer + convolutions + self.frames * self.hidden + 2 * self.hidden + projector
 
 
 def vision(model_type: str, config: Config) -> VisionTower | None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 
-from fleet.architecture.architecture import Architecture, GgufBytes
+from fleet.architecture.architecture import Architecture
+from fleet.architecture.stored import GgufBytes
 from fleet.estimate.checkpoint import head_bytes, layer_bytes, outside_bytes, table_bytes
 from fleet.estimate.llama_cpp.options import Options
 

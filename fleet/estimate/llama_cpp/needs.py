@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-from fleet.architecture.architecture import Architecture, GgufBytes
+from fleet.architecture.architecture import Architecture
+from fleet.architecture.stored import GgufBytes
 from fleet.estimate.llama_cpp.cache import cells, layer_cache_bytes
 from fleet.estimate.llama_cpp.layers import Placed, cumulated_shares, placed_layers, projector_bytes
 from fleet.estimate.llama_cpp.options import Options

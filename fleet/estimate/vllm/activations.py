@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from fleet.architecture.architecture import Architecture, AudioTower, VisionTower
+from fleet.architecture.architecture import Architecture
+from fleet.architecture.towers import AudioTower, VisionTower
 from fleet.estimate.vllm.settings import Settings
 from fleet.estimate.vllm.versions import Era, Generation, Sampler, sampler, uses_second_runner
 from fleet.units import MiB

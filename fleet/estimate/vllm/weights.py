@@ -6,8 +6,9 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-from fleet.architecture.architecture import Architecture, Part, Span, Stored
+from fleet.architecture.architecture import Architecture, Part, Span
 from fleet.architecture.parameters import Tensor, layer_tensors, outside
+from fleet.architecture.stored import Stored
 from fleet.estimate.vllm.allocator import taken_bytes
 from fleet.estimate.vllm.settings import Settings
 from fleet.estimate.vllm.stages import Stage
