@@ -105,6 +105,7 @@ def _finding(entry: Mapping[str, Any]) -> Finding:
         message=str(entry["message"]),
         model=entry["model"],
         gpu=GpuId.parse(entry["gpu"]) if entry["gpu"] else None,
+        host=entry.get("host"),
         numbers=dict(entry["numbers"]),
     )
 

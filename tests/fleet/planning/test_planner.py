@@ -10,6 +10,7 @@ from fake_host import Bench
 
 from fleet.commands import Write
 from fleet.errors import GpudeckError, UnreachableError, UsageError
+from fleet.findings import Finding, Severity, Tense
 from fleet.inventory.changes import Change, Disable, Enable, Move, Restart
 from fleet.model import Place
 from fleet.planning.json import plan_from_json, plan_json
@@ -109,9 +110,12 @@ async def test_a_plan_goes_to_json_and_back(bench: Bench) -> None:
     bench.add("b", "gpu01/1", 100)
     bench.add("c", "gpu01/2", 100)
     plan = await bench.plan(move("b", "gpu01/0"), Disable("c"), Restart("a"))
+    of_a_host = Finding("POL004", Severity.WARNING, Tense.DRAFT, "gpu01: too much.", host="gpu01")
+    plan = replace(plan, findings=(*plan.findings, of_a_host))
     again = plan_from_json(json.dumps(plan_json(plan)))
     assert replace(again, findings=()) == replace(plan, findings=())
-    assert [finding.message for finding in again.findings] == [finding.message for finding in plan.findings]
+    told = [(finding.message, finding.subject) for finding in plan.findings]
+    assert [(finding.message, finding.subject) for finding in again.findings] == told
     assert all(isinstance(command, Write) for step in again.steps for command in step.commands)
 
 
