@@ -26,6 +26,11 @@ class GpuOutlook:
     shares: tuple[tuple[str, GpuShare], ...]
     """(model, its share), in the fleet file's order."""
 
+    @property
+    def spare_bytes(self) -> int:
+        """What stays free at the peak and at the high end of every spread; below zero, what is missing then."""
+        return self.total_bytes - max(self.peak_bytes, self.high_bytes)
+
     def peak_without(self, model: str) -> int:
         """The peak of the others and the driver, as one model finds the GPU."""
         return self.peak_bytes - sum(share.total_bytes for name, share in self.shares if name == model)

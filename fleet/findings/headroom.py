@@ -23,7 +23,7 @@ _SHORT = 2.0
 def find_thin(placement: Placement) -> Iterator[Finding]:
     """GPUs of several models on which the high end of the estimates leaves next to nothing."""
     for gpu, outlook in placement.outlooks.items():
-        left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
+        left = outlook.spare_bytes
         if len(outlook.shares) > 1 and 0 <= left < _THIN * outlook.total_bytes:
             words = f"{gib_text(left)} left at the high end of the estimates"
             yield placement.finding("MEM007", Severity.WARNING, gpu, words, left_bytes=left)
@@ -33,7 +33,7 @@ def find_short(placement: Placement) -> Iterator[Finding]:
     """GPUs in use that keep less free than the operators agreed on."""
     agreed = placement.inventory.policy.headroom_bytes
     for gpu, outlook in placement.outlooks.items() if agreed else ():
-        left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
+        left = outlook.spare_bytes
         if agreed and outlook.shares and 0 <= left < agreed:
             words = f"{gib_text(left)} left at the high end of the estimates, and {gib_text(agreed)} are to stay free"
             numbers = {"left_bytes": left, "headroom_bytes": agreed}
@@ -66,7 +66,7 @@ def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]
 
 def _stranded(placement: Placement, gpu: GpuId, outlook: GpuOutlook) -> Iterator[Finding]:
     models = placement.on(gpu)
-    left = outlook.total_bytes - max(outlook.high_bytes, outlook.peak_bytes)
+    left = outlook.spare_bytes
     if len(models) != 1 or models[0].engine.name != "vllm" or left < _STRANDED * outlook.total_bytes:
         return
     concurrency = placement.estimates[models[0].name].max_concurrency

@@ -21,7 +21,7 @@ def find(placement: Placement) -> Iterator[Finding]:
         oom = any(placement.estimates[name].outcome is Outcome.OOM for name, _ in outlook.shares)
         if oom or outlook.resident_bytes > outlook.total_bytes:
             yield _finding(placement, gpu, outlook, Severity.ERROR)
-        elif outlook.shares and max(outlook.peak_bytes, outlook.high_bytes) > outlook.total_bytes:
+        elif outlook.shares and outlook.spare_bytes < 0:
             yield _finding(placement, gpu, outlook, Severity.WARNING)
 
 
@@ -29,7 +29,7 @@ def remedies(placement: Placement, finding: Finding) -> Iterator[tuple[Fix, ...]
     """A smaller share for the model with most cache to spare, smaller shares for all, another GPU for one."""
     assert finding.gpu is not None, "found on a GPU"
     outlook = placement.outlooks[finding.gpu]
-    excess = max(outlook.peak_bytes, outlook.high_bytes) - outlook.total_bytes
+    excess = -outlook.spare_bytes
     models = placement.on(finding.gpu)
     sharing = [model for model in models if model.engine.name == "vllm"]
     roomiest = sorted(sharing, key=lambda model: -(placement.estimates[model.name].max_concurrency or 0))

@@ -184,14 +184,8 @@ def _live(snapshot: HostSnapshot | None, host: str) -> tuple[HostSnapshot, HostR
 def _standing(model: Model, host: str, snapshot: HostSnapshot, reading: HostReading) -> Standing:
     service = snapshot.services.get(model.name)
     engine = snapshot.engines.get(model.name)
-    held: dict[GpuId, int] = {}
-    for process in reading.processes:
-        if model.service is not None and process.owner == model.service:
-            for gpu in reading.gpus:
-                size = process.on(gpu.identity.pci)
-                if size:
-                    place = GpuId(host, gpu.identity.hip_index)
-                    held[place] = held.get(place, 0) + size
+    by_index = reading.held_by(model.service) if model.service else {}
+    held = {GpuId(host, index): size for index, size in by_index.items()}
     return Standing(
         running=service.word in _RUNNING if service else bool(held),
         held=held,

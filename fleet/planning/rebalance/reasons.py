@@ -70,8 +70,7 @@ def _trouble(gpu: GpuId, now: Assessment) -> str:
 
 
 def _room_left(place: Place, then: Assessment) -> str:
-    outlooks = [then.outlooks[gpu] for gpu in place.gpu_ids]
-    left = min(outlook.total_bytes - max(outlook.peak_bytes, outlook.high_bytes) for outlook in outlooks)
+    left = min(then.outlooks[gpu].spare_bytes for gpu in place.gpu_ids)
     if left < 0:
         return f"at the high end of the estimates {gib_text(-left)} are missing there"
     return f"{gib_text(left)} stay free there at the high end of the estimates"
