@@ -94,7 +94,6 @@ def resolve(
     size = max(1, _count(args, "tensor-parallel-size", 1))
     block = _count(args, "block-size", 0)
     partition = str(args.get("VLLM_PP_LAYER_PARTITION") or "")
-    weight_bytes = _weight_bytes(args, architecture)
     return Settings(
         utilization=args.number("gpu-memory-utilization", era.default_utilization),
         max_model_len=length,
@@ -111,7 +110,7 @@ def resolve(
         eager=_without_graphs(args) or (era.rocm and architecture.cross_attention),
         block_size=block if block > 0 else _default_block(architecture, era),
         cache_dtype=_cache_dtype(args, architecture),
-        weight_bytes=weight_bytes,
+        weight_bytes=_weight_bytes(args),
         runtime_bytes=_runtime_bytes(args) if architecture.quantization is None else None,
         expert_padding=_expert_padding(architecture, era, accelerator, size),
         cache_bytes=_size(args, "kv-cache-memory-bytes") or _size(args, "kv-cache-memory"),
@@ -165,7 +164,7 @@ def _switch(args: Arguments, name: str) -> bool | None:
     return None if value is None else str(value).lower() not in ("0", "false", "")
 
 
-def _weight_bytes(args: Arguments, architecture: Architecture) -> int:
+def _weight_bytes(args: Arguments) -> int:
     return 4 if args.text("dtype", "auto") in ("float32", "float") else 2
 
 

@@ -54,8 +54,11 @@ def _size(args: Arguments) -> int:
 
 
 def _config(args: Arguments) -> dict[str, object]:
+    said = args.get("speculative-config")
+    if not said:
+        return {}
     try:
-        found = json.loads(str(args.get("speculative-config") or "{}"))
+        found = json.loads(str(said))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
