@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 from fleet.secrets import masked, masked_words
 
@@ -115,3 +115,10 @@ class Answer:
     def ok(self) -> bool:
         """Whether the command ended with status 0."""
         return self.exit_status == 0
+
+
+class Reader(Protocol):
+    """Whoever runs commands on a host that change nothing there: `fleet.ssh.probe_only.ProbeOnly`."""
+
+    async def read(self, command: Read, timeout: float = ...) -> Answer:
+        """Run a command to its end, in so many seconds. Raises UnreachableError."""

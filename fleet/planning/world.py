@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from fleet.calibration.known import known_starts
-from fleet.commands import Answer, Read
+from fleet.commands import Answer, Reader
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
@@ -25,13 +25,6 @@ from fleet.services.registry import service_of
 from fleet.startup import ModelStart
 
 _RUNNING = {ServiceWord.ACTIVE, ServiceWord.STARTING, ServiceWord.STOPPING}
-
-
-class Reader(Protocol):
-    """Whoever can run reading commands on a host."""
-
-    async def read(self, command: Read) -> Answer:
-        """Run a command that changes nothing. Raises UnreachableError."""
 
 
 @dataclass(frozen=True, slots=True)

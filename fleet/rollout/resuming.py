@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from fleet.commands import Reader
 from fleet.planning.plan import Action, Plan, Step
-from fleet.planning.world import Reader
 from fleet.readings import HostSnapshot, ServiceWord
 from fleet.rollout.events import Phase
 from fleet.rollout.journal import Touch

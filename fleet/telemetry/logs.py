@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from fleet.commands import Answer, Read
+from fleet.commands import Read, Reader
 from fleet.errors import GpudeckError
 from fleet.secrets import masked
 from fleet.services import Service
 from fleet.text import clean
-
-
-class Reader(Protocol):
-    """A connection that looks."""
-
-    async def read(self, command: Read, timeout: float = ...) -> Answer:
-        """Run a command that changes nothing. Raises UnreachableError."""
 
 
 async def read_log(connection: Reader, service: Service, lines: int, become: str) -> str:

@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
-from fleet.commands import Answer, Read
+from fleet.commands import Read, Reader
 from fleet.errors import GpudeckError
 from fleet.readings import GpuIdentity, GpuReading
 from fleet.telemetry.numbers import decimal, whole
@@ -34,13 +34,6 @@ _PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _UUID = re.compile(r"([0-9a-f]{2})ff[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{2}([0-9a-f]{2})-([0-9a-f]{12})")
 
 _Object = Mapping[str, Any]
-
-
-class Reader(Protocol):
-    """Whatever runs commands that read on a host: `fleet.ssh.probe_only.ProbeOnly`."""
-
-    async def read(self, command: Read, timeout: float) -> Answer:
-        """Run a command to its end."""
 
 
 async def ask_vendor_tools(host: Reader) -> tuple[GpuReading, ...]:

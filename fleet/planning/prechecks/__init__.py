@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
+from fleet.commands import Reader
 from fleet.findings import Finding
 from fleet.inventory import Inventory
 from fleet.planning.plan import Action, Plan, Step
 from fleet.planning.prechecks import access, hosts, images, weights
 from fleet.planning.prechecks.beginnings import Beginning
 from fleet.planning.prechecks.host_facts import UnitFacts
-from fleet.planning.world import Reader, World
+from fleet.planning.world import World
 from fleet.services.registry import service_named
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fleet.commands import Answer, Read
+from fleet.commands import Answer, Read, Reader
 from fleet.findings import Finding
 from fleet.planning.prechecks.beginnings import Beginning
-from fleet.planning.world import Reader
 from fleet.text import clean
 
 _NODES = ("/dev/kfd", "/dev/dri/renderD*")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from fleet.commands import Reader
 from fleet.findings import Finding, Severity, Tense
 from fleet.inventory import Inventory
 from fleet.model import Model
@@ -22,7 +23,6 @@ from fleet.planning.prechecks.host_facts import (
     ports_command,
     units_command,
 )
-from fleet.planning.world import Reader
 from fleet.services import Service
 from fleet.services.quadlet import Quadlet
 from fleet.services.registry import service_named, service_of

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 
-from fleet.commands import Read
+from fleet.commands import Read, Reader
 from fleet.findings import Finding
 from fleet.planning.prechecks.beginnings import Beginning
-from fleet.planning.world import Reader
 from fleet.services.compose import Compose
 from fleet.services.docker_run import container
 from fleet.services.quadlet import Quadlet

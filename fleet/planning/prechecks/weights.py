@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fleet.commands import Answer, Read
+from fleet.commands import Answer, Read, Reader
 from fleet.estimate.estimating import estimate
 from fleet.findings import Finding, Severity
 from fleet.planning.prechecks.beginnings import Beginning
-from fleet.planning.world import Reader
 from fleet.text import clean
 from fleet.units import gib_text
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from fake_host import Bench
 
-from fleet.commands import Answer, Read
+from fleet.commands import Answer, Read, Reader
 from fleet.errors import GpudeckError
 from fleet.inventory import Host
 from fleet.inventory.changes import Move
 from fleet.model import Arguments, Place
 from fleet.planning.plan import Action, Plan
 from fleet.planning.planner import make_plan
-from fleet.planning.world import Reader, read_world
+from fleet.planning.world import read_world
 from fleet.services import MissingServiceError
 
 UNIT = """\

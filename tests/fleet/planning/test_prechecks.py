@@ -38,7 +38,7 @@ class Shell:
     def __init__(self, **environment: str) -> None:
         self.environment = {**os.environ, **environment}
 
-    async def read(self, command: Read) -> Answer:
+    async def read(self, command: Read, timeout: float = 10.0) -> Answer:
         process = await asyncio.create_subprocess_exec(
             *command.words, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=self.environment
         )
@@ -238,7 +238,7 @@ class Told:
     def __init__(self, stdout: str) -> None:
         self.stdout = stdout
 
-    async def read(self, command: Read) -> Answer:
+    async def read(self, command: Read, timeout: float = 10.0) -> Answer:
         return Answer(0, self.stdout, "")
 
 

@@ -117,7 +117,7 @@ class Host:
     answers: dict[str, str]
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    async def read(self, command: Read, timeout: float) -> Answer:
+    async def read(self, command: Read, timeout: float = 10.0) -> Answer:
         self.asked.append(command.words)
         for words, stdout in self.answers.items():
             if command.line.startswith(words):
