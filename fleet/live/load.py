@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from fleet.findings import Finding, Severity, Tense
@@ -36,25 +36,15 @@ def find(state: FleetState, peaks: Peaks) -> Iterator[Finding]:
         if used >= _FULL_GPU * gpu.total_bytes:
             left = max(0, gpu.total_bytes - used)
             words = f"came within {gib_text(left)} of its memory in the last {peaks.hours} h"
-            yield Finding(
-                code="LIVE007",
-                severity=Severity.WARNING,
-                tense=Tense.NOW,
-                message=f"{gpu.gpu} {words}.",
-                headline=words,
-                gpu=gpu.gpu,
-                numbers=MappingProxyType({"peak_bytes": used, "total_bytes": gpu.total_bytes}),
-            )
+            yield replace(_finding(gpu.gpu, words, peak_bytes=used, total_bytes=gpu.total_bytes), gpu=gpu.gpu)
     for model in state.models:
         usage = peaks.kv_usage.get(model.name, 0.0)
         if model.model.enabled and usage >= _FULL_CACHE:
             words = f"filled its KV cache to {usage:.0%} in the last {peaks.hours} h"
-            yield Finding(
-                code="LIVE007",
-                severity=Severity.WARNING,
-                tense=Tense.NOW,
-                message=f"{model.name} {words}.",
-                headline=words,
-                model=model.name,
-                numbers=MappingProxyType({"kv_usage": usage}),
-            )
+            yield replace(_finding(model.name, words, kv_usage=usage), model=model.name)
+
+
+def _finding(about: GpuId | str, words: str, **numbers: float) -> Finding:
+    return Finding(
+        "LIVE007", Severity.WARNING, Tense.NOW, f"{about} {words}.", words, numbers=MappingProxyType(numbers)
+    )
