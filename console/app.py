@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textual.screen import ModalScreen, Screen
 
 from console.fleets import draft_path, state_folder
-from console.keys import key_of
+from console.keys import Where, key_of
 from console.past.rewind import Rewind, not_there
 from console.screens.base import OfConsole
 from console.screens.deck import DeckScreen
@@ -181,11 +181,11 @@ class GpudeckApp(SessionApp):
 
         self.push_screen(DifferenceScreen(since, until))
 
-    def open_help(self) -> None:
-        """Show the keys."""
+    def open_help(self, where: Where = Where.DECK) -> None:
+        """Show the keys, those of that place first."""
         from console.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(where))
 
     def open_rebalance(self, without: frozenset[GpuId] = frozenset()) -> None:
         """Look for a better placement, or for one without these GPUs."""

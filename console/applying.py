@@ -17,6 +17,7 @@ from console.changing import (
     rollout_of,
 )
 from console.confirming import questions
+from console.options import count
 from console.plan_text import OUTSIDE, plan_lines, step_words, wants_name
 from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
@@ -36,7 +37,7 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-failures",
-        type=_positive,
+        type=count,
         default=1,
         metavar="N",
         help="end when so many models have failed; 1 by default, and always until one has come up well",
@@ -53,13 +54,6 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
 def apply_changes(inventory: Inventory, changes: Sequence[Change], options: argparse.Namespace) -> int:
     """Plan the changes, show the plan, ask, and carry it out; the exit code."""
     return asyncio.run(_apply(Session(inventory), tuple(changes), None, options))
@@ -71,8 +65,10 @@ def apply_plan_file(inventory: Inventory, path: Path, options: argparse.Namespac
 
     try:
         plan = plan_from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The plan {path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise UsageError(f"The plan {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"The plan {path} is not UTF-8 text.", "Make one with `gpudeck plan --json`.") from None
     if plan.fleet != inventory.fleet:
         raise UsageError(f"This plan is for the fleet {plan.fleet}, and this is {inventory.fleet}.")
     return asyncio.run(_apply(Session(inventory), plan.changes, plan, options))

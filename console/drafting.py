@@ -9,6 +9,7 @@ from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
 from fleet.model import Model, Place
+from fleet.text import clean
 
 
 def add_change_options(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +31,25 @@ def read_changes(options: argparse.Namespace, inventory: Inventory) -> tuple[Cha
 
     Raises UsageError with the option's own words.
     """
+    _check_agreement(options)
     changes: list[Change] = [_move(text, inventory) for text in options.move]
     changes += [_set(text, inventory) for text in options.set]
     changes += [Enable(_named(name, inventory).name) for name in options.enable]
     changes += [Disable(_named(name, inventory).name) for name in options.disable]
     changes += [Restart(_named(name, inventory).name) for name in getattr(options, "restart", [])]
     return tuple(changes)
+
+
+def _check_agreement(options: argparse.Namespace) -> None:
+    """Raise UsageError where two options say different things of one subject: the last would win unseen."""
+    both = [name for name in options.enable if name in options.disable]
+    if both:
+        raise UsageError(f"{clean(both[0])} is to be enabled and disabled at once.", "Leave one of them out.")
+    for option, texts in (("move", options.move), ("set", options.set)):
+        subjects = [text.partition("=")[0] for text in texts]
+        twice = [subject for subject in subjects if subjects.count(subject) > 1]
+        if twice:
+            raise UsageError(f"--{option} names {clean(twice[0])} more than once.", "Leave one of them out.")
 
 
 def _move(text: str, inventory: Inventory) -> Move:

@@ -224,7 +224,7 @@ def _place(text: str) -> Place:
 
 def _gpus(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 4096:
-        raise UsageError(f"--gpus is a number of GPUs, not {text!r}.")
+        raise UsageError(f"--gpus is a number of GPUs from 1 to 4,096, not {text!r}.")
     return int(text)
 
 

@@ -20,7 +20,7 @@ _SHORT_FLAGS = {
     "seqs": "max-num-seqs",
     "eager": "enforce-eager",
 }
-_EXAMPLE = "Such as: try Qwen/Qwen3-32B tp=2 max-model-len=32k"
+_EXAMPLE = "Such as: Qwen/Qwen3-32B tp=2 max-model-len=32k"
 
 
 def with_trial(inventory: Inventory, text: str) -> tuple[Inventory, Model]:

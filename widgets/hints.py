@@ -1,16 +1,18 @@
-"""The last line of a screen: what is going on at the left, the keys at the right."""
+"""The last line of a screen: what is going on at the left, the keys at the right; more lines where it takes them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from widgets.paragraphs import paragraph
 from widgets.rows import Row, Rows, Span, ends
+from widgets.rows import width as row_width
 
 
 class Hints(Rows):
-    """One row: a message, then key hints as (key, word) pairs. It does not recompose, so it costs nothing at rest."""
+    """A message, then key hints as (key, word) pairs: one row, unless the message is longer than that."""
 
-    DEFAULT_CSS = "Hints { height: 1; dock: bottom; }"
+    DEFAULT_CSS = "Hints { height: auto; max-height: 4; dock: bottom; }"
 
     def __init__(self, hints: Sequence[tuple[str, str]] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -33,13 +35,20 @@ class Hints(Rows):
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
-        """One row; the message comes first, and hints that do not fit beside it are left out from the end."""
+        """The message comes first, whole; hints that do not fit beside its last row are left out from the end."""
+        *above, last = self._message_rows(width)
         keys: list[Span] = []
-        room = width - sum(len(span.text) for span in self._message) - 2
+        room = width - sum(len(span.text) for span in last) - 2
         for key, word in self._hints:
             need = len(key) + len(word) + 3
             if need > room:
                 break
             room -= need
             keys += [Span(key, "key"), Span(f" {word}  ", "dim")]
-        return [ends((Span(" "), *self._message), tuple(keys), width)]
+        return [*((Span(" "), *row) for row in above), ends((Span(" "), *last), tuple(keys), width)]
+
+    def _message_rows(self, cells: int) -> Sequence[Row]:
+        if not self._message or row_width(self._message) < cells:
+            return [self._message]
+        (message,) = self._message
+        return paragraph(message.text, cells - 2, message.style, indent="")

@@ -10,6 +10,7 @@ from typing import Any
 
 from console.changing import open_journal
 from console.fleets import add_fleet_options, choose_fleet
+from console.options import count
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Inventory
@@ -20,11 +21,13 @@ from fleet.ssh.connection import HostConnection
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.text import clean, clean_lines
 
+_SCHEMA = "gpudeck/audit/1"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``gpudeck audit``."""
     add_fleet_options(parser)
-    parser.add_argument("-n", "--last", type=int, default=20, metavar="N", help="how many rollouts; 20 by default")
+    parser.add_argument("-n", "--last", type=count, default=20, metavar="N", help="how many rollouts; 20 by default")
     parser.add_argument("--model", metavar="M", help="only rollouts that touched this model")
     parser.add_argument("--host", metavar="HOST", help="what this host's own log says, whoever changed it from where")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -32,25 +35,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print them."""
-    if options.last < 1:
-        raise UsageError("--last must be 1 or more.")
     inventory = choose_fleet(options)
     if options.host:
-        return asyncio.run(_print_host_log(inventory, options.host, options.last))
+        return asyncio.run(_print_host_log(inventory, options))
     journal = open_journal(Session(inventory))
     try:
         past = journal.rollouts(options.last, options.model)
     finally:
         journal.close()
     if options.json:
-        document = {"schema": "gpudeck/audit/1", "fleet": inventory.fleet, "rollouts": [_json(each) for each in past]}
+        document = {"schema": _SCHEMA, "fleet": inventory.fleet, "rollouts": [_json(each) for each in past]}
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         print("\n".join(line for each in past for line in _lines(each)) or "No rollout is in this machine's journal.")
     return Exit.DONE
 
 
-async def _print_host_log(inventory: Inventory, name: str, lines: int) -> int:
+async def _print_host_log(inventory: Inventory, options: argparse.Namespace) -> int:
+    name = options.host
     try:
         host = inventory.host(name)
     except KeyError:
@@ -58,7 +60,7 @@ async def _print_host_log(inventory: Inventory, name: str, lines: int) -> int:
         raise UsageError(f"There is no host {clean(name)!r} in this fleet.", f"It has {names}.") from None
     probe = ProbeOnly(HostConnection(host.name, host.address, inventory.ssh_config))
     try:
-        command = host_log(lines)
+        command = host_log(options.last)
         answer = await probe.read(command)
         if not answer.stdout.strip():
             answer = await probe.read(command.as_root(host.become))
@@ -66,7 +68,12 @@ async def _print_host_log(inventory: Inventory, name: str, lines: int) -> int:
         await probe.close()
     if not answer.ok:
         raise GpudeckError(f"The log of {host.name} cannot be read: {clean(answer.stderr)}.")
-    print("\n".join(clean_lines(answer.stdout, limit=1000)) or f"{host.name} knows of no change by gpudeck.")
+    lines = clean_lines(answer.stdout, limit=1000)
+    if options.json:
+        document = {"schema": _SCHEMA, "fleet": inventory.fleet, "host": host.name, "lines": list(lines)}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(lines) or f"{host.name} knows of no change by gpudeck.")
     return Exit.DONE
 
 

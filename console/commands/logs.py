@@ -6,6 +6,7 @@ import argparse
 import asyncio
 
 from console.fleets import add_fleet_options, choose_fleet
+from console.options import count
 from fleet.errors import Exit, UsageError
 from fleet.inventory import Host, Inventory
 from fleet.secrets import masked
@@ -23,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``gpudeck logs``."""
     parser.add_argument("model", metavar="M", help="a model of the fleet")
     add_fleet_options(parser, positional=False)
-    parser.add_argument("-n", "--lines", type=int, default=100, help="how many lines; 100 by default")
+    parser.add_argument("-n", "--lines", type=count, default=100, help="how many lines; 100 by default")
     parser.add_argument("-f", "--follow", action="store_true", help="go on printing new lines")
 
 

@@ -39,7 +39,7 @@ def write_bundle(path: Path, inventory: Inventory | None, checks: Sequence[Check
     except FileExistsError:
         raise UsageError(f"{path} is there already.", "Name another file.") from None
     except OSError as error:
-        raise GpudeckError(f"The report cannot be written: {error}.") from None
+        raise GpudeckError(f"The report cannot be written: {error.strerror}.") from None
     print(f"The report is in {path}. Read it before you hand it on.", file=sys.stderr)
 
 

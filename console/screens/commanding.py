@@ -218,7 +218,12 @@ def _staging(option: str) -> Callable[[CommandingScreen, str], None]:
         from console.drafting import read_changes
 
         words = {"move": [], "set": [], "enable": [], "disable": [], "restart": [], option: [text]}
-        changes = read_changes(Namespace(**words), screen.session.drafted())
+        try:
+            changes = read_changes(Namespace(**words), screen.session.drafted())
+        except UsageError as error:  # its sentences are of the command line's options
+            raise UsageError(
+                *(part.replace(f"--{option}", option) for part in (error.message, error.way_out))
+            ) from None
         if all(screen.changeable(change.model) for change in changes):
             screen.console.stage(*changes)
 

@@ -95,7 +95,11 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def show_keys(self) -> None:
         """Hint at the keys that now mean something."""
-        self.hint(Where.CARRYING if self._carry else Where.PAST if self.past else Where.DECK)
+        self.hint(self._where)
+
+    @property
+    def _where(self) -> Where:
+        return Where.CARRYING if self._carry else Where.PAST if self.past else Where.DECK
 
     def _views(self) -> list[PaneView]:
         drawn = self.query_one(Deck).drawn if self._carry else ()
@@ -160,7 +164,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """The ghost and its findings follow the cursor."""
         if self._carry is not None:
             self.show_deck()
-        elif not self.query_one(Deck).shows_all:
+        else:
             self.say(*self._last_words())
 
     # moving about
@@ -172,6 +176,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def action_gpu(self, number: int) -> None:
         """Go to the n-th GPU of the host the cursor is on."""
+        self.console.message = None
         here = self.query_one(Deck).pane
         gpus = self._state.host(here.host).gpus
         if number < len(gpus):
@@ -208,6 +213,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
     def action_now_after(self) -> None:
         """Toggle between the placement now and after the draft."""
         self._show_after = not self._show_after
+        self.console.message = None if self.session.changes else ("The draft is empty: now and after are one.", "text")
         self.show_deck()
 
     def action_filter(self) -> None:
@@ -402,7 +408,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.console.open_help()
+        self.console.open_help(self._where)
 
     def action_quit(self) -> None:
         """Leave; a draft wants the key twice."""

@@ -37,11 +37,14 @@ _TITLES = {
 }
 
 
-def help_rows(changed: Mapping[str, str], cells: int) -> list[Row]:
-    """Every key of every screen, in the table's order, as changed; keys that do the same stand together."""
+def help_rows(changed: Mapping[str, str], cells: int, first: Where = Where.DECK) -> list[Row]:
+    """Every key of every screen, in the table's order but for the ``first`` ones, as changed.
+
+    Keys that do the same stand together.
+    """
     rows: list[Row] = []
-    for where, title in _TITLES.items():
-        rows.append((Span(title, "accent"),))
+    for where in dict.fromkeys((first, *_TITLES)):
+        rows.append((Span(_TITLES[where], "accent"),))
         for words, same in groupby(keys(where, changed=changed), key=lambda key: key.help):
             rows += _explained(_shown([key.shown for key in same]), words, cells)
         rows.append(())
@@ -74,10 +77,15 @@ class HelpScreen(ConsoleDialog):
     ]
     DEFAULT_CSS = "HelpScreen VerticalScroll { height: auto; max-height: 100%; }"
 
+    def __init__(self, where: Where = Where.DECK) -> None:
+        """The keys of that place come first."""
+        super().__init__()
+        self._where = where
+
     def compose(self) -> ComposeResult:
         """The table."""
         with Vertical(), VerticalScroll():
-            yield Paragraphs(lambda cells: help_rows(self.console.settings.keys, cells))
+            yield Paragraphs(lambda cells: help_rows(self.console.settings.keys, cells, self._where))
         yield Hints()
 
     def on_mount(self) -> None:

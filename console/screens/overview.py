@@ -166,7 +166,7 @@ class OverviewScreen(ConsoleScreen):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.console.open_help()
+        self.console.open_help(Where.OVERVIEW)
 
     # the filter
 

@@ -12,6 +12,7 @@ from fleet.inventory.fields import checked_argument, checked_flag, checked_spell
 from fleet.inventory.replicas import sharing
 from fleet.model import Arguments, Model, Place, Scalar
 from fleet.secrets import MASK, is_secret
+from fleet.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _with_argument(model: Model, flag: str, value: Scalar) -> Arguments:
         checked_spelling(checked_flag(flag), model.engine.name)
         checked_type(checked_argument(value), flag, model.engine.name)
     except ValueError as error:
-        raise UsageError(f"{model.name} cannot be given {flag}: {error}.") from error
+        raise UsageError(f"{model.name} cannot be given {clean(flag)}: {error}.") from error
     return model.args.replace(flag, value)
 
 

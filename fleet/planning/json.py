@@ -15,6 +15,7 @@ from fleet.model import GpuId, Place
 from fleet.planning.plan import Action, Expected, Former, Hold, Plan, Step
 
 SCHEMA = "gpudeck/plan/1"
+_MAKE_ONE = "Make one with `gpudeck plan --json`."
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -42,10 +43,12 @@ def plan_from_json(text: str) -> Plan:
         if document.get("schema") != SCHEMA:
             raise UsageError(f"This is no plan: its schema is {document.get('schema')!r}, not {SCHEMA!r}.")
         return _plan(document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"This is no plan that can be read: {error}.", "Make one with `gpudeck plan --json`."
-        ) from None
+    except json.JSONDecodeError:
+        raise UsageError("This is no plan that can be read: it is not JSON.", _MAKE_ONE) from None
+    except KeyError as error:
+        raise UsageError(f"This is no plan that can be read: it lacks {error}.", _MAKE_ONE) from None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise UsageError("This is no plan that can be read: a value in it is of the wrong kind.", _MAKE_ONE) from None
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:

@@ -206,7 +206,10 @@ def _count(engine: str, flag: str, value: Scalar) -> Scalar:
     if number:
         value = round(float(number[1]) * _UNITS[number[2]])
     automatic = flag == "max-model-len" and value in (-1, "auto")
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= (0 if engine == "vllm" else -1)
+    least = 1 if flag.endswith("-parallel-size") else 0 if engine == "vllm" else -1
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
     if not (whole or automatic):
-        raise UsageError(f"--{flag} is a whole number such as 32768, not {clean(str(value), 40)!r}.")
+        raise UsageError(
+            f"--{flag} is a whole number such as {2 if least == 1 else 32768}, not {clean(str(value), 40)!r}."
+        )
     return value

@@ -21,13 +21,13 @@ from widgets.deck import Deck
 
 
 async def command(pilot: Pilot[None], text: str) -> str:
-    """Type it and enter; what the last line says then."""
+    """Type it and enter; what the last lines say then."""
     await pilot.press("colon")
     line = pilot.app.screen.query_one(Input)
     line.value = text
     await pilot.press("enter")
     await pilot.pause()
-    return svg_text(pilot.app.export_screenshot()).splitlines()[-1]
+    return " ".join(" ".join(svg_text(pilot.app.export_screenshot()).splitlines()[-3:]).split())
 
 
 async def test_commands_stage_what_keys_stage(console_app: GpudeckApp, session: RecordedSession) -> None:
@@ -139,3 +139,22 @@ async def test_every_suggestion_that_is_whole_is_a_command_that_makes_sense(cons
     assert {line.partition(" ")[0] for line in lines} == {each.word for each in COMMANDS}
     assert "logs gemma-3-27b" in lines
     assert "move gemma-3-27b=" in lines
+
+
+async def test_what_a_command_lacks_is_said_of_the_command_and_whole_on_a_narrow_screen(
+    console_app: GpudeckApp,
+) -> None:
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        said = await command(pilot, "move llama-3.1-8b gpu01/7")
+        assert " move 'llama-3.1-8b gpu01/7' names no place. Write it as move MODEL=HOST/GPUS." in said
+        await pilot.press("right")
+        assert "names no place" not in svg_text(pilot.app.export_screenshot())
+
+
+async def test_help_begins_with_the_keys_of_where_one_is(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        for before, title in (("", "On the deck"), ("m", "Carrying a model"), ("o", "Overview")):
+            await pilot.press(*filter(None, [before]), "question_mark")
+            text = svg_text(pilot.app.export_screenshot())
+            assert min(("On the deck", "Carrying a model", "Overview"), key=lambda t: text.find(t) % 10**6) == title
+            await pilot.press("escape", "escape")

@@ -79,3 +79,17 @@ def test_disabling_is_read() -> None:
 def test_what_makes_no_sense_is_refused_in_a_sentence(words: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         read(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--enable", "llama-3.1", "--disable", "llama-3.1"), "llama-3.1 is to be enabled and disabled at once."),
+        (("--move", "llama-3.1=gpu01/1", "--move", "llama-3.1=gpu01/2"), "--move names llama-3.1 more than once."),
+        (("--set", "llama-3.1.a=1", "--set", "llama-3.1.a=2"), "--set names llama-3.1.a more than once."),
+    ],
+)
+def test_options_that_say_different_things_of_one_model_are_refused(words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read(*words)
+    assert refused.value.message == sentence
