@@ -19,7 +19,7 @@ _LINK_STYLES = {
 }
 
 
-def header_row(state: FleetState, cells: int, *, clock: str = "", mode: str = "", past: str = "") -> Row:
+def header_row(state: FleetState, cells: int, *, clock: str, mode: str = "", past: str = "") -> Row:
     """The fleet's name, its hosts' links, counts and sums; what fits, the most important first.
 
     ``past`` says of which time all that is, where it is not the present; it is never left out.
@@ -83,9 +83,8 @@ class Header(Rows):
 
     DEFAULT_CSS = "Header { height: 1; dock: top; }"
 
-    def __init__(self, *, mode: str = "", id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._mode = mode
+    def __init__(self) -> None:
+        super().__init__()
         self._clock = ""
         self._past = ""
         self._state: FleetState | None = None
@@ -99,4 +98,4 @@ class Header(Rows):
         """One row."""
         if self._state is None:
             return [(Span(" gpudeck", "accent"),)]
-        return [header_row(self._state, width, clock=self._clock, mode=self._mode, past=self._past)]
+        return [header_row(self._state, width, clock=self._clock, past=self._past)]

@@ -114,8 +114,8 @@ class HeatMap(Widget, can_focus=False):
     class Chosen(Message):
         """A GPU was clicked that the cursor was on already."""
 
-    def __init__(self, hosts: Sequence[HeatHost], *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, hosts: Sequence[HeatHost]) -> None:
+        super().__init__()
         self._hosts = tuple(hosts)
         self._columns: list[_Column] = []
         self._stood: _Grid | None = None

@@ -22,6 +22,7 @@ _ROW = 24.4
 _FIRST = 1.5
 """Height of a row, and where the first begins, in the units of Rich's pictures."""
 _MARGIN = 16
+_CELL = 12.2
 _INK, _DIM, _PAPER, _BAR = "#d7dae0", "#8a91a0", "#15171c", "#22262f"
 
 
@@ -37,13 +38,13 @@ class Picture:
     caption: str
 
 
-def animated(pictures: Sequence[Picture], columns: int, rows: int, cell: float = 12.2) -> str:
+def animated(pictures: Sequence[Picture], columns: int, rows: int) -> str:
     """The pictures in a loop, each row as often as it differs, captions below."""
     palette: dict[str, str] = {}
     seen: dict[tuple[int, str], list[int]] = defaultdict(list)
     for number, picture in enumerate(pictures):
         lines = _rows(picture.svg, palette)
-        lines[rows] = _caption(picture, rows, columns * cell)
+        lines[rows] = _caption(picture, rows, columns * _CELL)
         for row, content in lines.items():
             seen[row, content].append(number)
     always = tuple(range(len(pictures)))
@@ -53,7 +54,7 @@ def animated(pictures: Sequence[Picture], columns: int, rows: int, cell: float =
         f"<g{_timing(tuple(numbers), names)}>{content}</g>"
         for (_, content), numbers in sorted(seen.items(), key=lambda item: (item[0][0], item[1]))
     ]
-    width, height = columns * cell + 2 * _MARGIN, (rows + 2) * _ROW + 2 * _MARGIN
+    width, height = columns * _CELL + 2 * _MARGIN, (rows + 2) * _ROW + 2 * _MARGIN
     total = sum(picture.seconds for picture in pictures)
     styles = [f".{name}{{{style}}}" for style, name in palette.items()]
     styles += [_keyframes(numbers, name, pictures, total) for numbers, name in names.items()]
