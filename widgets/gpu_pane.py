@@ -72,7 +72,7 @@ def _line_tail(view: PaneView) -> Span:
         return Span(fit(verdict_text(view.verdict), _TAIL_CELLS), VERDICT_STYLES[view.verdict.fit])
     if view.gpu.cordon and view.link is Link.LIVE:
         return Span(fit("cordoned", _TAIL_CELLS), "warning")
-    if view.link in (Link.LIVE, Link.CONNECTING):
+    if view.link.is_fresh:
         return Span(fit(_names([name for name, _ in view.gpu.outlook.shares], _TAIL_CELLS) or "free", _TAIL_CELLS))
     return Span(fit(_age(view), _TAIL_CELLS), "warning")
 
@@ -91,7 +91,7 @@ def _names(names: Sequence[str], cells: int) -> str:
 
 def _dimmed(view: PaneView, row: Row) -> Row:
     """The row in grey where its data is too old to act on, or a filter leaves it out."""
-    if view.link in (Link.LIVE, Link.CONNECTING) and not view.is_faint:
+    if view.link.is_fresh and not view.is_faint:
         return row
     return tuple(Span(span.text, "dim") for span in row)
 

@@ -199,7 +199,7 @@ def gpu_row(state: FleetState, gpu: GpuState, cells: int) -> Row:
     """One GPU in one line: its name, how fresh it is, its figures, its models."""
     host, reading = state.host(gpu.gpu.host), gpu.reading
     words = [gpu.accelerator]
-    if host.link not in (Link.LIVE, Link.CONNECTING):
+    if not host.link.is_fresh:
         words.append(f"{host.link} {duration(host.age_seconds)}" if host.age_seconds is not None else str(host.link))
     live = "–" if gpu.used_bytes is None else gib(gpu.used_bytes)
     words.append(f"est {gib(gpu.outlook.peak_bytes)} live {live} of {gib(gpu.total_bytes)} GiB")
