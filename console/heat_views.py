@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from console.filter import Predicate
 from fleet.model import GpuId
 from fleet.state import FleetState, GpuState, HostState
-from widgets.heat import LEFT_OUT, LINK_SIGNS, Quantity
+from widgets.heat import LEFT_OUT, Quantity
 from widgets.heat_map import HeatCell, HeatHost
+from widgets.links import LINK_SIGNS
 
 
 def heat_hosts(

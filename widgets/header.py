@@ -8,15 +8,9 @@ from fleet.findings import Severity
 from fleet.readings import Link
 from fleet.state import FleetState, ModelWord
 from fleet.units import TiB, duration
+from widgets.findings_list import SIGNS
+from widgets.links import LINK_STYLES
 from widgets.rows import Row, Rows, Span, ends, width
-
-_LINK_STYLES = {
-    Link.LIVE: "good",
-    Link.CONNECTING: "dim",
-    Link.STALE: "warning",
-    Link.LOST: "error",
-    Link.UNREACHABLE: "error",
-}
 
 
 def header_row(state: FleetState, cells: int, *, clock: str, mode: str = "", past: str = "") -> Row:
@@ -25,7 +19,8 @@ def header_row(state: FleetState, cells: int, *, clock: str, mode: str = "", pas
     ``past`` says of which time all that is, where it is not the present; it is never left out.
     """
     right: list[Span] = []
-    for severity, sign, style in ((Severity.ERROR, "✖", "error"), (Severity.WARNING, "⚠", "warning")):
+    for severity in (Severity.ERROR, Severity.WARNING):
+        sign, style = SIGNS[severity]
         number = sum(finding.severity is severity for finding in state.findings)
         right.append(Span(f"{sign} {number}  ", style if number else "dim"))
     right.append(Span(clock + " ", "dim"))
@@ -49,7 +44,7 @@ def _hosts(state: FleetState) -> list[Span]:
         return [
             Span(f"   {host.name} "),
             *((Span("PROD", "production"), Span(" ")) if host.production else ()),
-            Span(f"{host.link}{age}", _LINK_STYLES[host.link]),
+            Span(f"{host.link}{age}", LINK_STYLES[host.link]),
         ]
     live = sum(host.link is Link.LIVE for host in state.hosts)
     style = "good" if live == len(state.hosts) else "error"

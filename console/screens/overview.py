@@ -17,12 +17,14 @@ from fleet.state import FleetState, GpuState
 from fleet.units import duration, gib
 from widgets.deck import Way
 from widgets.header import Header
-from widgets.heat import LEFT_OUT, LEVELS, LINK_SIGNS, QUANTITIES, UNREAD, WRONG
+from widgets.heat import LEFT_OUT, QUANTITIES, UNREAD, WRONG
 from widgets.heat_map import HeatHost, HeatMap
 from widgets.hints import Hints
+from widgets.links import LINK_SIGNS
 from widgets.paragraphs import Paragraphs
 from widgets.prompt import Prompt
 from widgets.rows import Row, Span, ends
+from widgets.sparkline import LEVELS
 
 _FILTER = "/"
 
