@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from piloting import command
 from recorded_demo import RecordedSession, recorded_snapshot
 from svg_text import svg_text
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console.app import GpudeckApp
@@ -18,16 +18,6 @@ from fleet.inventory.changes import Disable, Move, Restart, SetArgument
 from fleet.model import GpuId, Place
 from fleet.readings import Link
 from widgets.deck import Deck
-
-
-async def command(pilot: Pilot[None], text: str) -> str:
-    """Type it and enter; what the last line says then."""
-    await pilot.press("colon")
-    line = pilot.app.screen.query_one(Input)
-    line.value = text
-    await pilot.press("enter")
-    await pilot.pause()
-    return svg_text(pilot.app.export_screenshot()).splitlines()[-1]
 
 
 async def test_commands_stage_what_keys_stage(console_app: GpudeckApp, session: RecordedSession) -> None:
