@@ -39,20 +39,26 @@ COMMANDS = {
 
 
 def usage() -> str:
-    """The help of the command line as a whole."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  gpudeck {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    """The help of the command line as a whole, in lines of at most 80 columns."""
+    from textwrap import fill
+
+    name_cells = max(map(len, COMMANDS))
+    indent = " " * len(f"  gpudeck {'':<{name_cells}}  ")
     return "\n".join(
         [
             "usage: gpudeck [FLEET]           the console on a fleet file",
             "       gpudeck COMMAND …         with --help for its options",
             "       gpudeck --version",
             "",
-            *lines,
+            *(
+                fill(text, 80, initial_indent=f"  gpudeck {name:<{name_cells}}  ", subsequent_indent=indent)
+                for name, text in COMMANDS.items()
+            ),
             "",
-            "FLEET is a fleet file; without it $GPUDECK_FLEET, ./fleet.yaml, or the one in your configuration folder.",
-            "Exit codes: 0 done, 1 findings or a failed rollout, 2 usage or a bad fleet file, 3 a host was not",
-            "reached, 130 interrupted.",
+            "FLEET is a fleet file; without it $GPUDECK_FLEET, ./fleet.yaml, or the one in",
+            "your configuration folder.",
+            "Exit codes: 0 done, 1 findings or a failed rollout, 2 usage or a bad fleet file,",
+            "3 a host was not reached, 130 interrupted.",
         ]
     )
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from fleet.findings.assessment import Assessment
 from fleet.model import GpuId
-from fleet.readings import Link
 from fleet.state import FleetState, GpuState, HostState
 from widgets.pane_view import PaneView
 
@@ -54,7 +53,7 @@ def _view(gpu: GpuState, host: HostState, doing: Doing, *, names_host: bool) -> 
     return PaneView(
         gpu=gpu,
         link=host.link,
-        age_seconds=host.age_seconds if host.link in (Link.STALE, Link.LOST, Link.UNREACHABLE) else None,
+        age_seconds=None if host.link.is_fresh else host.age_seconds,
         after=after if after is not None and after.shares != gpu.outlook.shares else None,
         verdict=doing.verdicts.get(gpu.gpu),
         show_after=doing.show_after,

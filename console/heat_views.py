@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from console.filter import Predicate
 from fleet.model import GpuId
-from fleet.readings import Link
 from fleet.state import FleetState, GpuState, HostState
-from widgets.heat import LEFT_OUT, LINK_SIGNS, Quantity
+from widgets.heat import LEFT_OUT, Quantity
 from widgets.heat_map import HeatCell, HeatHost
-
-_FRESH = (Link.LIVE, Link.CONNECTING)
+from widgets.links import LINK_SIGNS
 
 
 def heat_hosts(
@@ -29,7 +27,7 @@ def worst_hosts(state: FleetState, quantity: Quantity) -> list[str]:
     """Names of hosts, those that cannot be read first, then by their worst GPU."""
 
     def badness(host: HostState) -> tuple[bool, float]:
-        return host.link not in _FRESH, max(quantity.badness(quantity.read(gpu)) for gpu in host.gpus)
+        return not host.link.is_fresh, max(quantity.badness(quantity.read(gpu)) for gpu in host.gpus)
 
     return [host.name for host in sorted(state.hosts, key=badness, reverse=True)]
 
@@ -39,7 +37,7 @@ def worst_gpus(state: FleetState, quantity: Quantity, wanted: Predicate | None) 
     found = [
         (quantity.badness(heat), gpu.gpu)
         for host in state.hosts
-        if host.link in _FRESH
+        if host.link.is_fresh
         for gpu in host.gpus
         if is_wanted(gpu, wanted) and (heat := quantity.read(gpu)) is not None
     ]
@@ -60,7 +58,7 @@ def _cells(host: HostState, quantity: Quantity, wanted: Predicate | None) -> tup
             cells.append(HeatCell(gpu.gpu, LEFT_OUT, LEFT_OUT, "free"))
             continue
         heat = quantity.read(gpu)
-        if host.link in _FRESH:
+        if host.link.is_fresh:
             cells.append(HeatCell(gpu.gpu, quantity.glyph(heat), heat.text if heat else "–", quantity.style(heat)))
         else:
             cells.append(HeatCell(gpu.gpu, LINK_SIGNS[host.link], heat.text if heat else "–", "dim"))

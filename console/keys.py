@@ -50,7 +50,7 @@ class Key:
     hint: bool = True
     """Shown in the footer."""
     changes: bool = False
-    """Absent in read-only mode."""
+    """It stages something or carries something out: it is refused while the past is shown."""
 
     @property
     def id(self) -> str:
@@ -244,9 +244,9 @@ KEYS: tuple[Key, ...] = (
 _AS_USUAL: Mapping[str, str] = MappingProxyType({})
 
 
-def keys(where: Where, *, operator: bool = True, changed: Mapping[str, str] = _AS_USUAL) -> tuple[Key, ...]:
+def keys(where: Where, *, changed: Mapping[str, str] = _AS_USUAL) -> tuple[Key, ...]:
     """The keys that mean something there, in the table's order; with other keys for the bindings of these ids."""
-    here = (key for key in KEYS if key.where is where and (operator or not key.changes))
+    here = (key for key in KEYS if key.where is where)
     return tuple(replace(key, keys=changed.get(key.id, key.keys)) for key in here)
 
 
@@ -256,13 +256,9 @@ def key_of(id: str, changed: Mapping[str, str] = _AS_USUAL) -> str:
     return replace(key, keys=changed.get(id, key.keys)).shown
 
 
-def bindings(*places: Where, operator: bool = True) -> list[Binding]:
+def bindings(*places: Where) -> list[Binding]:
     """The keys of those places as Textual bindings, each with its id."""
-    return [
-        Binding(key.keys, key.action, key.label, id=key.id, show=False)
-        for where in places
-        for key in keys(where, operator=operator)
-    ]
+    return [Binding(key.keys, key.action, key.label, id=key.id, show=False) for where in places for key in keys(where)]
 
 
 def key_name(text: str) -> str | None:

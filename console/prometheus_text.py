@@ -70,7 +70,7 @@ def _read(value: Callable[[GpuReading], float | None]) -> Callable[[FleetState],
 
 
 def _is_read(host: HostState) -> bool:
-    return host.link in (Link.LIVE, Link.STALE)
+    return host.link.is_heard
 
 
 def _gpu_infos(state: FleetState) -> Iterator[Row]:

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from fleet.ssh.probe_only import ProbeOnly
 
 
+READING_SECONDS = 20.0
+"""How long a host may take to be read whole for the first time."""
+
+
 class Session:
     """State of one run of gpudeck over one fleet."""
 
@@ -102,16 +106,16 @@ class Session:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def first_readings(self, timeout: float = 20.0) -> None:
+    async def first_readings(self) -> None:
         """Wait until every host has been read whole once, or has failed.
 
         Raises UnreachableError where the time runs out with nothing to show for a host, never for one that said why.
         """
 
         for host in self.inventory.hosts:
-            await self._first_reading(host, timeout)
+            await self._first_reading(host)
 
-    async def reach(self, hosts: Collection[str], timeout: float = 20.0) -> None:
+    async def reach(self, hosts: Collection[str]) -> None:
         """Have these hosts read over SSH from now on, if they are not: who changes one must know what runs there.
 
         Raises UnreachableError where one of them is not reached.
@@ -119,21 +123,23 @@ class Session:
         left = [host for host in self.inventory.hosts if host.name in hosts and not self._readers.over_ssh(host.name)]
         await self._readers.move_to_ssh([host.name for host in left])
         for host in left:
-            await self._first_reading(host, timeout)
+            await self._first_reading(host)
 
-    async def _first_reading(self, host: Host, timeout: float) -> None:
+    async def _first_reading(self, host: Host) -> None:
         def answered(snapshot: HostSnapshot) -> bool:
             if snapshot.link in (Link.UNREACHABLE, Link.LOST):
                 return True
             return snapshot.reading is not None and self._asked_all(snapshot)
 
         try:
-            await self.board.until(host.name, answered, timeout)
+            await self.board.until(host.name, answered, READING_SECONDS)
         except TimeoutError:
             snapshot = self.board.latest(host.name)
             if snapshot is None or snapshot.reading is None:
                 where = f" ({host.address})" if host.address else ""
-                raise UnreachableError(f"{host.name}{where} did not send a reading within {timeout:.0f} s.") from None
+                raise UnreachableError(
+                    f"{host.name}{where} did not send a reading within {READING_SECONDS:.0f} s."
+                ) from None
 
     def _asked_all(self, snapshot: HostSnapshot) -> bool:
         if snapshot.reading is not None and snapshot.reading.exporter:  # which says all it ever will

@@ -13,9 +13,7 @@ DWELL_SECONDS = 20.0
 class Turning:
     """Turns over the hosts of a fleet by the caller's clock."""
 
-    def __init__(self, dwell: float = DWELL_SECONDS) -> None:
-        """Each host is shown for ``dwell`` seconds."""
-        self._dwell = dwell
+    def __init__(self) -> None:
         self._shown = ""
         self._since = 0.0
 
@@ -26,7 +24,7 @@ class Turning:
             chosen = hosts_worst_first(state)[0].name
         elif self._shown not in names:
             chosen = names[0]
-        elif now - self._since >= self._dwell:
+        elif now - self._since >= DWELL_SECONDS:
             chosen = names[(names.index(self._shown) + 1) % len(names)]
         else:
             return self._shown

@@ -333,6 +333,16 @@ class Link(StrEnum):
     LOST = "lost"
     UNREACHABLE = "unreachable"
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether readings come, if late."""
+        return self in (Link.LIVE, Link.STALE)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing shown of the host is too old to act on; while connecting, nothing is shown yet."""
+        return self in (Link.LIVE, Link.CONNECTING)
+
 
 @dataclass(frozen=True, slots=True)
 class HostSnapshot:

@@ -110,16 +110,8 @@ class Deck(Widget, can_focus=True):
             """None on the shelf."""
             self.model = model
 
-    def __init__(
-        self,
-        views: Sequence[PaneView],
-        shelf: Sequence[ShelfItem] = (),
-        *,
-        cursor: bool = True,
-        id: str | None = None,
-    ) -> None:
-        super().__init__(id=id)
-        self._has_cursor = cursor
+    def __init__(self, views: Sequence[PaneView], shelf: Sequence[ShelfItem] = ()) -> None:
+        super().__init__()
         self._views = list(views)
         self._shelf = tuple(shelf)
         self._pane = 0
@@ -167,7 +159,7 @@ class Deck(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the GPU under the mouse, and on the model where its row was meant."""
         clicked, region = self.screen.get_widget_at(event.screen_x, event.screen_y)
-        if self._has_cursor and isinstance(clicked, GpuPane) and clicked in self._panes:
+        if isinstance(clicked, GpuPane) and clicked in self._panes:
             pane = self._page[self._panes.index(clicked)]
             row = clicked.row_at(event.screen_y - region.y)
             named = [name for name in self._names_of(pane) if any(span.text == name for span in row)]
@@ -204,13 +196,13 @@ class Deck(Widget, can_focus=True):
     def _show_pane(self, index: int) -> None:
         if index not in self._page:
             return
-        here = self._has_cursor and index == self._pane and not self._on_shelf
+        here = index == self._pane and not self._on_shelf
         selected = self.model if here and not self._by_pane_only else None
         self._panes[index - self._page.start].show(replace(self._views[index], is_cursor=here, selected=selected))
 
     def _show_rest(self) -> None:
         detail = self.query_one("#detail", GpuPane)
-        here = self._has_cursor and not self._on_shelf
+        here = not self._on_shelf
         detail.show(replace(self._views[self._pane], is_cursor=here, selected=self.model if here else None))
         self.query_one(Shelf).show(self._shelf, self.model if self._on_shelf else None)
 

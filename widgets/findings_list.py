@@ -45,9 +45,9 @@ class FindingsList(Rows):
 
     DEFAULT_CSS = "FindingsList { height: 4; }"
 
-    def __init__(self, key: str = "", *, id: str | None = None) -> None:
+    def __init__(self, key: str) -> None:
         """``key`` is what shows those that do not fit."""
-        super().__init__(id=id)
+        super().__init__()
         self._key = key
         self._findings: tuple[Finding, ...] = ()
         self._tense = ""

@@ -8,6 +8,7 @@ from fleet.findings.assessment import GpuOutlook
 from fleet.readings import Link
 from fleet.units import duration, gib
 from widgets.bar import Part, bar, share_parts
+from widgets.links import LINK_STYLES
 from widgets.model_rows import model_rows
 from widgets.pane_view import VERDICT_STYLES, PaneView, verdict_text
 from widgets.rows import Row, Rows, Span, ends, fit
@@ -72,9 +73,9 @@ def _line_tail(view: PaneView) -> Span:
         return Span(fit(verdict_text(view.verdict), _TAIL_CELLS), VERDICT_STYLES[view.verdict.fit])
     if view.gpu.cordon and view.link is Link.LIVE:
         return Span(fit("cordoned", _TAIL_CELLS), "warning")
-    if view.link in (Link.LIVE, Link.CONNECTING):
+    if view.link.is_fresh:
         return Span(fit(_names([name for name, _ in view.gpu.outlook.shares], _TAIL_CELLS) or "free", _TAIL_CELLS))
-    return Span(fit(_age(view), _TAIL_CELLS), "warning")
+    return Span(fit(_age(view), _TAIL_CELLS), LINK_STYLES[view.link])
 
 
 def _names(names: Sequence[str], cells: int) -> str:
@@ -91,7 +92,7 @@ def _names(names: Sequence[str], cells: int) -> str:
 
 def _dimmed(view: PaneView, row: Row) -> Row:
     """The row in grey where its data is too old to act on, or a filter leaves it out."""
-    if view.link in (Link.LIVE, Link.CONNECTING) and not view.is_faint:
+    if view.link.is_fresh and not view.is_faint:
         return row
     return tuple(Span(span.text, "dim") for span in row)
 
@@ -113,8 +114,8 @@ def _production(view: PaneView) -> Row:
 
 
 def _title(view: PaneView) -> Row:
-    if view.link in (Link.STALE, Link.LOST, Link.UNREACHABLE):
-        return (Span(f" {_age(view)}", "error" if view.link is Link.LOST else "warning"),)
+    if not view.link.is_fresh:
+        return (Span(f" {_age(view)}", LINK_STYLES[view.link]),)
     if view.verdict:
         return (Span(f" {verdict_text(view.verdict)}", VERDICT_STYLES[view.verdict.fit]),)
     pci = view.gpu.pci

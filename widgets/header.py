@@ -8,24 +8,19 @@ from fleet.findings import Severity
 from fleet.readings import Link
 from fleet.state import FleetState, ModelWord
 from fleet.units import TiB, duration
+from widgets.findings_list import SIGNS
+from widgets.links import LINK_STYLES
 from widgets.rows import Row, Rows, Span, ends, width
 
-_LINK_STYLES = {
-    Link.LIVE: "good",
-    Link.CONNECTING: "dim",
-    Link.STALE: "warning",
-    Link.LOST: "error",
-    Link.UNREACHABLE: "error",
-}
 
-
-def header_row(state: FleetState, cells: int, *, clock: str = "", mode: str = "", past: str = "") -> Row:
+def header_row(state: FleetState, cells: int, *, clock: str, mode: str = "", past: str = "") -> Row:
     """The fleet's name, its hosts' links, counts and sums; what fits, the most important first.
 
     ``past`` says of which time all that is, where it is not the present; it is never left out.
     """
     right: list[Span] = []
-    for severity, sign, style in ((Severity.ERROR, "✖", "error"), (Severity.WARNING, "⚠", "warning")):
+    for severity in (Severity.ERROR, Severity.WARNING):
+        sign, style = SIGNS[severity]
         number = sum(finding.severity is severity for finding in state.findings)
         right.append(Span(f"{sign} {number}  ", style if number else "dim"))
     right.append(Span(clock + " ", "dim"))
@@ -49,7 +44,7 @@ def _hosts(state: FleetState) -> list[Span]:
         return [
             Span(f"   {host.name} "),
             *((Span("PROD", "production"), Span(" ")) if host.production else ()),
-            Span(f"{host.link}{age}", _LINK_STYLES[host.link]),
+            Span(f"{host.link}{age}", LINK_STYLES[host.link]),
         ]
     live = sum(host.link is Link.LIVE for host in state.hosts)
     style = "good" if live == len(state.hosts) else "error"
@@ -83,9 +78,8 @@ class Header(Rows):
 
     DEFAULT_CSS = "Header { height: 1; dock: top; }"
 
-    def __init__(self, *, mode: str = "", id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._mode = mode
+    def __init__(self) -> None:
+        super().__init__()
         self._clock = ""
         self._past = ""
         self._state: FleetState | None = None
@@ -99,4 +93,4 @@ class Header(Rows):
         """One row."""
         if self._state is None:
             return [(Span(" gpudeck", "accent"),)]
-        return [header_row(self._state, width, clock=self._clock, mode=self._mode, past=self._past)]
+        return [header_row(self._state, width, clock=self._clock, past=self._past)]

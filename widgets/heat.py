@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fleet.hardware import ACCELERATORS
-from fleet.readings import Link
 from fleet.state import GpuState
 from fleet.units import gib
+from widgets.sparkline import LEVELS
 
-LEVELS = "▁▂▃▄▅▆▇█"
-"""The glyph of each eighth."""
 WRONG, UNREAD, LEFT_OUT = "!", "–", "·"
-LINK_SIGNS = {Link.LIVE: " ", Link.CONNECTING: "○", Link.STALE: "≈", Link.LOST: "✗", Link.UNREACHABLE: "✗"}
-"""What stands before a host, and in place of the cells whose readings are too old to act on."""
 _USUAL_LIMIT_C = 100.0
 """Junction temperature taken for critical where the driver names none: Instinct GPUs say 100 to 110."""
 

@@ -18,7 +18,7 @@ from fleet.model import GpuId
 from fleet.readings import Link
 from fleet.units import duration
 from widgets.deck import Way
-from widgets.heat import LINK_SIGNS
+from widgets.links import LINK_SIGNS, LINK_STYLES
 from widgets.rows import Row, Rows, Span, fit
 
 _IN_LINE = 16
@@ -114,8 +114,8 @@ class HeatMap(Widget, can_focus=False):
     class Chosen(Message):
         """A GPU was clicked that the cursor was on already."""
 
-    def __init__(self, hosts: Sequence[HeatHost], *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, hosts: Sequence[HeatHost]) -> None:
+        super().__init__()
         self._hosts = tuple(hosts)
         self._columns: list[_Column] = []
         self._stood: _Grid | None = None
@@ -201,7 +201,7 @@ class HeatMap(Widget, can_focus=False):
             return [Span(" " * grid.before)]
         wide = grid.cell > 1
         name = grid.before - 3 - (_FRESHNESS if wide else 0)
-        style = "text" if host.link is Link.LIVE else "warning" if host.link is Link.STALE else "error"
+        style = "text" if host.link is Link.LIVE else LINK_STYLES[host.link]
         spans = [
             Span("▸" if here else " ", "accent"),
             Span(LINK_SIGNS[host.link], style),

@@ -14,9 +14,9 @@ class Hints(Rows):
 
     DEFAULT_CSS = "Hints { height: auto; max-height: 4; dock: bottom; }"
 
-    def __init__(self, hints: Sequence[tuple[str, str]] = (), *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._hints = tuple(hints)
+    def __init__(self) -> None:
+        super().__init__()
+        self._hints: tuple[tuple[str, str], ...] = ()
         self._message: Row = ()
 
     @property

@@ -61,8 +61,8 @@ class LogView(Rows, can_focus=True):
 
     DEFAULT_CSS = "LogView { height: 1fr; }"
 
-    def __init__(self, lines: LogLines, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, lines: LogLines) -> None:
+        super().__init__()
         self._lines = lines
         self._top: _Top | None = None
         self.wraps = True

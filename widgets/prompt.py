@@ -47,8 +47,8 @@ class Prompt(Horizontal):
             super().__init__()
             self.sign = sign
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._sign = ""
         self._submitted: dict[str, list[str]] = {}
         self._position = 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import ceil
 
 LEVELS = "▁▂▃▄▅▆▇█"
+"""The glyph of each eighth."""
 GAP = "·"
 """A stretch in which nothing was read."""
 

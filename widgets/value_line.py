@@ -16,8 +16,8 @@ class ValueLine(Input):
     ValueLine, ValueLine:focus { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, select_on_focus=False)
+    def __init__(self) -> None:
+        super().__init__(select_on_focus=False)
         self.left_alone: frozenset[str] = frozenset()
         """Keys that are not typed and do not move the cursor."""
 

@@ -10,12 +10,12 @@ from rich.color import Color
 from rich.style import Style
 
 from fleet.findings import Severity
-from fleet.readings import Link
 from fleet.state import HostState
 from fleet.units import duration
 from widgets.findings_list import SIGNS
 from widgets.header import header_row
 from widgets.large import large, largest_scale
+from widgets.links import LINK_STYLES
 from widgets.rows import Row, Rows, Span, ends, fit, width
 from widgets.wall_tile import tile_rows, tile_scale
 from widgets.wall_view import WallAlert, WallView, gpus_worst_first, hosts_worst_first, is_down, standing, trouble
@@ -139,9 +139,13 @@ def _links(view: WallView, cells: int) -> Row:
 
 
 def _link(host: HostState, shown: bool) -> Row:
-    style = {Link.LIVE: "good", Link.CONNECTING: "dim", Link.STALE: "warning"}.get(host.link, "error")
     age = "" if host.age_seconds is None else f" {age_words(host.age_seconds)}"
-    return Span(" ▸ " if shown else "   ", "accent"), Span(host.name), Span(f" {host.link}", style), Span(age, "dim")
+    return (
+        Span(" ▸ " if shown else "   ", "accent"),
+        Span(host.name),
+        Span(f" {host.link}", LINK_STYLES[host.link]),
+        Span(age, "dim"),
+    )
 
 
 def age_words(seconds: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fleet.findings import Severity
-from fleet.readings import Link
 from fleet.state import GpuState, HostState
 from fleet.units import gib
 from widgets.large import large, large_height, largest_scale
@@ -36,7 +35,7 @@ def tile_rows(
     gpu: GpuState, host: HostState, severity: Severity, cells: int, lines: int, scale: int, *, coarse: bool = False
 ) -> list[Row]:
     """The tile in exactly that many cells and lines, its figure in that scale."""
-    known = host.link in (Link.LIVE, Link.STALE)
+    known = host.link.is_heard
     stripe = _STRIPES[severity]
     style = "dim" if not known else "strong" if severity is Severity.INFO else stripe.style
     room = cells - 3

@@ -49,7 +49,7 @@ class Trouble:
 
     @property
     def style(self) -> str:
-        """One of `Rows.STYLES`."""
+        """One of `widgets.palette.STYLES`."""
         return _STYLES[self.severity]
 
     @property

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from fleet.findings import Finding, Severity, Tense
 from fleet.inventory.alerts import AlertRule
-from fleet.readings import Link
 from fleet.state import FleetState, GpuState, ModelState, ModelWord
 from fleet.text import clean
 from fleet.units import duration
@@ -75,7 +74,7 @@ def _down(rule: AlertRule, model: ModelState) -> Held:
 
 def _figures(quantity: str, state: FleetState) -> Iterator[tuple[str, float | None]]:
     """The figure of each subject that has it; None while it is not known, as of a host that is lost."""
-    lost = {host.name for host in state.hosts if host.link not in (Link.LIVE, Link.STALE)}
+    lost = {host.name for host in state.hosts if not host.link.is_heard}
     if quantity == "age_seconds":
         yield from ((host.name, host.age_seconds) for host in state.hosts)
     elif quantity in ("kv_usage", "running", "waiting", "tokens_per_second", "ttft_p95_seconds"):

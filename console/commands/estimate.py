@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from console.estimate_subject import Subject
 
-_USAGE = """gpudeck estimate MODEL --gpu KIND [--engine "vllm X.Y.Z"] [the engine's own flags]
-       gpudeck estimate --config config.json --gpu KIND [the engine's own flags]
-       gpudeck estimate MODEL --fleet FILE [--on HOST/GPU] [the engine's own flags]
+_USAGE = """gpudeck estimate MODEL --gpu KIND [--engine "vllm X.Y.Z"] [engine flags]
+       gpudeck estimate --config config.json --gpu KIND [engine flags]
+       gpudeck estimate MODEL --fleet FILE [--on HOST/GPU] [engine flags]
        gpudeck estimate --gpu KIND -- vllm serve MODEL …
        gpudeck estimate --fit MODEL … --gpu KIND
        gpudeck estimate --batch FILE [--architectures FILE] --json
-       gpudeck estimate --quick --params N [--layers N --width N --tokens N --users N]"""
+       gpudeck estimate --quick --params N [--layers N --width N --users N …]"""
 
 
 @dataclass(frozen=True, slots=True)

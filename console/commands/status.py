@@ -12,7 +12,6 @@ from console.prometheus_text import page
 from console.session import Session
 from fleet.errors import Exit, UsageError
 from fleet.inventory import Inventory
-from fleet.readings import Link
 from fleet.state import FleetState
 from fleet.state.json import status_json
 from fleet.units import duration, gib
@@ -54,7 +53,7 @@ async def _run(session: Session, options: argparse.Namespace) -> int:
                 break
             sys.stdout.flush()
             await asyncio.sleep(2)
-    unreached = [host for host in state.hosts if host.link not in (Link.LIVE, Link.STALE)]
+    unreached = [host for host in state.hosts if not host.link.is_heard]
     for host in unreached:
         print(f"gpudeck: {host.name}: {host.reason or host.link}", file=sys.stderr)
     return Exit.UNREACHABLE if unreached else Exit.DONE

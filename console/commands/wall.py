@@ -60,11 +60,10 @@ def _hours(text: str) -> DayHours | None:
 async def _print_once(session: Session) -> int:
     from console.session_app import hours_and_minutes
     from console.wall import one_frame
-    from fleet.readings import Link
 
     async with session.watching():
         await session.first_readings()
         size = shutil.get_terminal_size()
         print(one_frame(session, hours_and_minutes(), size.columns, size.lines))
         links = [snapshot.link for snapshot in session.board.snapshots.values()]
-    return Exit.DONE if all(link in (Link.LIVE, Link.STALE) for link in links) else Exit.UNREACHABLE
+    return Exit.DONE if all(link.is_heard for link in links) else Exit.UNREACHABLE

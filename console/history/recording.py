@@ -182,7 +182,7 @@ def _is_known(model: Model, snapshot: HostSnapshot) -> bool:
     service = snapshot.services.get(model.name)
     answers = model.url is None or model.name in snapshot.engines
     return (
-        snapshot.link in (Link.LIVE, Link.STALE)
+        snapshot.link.is_heard
         and (service is not None or model.service is None)
         and (answers or (service is not None and service.word is not ServiceWord.ACTIVE))
     )

@@ -128,7 +128,7 @@ def _word(moment: Moment, model: Model, links: Mapping[str, Link]) -> ModelWord:
     if not model.enabled or model.place is None:
         return ModelWord.DISABLED
     recorded = moment.facts.get((EventKind.STATE, model.name))
-    seen = links[model.place.host] in (Link.LIVE, Link.STALE)
+    seen = links[model.place.host].is_heard
     return ModelWord(recorded) if seen and recorded in set(ModelWord) else ModelWord.UNKNOWN
 
 

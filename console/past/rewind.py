@@ -50,10 +50,11 @@ Move = Step | ToEvent | ToTime
 class Rewind:
     """Which moment of a session's fleet is looked at."""
 
-    def __init__(self, session: Session, clock: Callable[[], float] = time.time) -> None:
-        """At the present; ``clock`` gives Unix seconds."""
+    def __init__(self, session: Session) -> None:
+        """At the present."""
         self._session = session
-        self.clock = clock
+        self.clock: Callable[[], float] = time.time
+        """Unix seconds."""
         self.past: Past | None = None
         """None = the present."""
         self._waiting: list[Move] = []

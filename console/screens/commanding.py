@@ -269,11 +269,9 @@ def _setting(name: str, help: str) -> Command:
 COMMANDS = (
     Command("go", "GPU|MODEL", "put the cursor there", _go, lambda screen: [*_gpus(screen), *_models(screen)]),
     Command("zoom", "GPU", "show it and its models in every detail", _zoom, _gpus),
-    Command(
-        "logs", "MODEL", "its last log lines", lambda screen, m: screen.console.open_logs(_named(screen, m)), _models
-    ),
+    Command("logs", "MODEL", "its last log lines", _logs, _models),
     Command("compare", "MODEL MODEL", "show two models side by side", _compare, _pairs),
-    Command("edit", "MODEL", "edit its arguments", lambda screen, m: _edit(screen, _named(screen, m)), _models),
+    Command("edit", "MODEL", "edit its arguments", _edit, _models),
     Command("move", "MODEL=HOST/GPUS", "stage running it there", _staging("move"), _moves),
     Command("set", "MODEL.ARGUMENT=VALUE", "stage another value; none removes it", _staging("set"), _arguments),
     Command("enable", "MODEL", "stage running it", _staging("enable"), _models),

@@ -19,7 +19,6 @@ from console.trouble import failures, next_down
 from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
-from fleet.readings import Link
 from fleet.state import FleetState
 from widgets.deck import Deck, ShelfItem, Way
 from widgets.findings_list import FindingsList
@@ -301,7 +300,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         if model.place is None:
             return model
         host = self._state.host(model.place.host)
-        if host.link in (Link.LIVE, Link.CONNECTING):
+        if host.link.is_fresh:
             return model
         self.console.tell(f"{host.name} is {host.link}: what it shows is old, so nothing can be staged there.", "error")
         return None

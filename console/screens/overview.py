@@ -17,12 +17,14 @@ from fleet.state import FleetState, GpuState
 from fleet.units import duration, gib
 from widgets.deck import Way
 from widgets.header import Header
-from widgets.heat import LEFT_OUT, LEVELS, LINK_SIGNS, QUANTITIES, UNREAD, WRONG
+from widgets.heat import LEFT_OUT, QUANTITIES, UNREAD, WRONG
 from widgets.heat_map import HeatHost, HeatMap
 from widgets.hints import Hints
+from widgets.links import LINK_SIGNS
 from widgets.paragraphs import Paragraphs
 from widgets.prompt import Prompt
 from widgets.rows import Row, Span, ends
+from widgets.sparkline import LEVELS
 
 _FILTER = "/"
 
@@ -199,7 +201,7 @@ def gpu_row(state: FleetState, gpu: GpuState, cells: int) -> Row:
     """One GPU in one line: its name, how fresh it is, its figures, its models."""
     host, reading = state.host(gpu.gpu.host), gpu.reading
     words = [gpu.accelerator]
-    if host.link not in (Link.LIVE, Link.CONNECTING):
+    if not host.link.is_fresh:
         words.append(f"{host.link} {duration(host.age_seconds)}" if host.age_seconds is not None else str(host.link))
     live = "–" if gpu.used_bytes is None else gib(gpu.used_bytes)
     words.append(f"est {gib(gpu.outlook.peak_bytes)} live {live} of {gib(gpu.total_bytes)} GiB")

@@ -137,7 +137,7 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
         found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
             word, engine = found, here
-        if snapshot.link not in (Link.LIVE, Link.STALE):
+        if not snapshot.link.is_heard:
             word = ModelWord.UNKNOWN
     if not model.enabled and word in (ModelWord.UNKNOWN, ModelWord.STOPPED):
         word = ModelWord.DISABLED

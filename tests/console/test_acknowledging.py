@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from piloting import command
 from recorded_demo import RecordedSession
-from svg_text import svg_text
-from textual.pilot import Pilot
-from textual.widgets import Input
 
 from console.alerts.acknowledged import Acknowledgements
 from console.alerts.live import LiveAlerts
@@ -49,14 +47,6 @@ def alerting(console_app: GpudeckApp, session: RecordedSession) -> Iterator[Gpud
     console_app._alerts = live
     yield console_app
     live.close()
-
-
-async def command(pilot: Pilot[None], text: str) -> str:
-    await pilot.press("colon")
-    pilot.app.screen.query_one(Input).value = text
-    await pilot.press("enter")
-    await pilot.pause()
-    return svg_text(pilot.app.export_screenshot()).splitlines()[-1]
 
 
 async def test_an_alert_is_acknowledged_until_a_time(alerting: GpudeckApp, session: RecordedSession) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from piloting import last_line
 from recorded_demo import RecordedSession
 from svg_text import svg_text
 from textual.pilot import Pilot
@@ -11,10 +12,6 @@ from console.app import GpudeckApp
 from fleet.inventory.changes import Disable, Move, Restart
 from fleet.model import GpuId, Place
 from widgets.deck import Deck
-
-
-def last_line(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot()).splitlines()[-1]
 
 
 async def mark_two(pilot: Pilot[None]) -> None:

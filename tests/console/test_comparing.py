@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from piloting import answer, command, press
 from recorded_demo import RecordedSession
-from rewound import NOON, press
+from rewound import NOON
 from svg_text import svg_text
 from textual.pilot import Pilot
 
@@ -25,9 +26,7 @@ def row(text: str, name: str) -> str:
 
 
 async def compare(pilot: Pilot[None], one: str, other: str) -> str:
-    typed = f"compare {one} {other}"
-    keys = [{" ": "space", "-": "minus", ".": "full_stop"}.get(letter, letter) for letter in typed]
-    return await press(pilot, "colon", *keys, "enter")
+    return await answer(pilot, "colon", f"compare {one} {other}")
 
 
 def started(model: str, at: int, outcome: str = "started", gpu: str = "gpu01/0", run: str = "a") -> Start:
@@ -134,7 +133,7 @@ async def test_nothing_is_cut_at_any_size(console_app: GpudeckApp, size: tuple[i
 
 async def test_in_ascii_what_differs_is_marked_too(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=TALL) as pilot:
-        await press(pilot, "colon", *"glyphs", "space", *"ascii", "enter")
+        await command(pilot, "glyphs ascii")
         text = await press(pilot, "1", "z", "C")
         assert text.isascii()
         assert "?" not in text

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from piloting import last_line, shown
 from recorded_demo import RecordedSession, recorded_snapshot
-from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.app import GpudeckApp
 from fleet.inventory.changes import Disable, Enable, Move, Restart
 from fleet.model import GpuId, Place
 from fleet.readings import Link
 from widgets.deck import Deck
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot())
-
-
-def last_line(pilot: Pilot[None]) -> str:
-    return shown(pilot).splitlines()[-1]
 
 
 async def test_all_gpus_and_all_running_models_are_visible(console_app: GpudeckApp, session: RecordedSession) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
+from piloting import press
 from recorded_demo import RecordedSession, recorded_snapshot
-from rewound import NOON, press
+from rewound import NOON
 from svg_text import svg_text
 
 from console.app import GpudeckApp

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from piloting import shown
 from recorded_demo import RecordedSession
-from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.app import GpudeckApp
 from console.keys import Where, keys
 from fleet.inventory.changes import Move, SetArgument
 from fleet.model import Place
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot())
 
 
 async def test_a_fix_is_staged_from_the_findings(console_app: GpudeckApp, session: RecordedSession) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from piloting import answer, press
 from recorded_demo import RecordedSession, recorded_snapshot
-from rewound import NOON, Recorded, press, type_time, used
+from rewound import NOON, Recorded, used
 
 from console.app import GpudeckApp
 from console.history.recording import path_of
@@ -32,7 +33,7 @@ async def test_one_key_tells_what_changed_in_the_last_hour(console_app: GpudeckA
 async def test_in_the_past_it_is_from_there_to_now(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
-        await type_time(pilot, "-350s")
+        await answer(pilot, "t", "-350s")
         shown = await press(pilot, "d")
         assert rows(shown, "01-15 07:54:10 to 01-15 07:59:55")
         assert rows(shown, "devstral-small", "failed → serving")
@@ -42,12 +43,12 @@ async def test_in_the_past_it_is_from_there_to_now(console_app: GpudeckApp) -> N
 async def test_two_times_are_compared_in_either_order(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
-        forth = await type_time(pilot, "07:54:10..07:54:20")
+        forth = await answer(pilot, "t", "07:54:10..07:54:20")
         assert rows(forth, "01-15 07:54:10 to 01-15 07:54:20")
         assert rows(forth, "Models: all as they were")
         assert rows(forth, "Events: none")
         await press(pilot, "escape")
-        assert await type_time(pilot, "07:54:20..07:54:10") == forth
+        assert await answer(pilot, "t", "07:54:20..07:54:10") == forth
 
 
 async def test_the_window_grows_to_a_day_and_a_week(console_app: GpudeckApp, session: RecordedSession) -> None:

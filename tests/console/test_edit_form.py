@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from piloting import shown
 from recorded_demo import RecordedSession
-from svg_text import svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
@@ -17,10 +17,6 @@ from widgets.value_line import ValueLine
 
 WIDE = (160, 48)
 LLAMA_70B = "llama-3.3-70b"
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot())
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:

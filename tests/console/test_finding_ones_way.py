@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from piloting import shown
 from recorded_demo import RecordedSession
-from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.app import GpudeckApp
 from fleet.model import GpuId
 from widgets.deck import Deck
 from widgets.gpu_pane import GpuPane
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot())
 
 
 def bright_panes(app: GpudeckApp) -> list[int]:

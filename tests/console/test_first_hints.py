@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from piloting import last_line
 from recorded_demo import RecordedSession
-from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.app import GpudeckApp
 from console.first_hints import HINTS, FirstHints
@@ -15,10 +14,6 @@ from console.keys import KEYS
 from console.settings import Settings
 
 CARRY = "m picks the model up"
-
-
-def last_line(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot()).splitlines()[-1]
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from piloting import last_line
 from recorded_demo import RecordedSession
-from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.app import GpudeckApp
 from console.fleets import draft_path
@@ -93,10 +92,6 @@ def test_where_it_cannot_be_kept_a_sentence_says_so(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(GpudeckError, match=r"cannot be kept in .* ends with this console"):
         kept_in(tmp_path).keep(Draft().stage(Restart("a")), FLEET)
-
-
-def last_line(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot()).splitlines()[-1]
 
 
 def another_console(session: RecordedSession) -> tuple[GpudeckApp, RecordedSession]:

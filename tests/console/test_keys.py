@@ -18,11 +18,6 @@ def test_every_binding_has_an_id_of_its_own() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_read_only_has_no_key_that_changes_anything() -> None:
-    for where in Where:
-        assert not any(key.changes for key in keys(where, operator=False))
-
-
 def test_no_key_that_terminal_multiplexers_take_is_bound() -> None:
     taken = {"ctrl+a", "ctrl+b"}
     for where in Where:

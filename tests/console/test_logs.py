@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from piloting import answer, command, press
 from recorded_demo import RecordedSession
-from rewound import press
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
@@ -103,7 +103,7 @@ async def test_search_finds_the_newest_first_and_goes_through_all(
     session.log = requests(100)
     async with console_app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        text = await press(pilot, "slash", *"REQUEST", "space", "1", "enter")
+        text = await answer(pilot, "slash", "REQUEST 1")
         assert "'REQUEST 1': 11 of 11" in text
         assert "▸ INFO: request 19 done" in text
         assert "▸ INFO: request 18 done" in await press(pilot, "N")
@@ -119,7 +119,7 @@ async def test_at_the_end_the_window_is_full_whatever_was_searched(
     session.log = requests(100)
     async with console_app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        lines = (await press(pilot, "slash", *"99", "enter")).splitlines()
+        lines = (await answer(pilot, "slash", "99")).splitlines()
         assert "▸ INFO: request 99 done" in lines[-2]
         assert "request 79 done" in lines[2]
 
@@ -127,7 +127,7 @@ async def test_at_the_end_the_window_is_full_whatever_was_searched(
 async def test_what_is_not_there_is_said(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        assert "is in none of these lines" in await press(pilot, "slash", *"zebra", "enter")
+        assert "is in none of these lines" in await answer(pilot, "slash", "zebra")
         assert "There is no error" in await press(pilot, "e")
 
 
@@ -227,7 +227,7 @@ def test_each_engines_own_words_are_understood(engine: str, text: str, remark: s
 async def test_in_ascii_nothing_is_lost(console_app: GpudeckApp, session: RecordedSession) -> None:
     session.log = (*STARTED, REFUSED)
     async with console_app.run_test(size=(160, 48)) as pilot:
-        await press(pilot, "colon", *"glyphs", "space", *"ascii", "enter")
+        await command(pilot, "glyphs ascii")
         text = await opened(pilot)
         assert text.isascii()
         assert "?" not in text

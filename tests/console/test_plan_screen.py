@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 import pytest
+from piloting import shown
 from recorded_demo import RecordedSession
-from svg_text import svg_text
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -22,10 +22,6 @@ from console.settings import Settings
 from fleet.inventory.changes import Change, Disable, Move, Restart, SetArgument
 from fleet.model import GpuId, Place
 from fleet.planning.plan import Action
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot())
 
 
 async def planned(pilot: Pilot[None]) -> str:

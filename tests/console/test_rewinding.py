@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from piloting import answer, press
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
-from rewound import NOON, Recorded, press, type_time, used
+from rewound import NOON, Recorded, used
 from svg_text import svg_text
 
 from console.app import GpudeckApp
@@ -61,7 +62,7 @@ async def test_steps_grow_with_the_age_of_the_moment_and_leap_over_what_was_not_
 ) -> None:
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
-        assert "PAST 07:54:00, 6 min ago" in header(await type_time(pilot, "-6m"))
+        assert "PAST 07:54:00, 6 min ago" in header(await answer(pilot, "t", "-6m"))
         assert "PAST 07:55:00" in header(await press(pilot, "right_square_bracket"))
         assert "PAST 07:54:55" in header(await press(pilot, "left_square_bracket"))
         await press(pilot, "left_square_bracket", "left_square_bracket")
@@ -75,10 +76,10 @@ async def test_models_are_where_they_were_and_as_they_were(
 ) -> None:
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
-        await type_time(pilot, "07:30")
+        await answer(pilot, "t", "07:30")
         await pilot.press("8")
         assert "kb-whisper-large" in console_app.screen.query_one(Deck)._names()
-        await type_time(pilot, "-330s")
+        await answer(pilot, "t", "-330s")
         assert console_app.state.model("devstral-small").word == "failed"
         assert "kb-whisper-large" not in console_app.screen.query_one(Deck)._names()
         model = console_app.session.state().model("llama-3.1-8b")
@@ -136,8 +137,7 @@ async def test_a_command_that_changes_something_is_refused_too(
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
         await press(pilot, "left_square_bracket")
-        typed = ["space" if letter == " " else letter for letter in command]
-        shown = await press(pilot, "colon", *typed, "enter")
+        shown = await answer(pilot, "colon", command)
         assert "This is the past: nothing can be staged" in last_line(shown)
         assert session.changes == (Restart("devstral-small"),)
 
@@ -181,7 +181,7 @@ async def test_a_time_that_cannot_be_gone_to_is_a_sentence(
 ) -> None:
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
-        assert words in last_line(await type_time(pilot, typed))
+        assert words in last_line(await answer(pilot, "t", typed))
 
 
 async def test_a_filter_stays_while_a_time_is_typed_and_given_up(
@@ -275,7 +275,7 @@ async def test_findings_of_the_past_do_not_say_now(console_app: GpudeckApp, past
 async def test_a_gpu_is_zoomed_into_as_it_was(console_app: GpudeckApp, past: Callable[[int], None]) -> None:
     async with console_app.run_test(size=(160, 80)) as pilot:
         await pilot.pause()
-        await type_time(pilot, "-330s")
+        await answer(pilot, "t", "-330s")
         shown = await press(pilot, "2", "z")
         assert "PAST 07:54:30, 5 min ago" in header(shown)
         assert "devstral-small   failed" in shown
@@ -289,8 +289,8 @@ async def test_a_gpu_is_zoomed_into_as_it_was(console_app: GpudeckApp, past: Cal
 async def test_a_filter_works_on_the_past(console_app: GpudeckApp, past: Callable[[int], None]) -> None:
     async with console_app.run_test(size=ROOM) as pilot:
         await pilot.pause()
-        await type_time(pilot, "-330s")
-        await press(pilot, "slash", *"!healthy", "enter")
+        await answer(pilot, "t", "-330s")
+        await answer(pilot, "slash", "!healthy")
         faint = {name for pane in console_app.screen.query_one(Deck)._panes for name in pane.view.faint}
         assert "devstral-small" not in faint
         assert "deepcoder-14b" in faint

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_host import Bench, FakeHost, Killed
-from svg_text import svg_text
+from piloting import shown
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
@@ -97,10 +97,6 @@ def session(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> BenchSession:
 @pytest.fixture
 def app(session: BenchSession) -> GpudeckApp:
     return GpudeckApp(session, live=False, time_of_day=lambda: CLOCK, environment={})
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot())
 
 
 def to(place: str, model: str = "a") -> Move:

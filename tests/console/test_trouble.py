@@ -6,9 +6,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
+from piloting import shown
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
-from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.app import GpudeckApp
 from console.screens.rebalance import RebalanceScreen
@@ -19,10 +18,6 @@ from fleet.startup import Ending, ModelStart, Startup
 from widgets.deck import Deck
 
 REFUSAL = "The model's max seq len (131072) is larger than the maximum number of tokens that can be stored in KV cache."
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot())
 
 
 def down(snapshot: HostSnapshot, name: str, word: ServiceWord) -> HostSnapshot:

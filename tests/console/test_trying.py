@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from piloting import command, last_line
 from recorded_demo import RecordedSession
 from svg_text import svg_text
-from textual.pilot import Pilot
-from textual.widgets import Input
 
 from console.app import GpudeckApp
 from console.trying import with_trial
 from fleet.errors import UsageError
 from fleet.model import Arguments, GpuId
 from widgets.deck import Deck
-
-
-async def command(pilot: Pilot[None], text: str) -> str:
-    """Type it and enter; what the last line says then."""
-    await pilot.press("colon")
-    pilot.app.screen.query_one(Input).value = text
-    await pilot.press("enter")
-    await pilot.pause()
-    return last_line(pilot)
-
-
-def last_line(pilot: Pilot[None]) -> str:
-    return svg_text(pilot.app.export_screenshot()).splitlines()[-1]
 
 
 def test_a_model_of_the_catalogue_has_the_newest_engine_of_the_fleet(session: RecordedSession) -> None:

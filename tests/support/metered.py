@@ -32,6 +32,7 @@ _FOREIGN = re.compile(
 )
 """Private sequences that the emulator would draw."""
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;:<>=?$ ]*|[P\]][^\x1b\x07]*\x1b?)?$")
+_PAUSE_SECONDS = 0.05
 _SLICE_SECONDS = 0.02
 _READ_BYTES = 1 << 20
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -63,11 +64,11 @@ class Run:
         """Bytes written in that time."""
         return sum(len(data) for at, data in self.chunks if start < at <= end)
 
-    def painted(self, key: Key, until: float, quiet: float = 0.05) -> tuple[int, float]:
-        """Bytes that followed a key before a pause of ``quiet`` seconds, and seconds until the last of them."""
+    def painted(self, key: Key, until: float) -> tuple[int, float]:
+        """Bytes that followed a key before a pause of 50 ms, and seconds until the last of them."""
         size, last = 0, key.at
         for at, data in self.chunks:
-            if key.at < at < until and (not size or at - last < quiet):
+            if key.at < at < until and (not size or at - last < _PAUSE_SECONDS):
                 size, last = size + len(data), at
         return size, last - key.at
 

@@ -40,12 +40,12 @@ class PrometheusServer:
         counted = re.compile(r'prometheus_http_requests_total\{[^}]*handler="/api/v1/query"\} (\d+)')
         return sum(map(int, counted.findall(self.get("/metrics"))))
 
-    def until_scraped(self, targets: int, health: str = "up") -> None:
-        """Wait until that many targets are of that health."""
+    def until_scraped(self, targets: int) -> None:
+        """Wait until that many targets are up."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             found = json.loads(self.get("/api/v1/targets?state=active"))["data"]["activeTargets"]
-            if sum(target["health"] == health for target in found) == targets:
+            if sum(target["health"] == "up" for target in found) == targets:
                 return
             assert time.monotonic() < deadline, [(target["scrapeUrl"], target["lastError"]) for target in found]
 
@@ -88,7 +88,7 @@ def exporters(pages: Mapping[str, str]) -> Iterator[Exporters]:
 
 
 @contextmanager
-def prometheus_server(folder: Path, played: Exporters, interval: str = "1s") -> Iterator[PrometheusServer]:
+def prometheus_server(folder: Path, played: Exporters) -> Iterator[PrometheusServer]:
     """Scrape every page, as a target whose ``instance`` is the page's name, until the end of the block."""
     assert PROMETHEUS
     targets = "".join(
@@ -98,7 +98,7 @@ def prometheus_server(folder: Path, played: Exporters, interval: str = "1s") -> 
     )
     config = folder / "prometheus.yml"
     config.write_text(
-        f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"
+        f"global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n"
         f"scrape_configs:\n  - job_name: gpus\n    static_configs:\n{targets}"
     )
     with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""A session with a past, and a console that goes back to it."""
+"""A session with a past."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from recorded_demo import READ_AT, RecordedSession
-from svg_text import svg_text
-from textual.pilot import Pilot
 
 from console.history.recording import Recorder, path_of
 from fleet.history.writer import Writer
@@ -48,18 +46,3 @@ def used(snapshot: HostSnapshot, gib: int) -> HostSnapshot:
 def failed(snapshot: HostSnapshot, model: str) -> HostSnapshot:
     services = {**snapshot.services, model: ServiceReading(ServiceWord.FAILED)}
     return replace(snapshot, services=MappingProxyType(services))
-
-
-async def press(pilot: Pilot[None], *pressed: str) -> str:
-    """What is shown once the keys are pressed and what they ask for is read."""
-    await pilot.press(*pressed)
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
-    return svg_text(pilot.app.export_screenshot())
-
-
-async def type_time(pilot: Pilot[None], text: str) -> str:
-    await pilot.press("t")
-    for letter in text:
-        await pilot.press({":": "colon", "-": "minus", " ": "space"}.get(letter, letter))
-    return await press(pilot, "enter")

@@ -39,13 +39,13 @@ class Terminal:
         """Type these characters."""
         os.write(self._master, keys.encode())
 
-    def until(self, words: str, *, gone: bool = False, timeout: float = 20.0) -> str:
-        """Read until these words stand on the screen, or (gone) no longer do; the screen then."""
+    def until(self, words: str, *, timeout: float = 20.0) -> str:
+        """Read until these words stand on the screen; the screen then."""
         deadline = time.monotonic() + timeout
-        while (words in self.text) == gone:
+        while words not in self.text:
             left = deadline - time.monotonic()
             if left <= 0 or not self._read(left):
-                raise AssertionError(f"never saw {words!r}{' go' if gone else ''}; the screen was:\n{self.text}")
+                raise AssertionError(f"never saw {words!r}; the screen was:\n{self.text}")
         return self.text
 
     def wait(self, timeout: float = 10.0) -> int:

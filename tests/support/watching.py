@@ -20,13 +20,11 @@ HOST = Host("gpu01", "gpu01", "MI300X", 8)
 
 
 @asynccontextmanager
-async def watched(
-    connection: HostConnection, *models: Model, interval: float = 0.05, wait: float = 0.02
-) -> AsyncIterator[Board]:
-    """A board with that host on it; a lost host is tried again after ``wait`` seconds."""
+async def watched(connection: HostConnection, *models: Model, interval: float = 0.05) -> AsyncIterator[Board]:
+    """A board with that host on it; a lost host is tried again after 20 ms."""
     board = Board()
     watcher = HostWatcher(
-        HOST, models, ProbeOnly(connection), board.publish, interval=interval, waits=lambda: repeat(wait)
+        HOST, models, ProbeOnly(connection), board.publish, interval=interval, waits=lambda: repeat(0.02)
     )
     task = asyncio.create_task(watcher.run())
     try:

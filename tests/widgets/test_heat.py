@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from widgets.heat import LEVELS, LINK_SIGNS, QUANTITIES, UNREAD, WRONG, Heat, Quantity
+from widgets.heat import QUANTITIES, UNREAD, WRONG, Heat, Quantity
+from widgets.links import LINK_SIGNS
+from widgets.sparkline import LEVELS
 
 BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}
 

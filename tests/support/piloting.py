@@ -1,0 +1,38 @@
+"""What a console that a pilot runs is told, and what it shows then."""
+
+from __future__ import annotations
+
+from svg_text import svg_text
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+
+def shown(pilot: Pilot[None]) -> str:
+    """What stands on the screen."""
+    return svg_text(pilot.app.export_screenshot())
+
+
+def last_line(pilot: Pilot[None]) -> str:
+    """What its last line says."""
+    return shown(pilot).splitlines()[-1]
+
+
+async def press(pilot: Pilot[None], *keys: str) -> str:
+    """What is shown once the keys are pressed and what they ask for is read."""
+    await pilot.press(*keys)
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+    return shown(pilot)
+
+
+async def answer(pilot: Pilot[None], key: str, text: str) -> str:
+    """What is shown once that key was pressed and what it asks for is answered, all at once and not key by key."""
+    await pilot.press(key)
+    pilot.app.screen.query_one(Input).value = text
+    return await press(pilot, "enter")
+
+
+async def command(pilot: Pilot[None], text: str) -> str:
+    """What the last line says once that was typed after a colon."""
+    await answer(pilot, "colon", text)
+    return last_line(pilot)
