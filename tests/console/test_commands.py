@@ -20,19 +20,6 @@ from fleet.readings import Link
 from widgets.deck import Deck
 
 
-<<<<<<< HEAD
-async def command(pilot: Pilot[None], text: str) -> str:
-    """Type it and enter; what the last lines say then."""
-    await pilot.press("colon")
-    line = pilot.app.screen.query_one(Input)
-    line.value = text
-    await pilot.press("enter")
-    await pilot.pause()
-    return " ".join(" ".join(svg_text(pilot.app.export_screenshot()).splitlines()[-3:]).split())
-
-
-=======
->>>>>>> 7ac518e3621460d7c5f607383407308b9022fe9b
 async def test_commands_stage_what_keys_stage(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:
         await command(pilot, "move devstral-small=gpu01/7")

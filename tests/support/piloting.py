@@ -33,6 +33,6 @@ async def answer(pilot: Pilot[None], key: str, text: str) -> str:
 
 
 async def command(pilot: Pilot[None], text: str) -> str:
-    """What the last line says once that was typed after a colon."""
+    """What the last lines say, as one, once that was typed after a colon."""
     await answer(pilot, "colon", text)
-    return last_line(pilot)
+    return " ".join(" ".join(shown(pilot).splitlines()[-3:]).split())
