@@ -7,8 +7,8 @@ from types import MappingProxyType
 from fleet.estimate import Estimate
 from fleet.hardware import Accelerator
 from fleet.model import GpuId, Model
+from fleet.planning.ordering.tasks import Sizes
 from fleet.planning.plan import Expected
-from fleet.planning.tasks import Sizes
 from fleet.planning.world import World
 
 _LOADED = 0.9
