@@ -103,6 +103,11 @@ class GpuShare:
         """What stays while the model idles: everything but the activation peak."""
         return self.weights_bytes + self.kv_cache_bytes + self.graphs_bytes + self.context_bytes
 
+    @property
+    def least_bytes(self) -> int:
+        """What stays while the model idles, at the low end of the spread: it serves with no less."""
+        return self.low_bytes - self.activations_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

@@ -29,14 +29,14 @@ def find(state: FleetState) -> Iterator[Finding]:
             continue
         for gpu, share in zip(place.gpu_ids, estimate.shares, strict=True):
             live = model.used_by_gpu.get(gpu)
-            low, high = share.low_bytes - share.activations_bytes, share.high_bytes
+            low, high = share.least_bytes, share.high_bytes
             apart = live is not None and not low - SLACK <= live <= high + SLACK
             if live is not None and apart and not differences(model.model, model.start):
                 yield _finding(model, gpu, share, live)
 
 
 def _finding(model: ModelState, gpu: GpuId, share: GpuShare, live: int) -> Finding:
-    low, high = share.low_bytes - share.activations_bytes, share.high_bytes
+    low, high = share.least_bytes, share.high_bytes
     apart, part = (live - high, "beside weights, cache and graphs") if live > high else (live - low, _gone(share, live))
     more = f"{gib_text(abs(apart))} {'more' if apart > 0 else 'less'}"
     expected = f"{gib(low)} to {gib_text(high)}"

@@ -9,7 +9,7 @@ from fleet.estimate import Estimate
 from fleet.inventory import Host, Inventory
 from fleet.model import Model, Place
 from fleet.planning.memory import rests, start_needs
-from fleet.planning.tasks import Sizes, Spot, Task
+from fleet.planning.ordering.tasks import Sizes, Spot, Task
 from fleet.planning.timing import Timing
 from fleet.planning.world import World, spares_of
 

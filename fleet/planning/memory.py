@@ -7,8 +7,8 @@ from types import MappingProxyType
 from fleet.estimate import Estimate
 from fleet.hardware import Accelerator
 from fleet.model import GpuId, Model
+from fleet.planning.ordering.tasks import Sizes
 from fleet.planning.plan import Expected
-from fleet.planning.tasks import Sizes
 from fleet.planning.world import World
 
 _LOADED = 0.9
@@ -42,7 +42,7 @@ def expected(model: Model, estimate: Estimate, world: World) -> tuple[Expected, 
         reading = world.gpus.get(gpu)
         if reading is None:
             continue
-        low, high = share.low_bytes - share.activations_bytes, share.high_bytes
+        low, high = share.least_bytes, share.high_bytes
         if estimate.basis == "declared":
             low, high = 1, reading.identity.total_bytes
         found.append(Expected(gpu, reading.identity.pci, max(1, low), high))

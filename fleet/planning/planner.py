@@ -18,12 +18,12 @@ from fleet.planning.handling import checking, joining, leaving, unrouted
 from fleet.planning.jobs import Job, spare_of, task_of
 from fleet.planning.load_times import LoadTimes, load_times
 from fleet.planning.memory import expected, start_needs
-from fleet.planning.order import order
+from fleet.planning.ordering import order
+from fleet.planning.ordering.tasks import Task
 from fleet.planning.plan import Action, Former, Hold, Plan, Step
 from fleet.planning.replay import breaches
 from fleet.planning.secrecy import check_keeps_no_secret
 from fleet.planning.steps import service, steps_of
-from fleet.planning.tasks import Task
 from fleet.planning.timing import Timing
 from fleet.planning.world import World
 from fleet.services.arguments import read_arguments, same_value

@@ -13,9 +13,9 @@ from fleet.planning.handling import checking, joining, leaving
 from fleet.planning.jobs import Job
 from fleet.planning.load_times import LoadTime
 from fleet.planning.memory import expected
+from fleet.planning.ordering.tasks import Spot, Turn, Verb
 from fleet.planning.overlays import overlay_for
 from fleet.planning.plan import Action, Hold, Step
-from fleet.planning.tasks import Spot, Turn, Verb
 from fleet.planning.timing import COMMAND_SECONDS, STOP_SECONDS, Timing
 from fleet.planning.world import World
 from fleet.services import Service

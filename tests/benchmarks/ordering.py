@@ -21,8 +21,8 @@ from random import Random
 from time import perf_counter
 
 from fleet.model import GpuId
-from fleet.planning.order import order
-from fleet.planning.tasks import Sizes, Spot, Task, Turn, Verb, after, downtime, turn
+from fleet.planning.ordering import order
+from fleet.planning.ordering.tasks import Sizes, Spot, Task, Turn, Verb, after, downtime, turn
 
 SCENARIOS = 60
 GPUS = 8

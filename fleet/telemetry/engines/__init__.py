@@ -1,0 +1,1 @@
+"""What engines' own endpoints tell: metrics of each dialect, asked at a bearable pace, as an `EngineReading`."""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.model import GpuId
-from fleet.planning.order import components, order
-from fleet.planning.tasks import Sizes, Spot, Task, Turn, Verb
+from fleet.planning.ordering import components, order
+from fleet.planning.ordering.tasks import Sizes, Spot, Task, Turn, Verb
 
 TOTAL = 100
 GPUS = [GpuId("gpu01", index) for index in range(3)]

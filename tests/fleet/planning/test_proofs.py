@@ -16,7 +16,7 @@ from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Disable, Move, Restart, SetArgument, apply, with_copies
 from fleet.model import Arguments, Engine, Handling, Model, Place, Version
 from fleet.planning.memory import rests, start_needs
-from fleet.planning.order import order
+from fleet.planning.ordering import order
 from fleet.planning.plan import Action
 from fleet.planning.planner import make_plan
 from fleet.planning.replay import Replay

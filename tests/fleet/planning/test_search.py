@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.model import GpuId
-from fleet.planning.order import order
-from fleet.planning.search import LOAD_COST, cost, search
-from fleet.planning.tasks import Sizes, Spot, Task, Turn, Verb, downtime
+from fleet.planning.ordering import order
+from fleet.planning.ordering.search import LOAD_COST, cost, search
+from fleet.planning.ordering.tasks import Sizes, Spot, Task, Turn, Verb, downtime
 
 TOTAL = 100
 GPUS = [GpuId("gpu01", index) for index in range(3)]

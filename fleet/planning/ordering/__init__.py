@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from fleet.model import GpuId
-from fleet.planning.greedy import greedy
-from fleet.planning.search import STATES, cost, search
-from fleet.planning.tasks import Sizes, Task, Turn, after
+from fleet.planning.ordering.greedy import greedy
+from fleet.planning.ordering.search import STATES, cost, search
+from fleet.planning.ordering.tasks import Sizes, Task, Turn, after
 
 
 def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> list[Turn]:

@@ -1,6 +1,6 @@
 """An order found without search: one model after the other, and early stops where none can go on.
 
-It is quick and always answers; `fleet.planning.search` looks for a better one.
+It is quick and always answers; `fleet.planning.ordering.search` looks for a better one.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from fleet.model import GpuId
-from fleet.planning.tasks import Sizes, Spot, Task, Turn, Verb, after, turn
+from fleet.planning.ordering.tasks import Sizes, Spot, Task, Turn, Verb, after, turn
 
 
 def greedy(part: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> list[Turn]:

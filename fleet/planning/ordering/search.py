@@ -14,7 +14,7 @@ from itertools import count, pairwise
 from math import inf
 from typing import NamedTuple
 
-from fleet.planning.tasks import Sizes, Spot, Task, Turn, Verb, after, downtime, turn
+from fleet.planning.ordering.tasks import Sizes, Spot, Task, Turn, Verb, after, downtime, turn
 
 STATES = 60_000
 """States met before the search gives up; about half a second."""
