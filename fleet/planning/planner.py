@@ -14,7 +14,7 @@ from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, SetArgument, apply
 from fleet.model import GpuId, Model
 from fleet.planning.cordons import check_not_cordoned
-from fleet.planning.handling import checking, joining, leaving, unrouted
+from fleet.planning.handling import checking, joining, leaving, renamed, unrouted
 from fleet.planning.jobs import Job, spare_of, task_of
 from fleet.planning.load_times import LoadTimes, load_times
 from fleet.planning.memory import expected, start_needs
@@ -119,7 +119,7 @@ class _Planner:
             fleet=self.inventory.fleet,
             world=self.world.digest,
             changes=self.changes,
-            findings=worst_first((*self.then.findings, *self._unrouted())),
+            findings=worst_first((*self.then.findings, *self._unreachable())),
             steps=steps,
             formers=formers,
             downtime_seconds=self._downtime(steps, formers),
@@ -137,9 +137,12 @@ class _Planner:
             )
         return plan
 
-    def _unrouted(self) -> Iterator[Finding]:
-        found = (unrouted(job.before, job.after, job.runs_on) for job in self.jobs.values() if job.starts)
-        return (finding for finding in found if finding)
+    def _unreachable(self) -> Iterator[Finding]:
+        for job in self.jobs.values():
+            if job.starts and job.after.place:
+                definition = self.world.standing(job.name, job.after.place.host).definition
+                found = unrouted(job.before, job.after, job.runs_on), renamed(job.before, job.after, definition)
+                yield from filter(None, found)
 
     def _free(self) -> dict[GpuId, int]:
         free = {}
