@@ -106,7 +106,8 @@ class _Planner:
         """The plan, replayed. Raises GpudeckError where the replay finds it wrong."""
         free = self._free()
         bystanders = [self._task(job) for job in self.bystanders.values()]
-        turns = order([self._task(job) for job in self.jobs.values()], bystanders, free)
+        tasks = [replace(self._task(job), relieves=self._relieves(job)) for job in self.jobs.values()]
+        turns = order(tasks, bystanders, free)
         moved = {turn.task.model for turn in turns}
         involved = self.jobs | {name: job for name, job in self.bystanders.items() if name in moved}
         steps = steps_of(turns, involved, self.inventory, self.world, self.then.estimates, self.timing)
@@ -154,6 +155,13 @@ class _Planner:
 
     def _task(self, job: Job) -> Task:
         return task_of(job, self.inventory, self.world, self.then.estimates, self.timing)
+
+    def _relieves(self, job: Job) -> bool:
+        """Whether it is to be started, and a copy of it that serves now is to be stopped."""
+        if job.runs_on or not job.starts:
+            return False
+        served = self._served_as(job.name)
+        return any(other.runs_on and self._served_as(other.name) == served for other in self.jobs.values())
 
     # how things stood
 
