@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import assess
+from fleet.findings.placement import NO_WATTS
+from fleet.findings.power import still_holds
 from fleet.history.values import Start
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, SetArgument, apply
@@ -35,6 +37,7 @@ def make_plan(
     world: World,
     *,
     starts: Iterable[Start] = (),
+    watts: Mapping[GpuId, float] = NO_WATTS,
 ) -> Plan:
     """The steps that turn the fleet as it runs into the fleet after the changes.
 
@@ -43,6 +46,7 @@ def make_plan(
         changes: What is to change, each in effect.
         world: What was read of the hosts for these changes.
         starts: What is recorded of earlier starts, oldest first: how long the next ones should take.
+        watts: What GPUs were seen to draw under load with the models they have now; the rest is modelled.
 
     Returns:
         A plan in which every start finds the memory it needs, where such an order was found; the starts for which
@@ -52,20 +56,28 @@ def make_plan(
         UsageError: A change makes no sense, or places a model on a cordoned GPU.
         GpudeckError: A service's command line is not ours to rewrite.
     """
-    return _Planner(inventory, tuple(changes), world, load_times(starts, world)).plan()
+    return _Planner(inventory, tuple(changes), world, load_times(starts, world), watts).plan()
 
 
 class _Planner:
     """Holds what every part of planning looks at."""
 
-    def __init__(self, inventory: Inventory, changes: tuple[Change, ...], world: World, loads: LoadTimes) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        changes: tuple[Change, ...],
+        world: World,
+        loads: LoadTimes,
+        watts: Mapping[GpuId, float],
+    ) -> None:
         self.inventory = inventory
         self.changes = changes
         self.world = world
         self.after = apply(inventory, changes)
         totals = {gpu: reading.identity.total_bytes for gpu, reading in world.gpus.items()}
         self.now = assess(inventory, totals=totals, starts=world.starts, with_fixes=False)
-        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts)
+        still = still_holds(watts, inventory, self.after)
+        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts, watts=still)
         names = dict.fromkeys(change.model for change in changes if not self._stands(change.model))
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]

@@ -15,6 +15,7 @@ from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serv
 from fleet.model import Engine, Place
 from fleet.planning.json import plan_from_json, plan_json
 from fleet.planning.plan import Plan
+from fleet.planning.planner import make_plan
 from fleet.planning.world import read_world
 from fleet.rollout.events import Outcome
 from fleet.units import GiB
@@ -103,6 +104,22 @@ async def test_of_two_that_change_places_the_less_important_one_waits_on_a_spare
     assert [step.model for step in plan.steps if step.action == "write"] == ["small", "vital", "small"]
     assert (await bench.run(*swap)).outcome == Outcome.DONE
     assert {name: gpus for name, (_, _, gpus) in bench.host.state.items()} == {"vital": (1,), "small": (0,)}
+
+
+async def test_power_that_was_measured_counts_in_a_plan_where_its_models_stay(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 100)
+    bench.add("b", "gpu01/1", 100)
+    hosts = tuple(replace(host, power_cap_watts=100.0) for host in bench.inventory.hosts)
+    bench.inventory = replace(bench.inventory, hosts=hosts)
+    watts = dict.fromkeys(bench.inventory.gpu_ids, 20.0)
+
+    async def codes(change: Change) -> list[str]:
+        world = await read_world(bench.inventory, [change], {"gpu01": bench.host}, bench.host.snapshots)
+        plan = make_plan(bench.inventory, [change], world, watts=watts)
+        return [finding.code for finding in plan.findings if finding.code == "POL004"]
+
+    assert await codes(Restart("a")) == []
+    assert await codes(move("a", "gpu01/2")) == ["POL004"]
 
 
 async def test_a_plan_goes_to_json_and_back(bench: Bench) -> None:
