@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from fleet.planning.rebalance.search import Progress
     from fleet.planning.without import Loss
 
+_OFFERED = frozenset({"take_offer"})
+"""What means nothing where no other checkpoint is offered."""
+
 
 class RebalanceScreen(ConsoleDialog):
     """A search over the draft. ``enter`` ends it with the best so far, and then stages that."""
@@ -61,7 +64,7 @@ class RebalanceScreen(ConsoleDialog):
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.hint(Where.REBALANCE)
+        self.hint(Where.REBALANCE, _OFFERED)
         self.query_one(VerticalScroll).focus()
         self.run_worker(self._look(), exclusive=True)
 
@@ -88,6 +91,7 @@ class RebalanceScreen(ConsoleDialog):
             self.query_one(Paragraphs).show(sentence(f"{error.title}: {error}", "error"))
             return
         self._proposal = proposal
+        self.hint(Where.REBALANCE, frozenset() if proposal.offer else _OFFERED)
         loss = self._loss(proposal) if self._without else None
         findings = self.session.only_in(loss.after) if loss else ()
         self.query_one(Paragraphs).show(

@@ -13,7 +13,7 @@ from fleet.findings.placement import NO_WATTS
 from fleet.findings.power import still_holds
 from fleet.history.values import Start
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, SetArgument, apply
+from fleet.inventory.changes import Change, Serve, SetArgument, apply
 from fleet.model import GpuId, Model
 from fleet.planning.cordons import check_not_cordoned
 from fleet.planning.handling import checking, joining, leaving, renamed, unrouted
@@ -56,7 +56,9 @@ def make_plan(
         UsageError: A change makes no sense, or places a model on a cordoned GPU.
         GpudeckError: A service's command line is not ours to rewrite.
     """
-    return _Planner(inventory, tuple(changes), world, load_times(starts, world), watts).plan()
+    changes = tuple(changes)
+    anew = {change.model for change in changes if isinstance(change, Serve)}
+    return _Planner(inventory, changes, world, load_times(starts, world).without(anew), watts).plan()
 
 
 class _Planner:

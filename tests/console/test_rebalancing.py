@@ -30,6 +30,7 @@ async def test_a_proposal_is_shown_with_its_reasons_and_enter_stages_it(
         text = await found(pilot)
         assert "1 restart, and no fewer would do." in text
         assert "devstral-small to gpu01/3: gpu01/1 rests at" in text
+        assert "checkpoints" not in text
         assert not session.changes
         await pilot.press("enter")
         (change,) = session.changes
@@ -51,7 +52,9 @@ async def test_a_checkpoint_that_is_offered_is_staged_by_a_key_of_its_own(
     monkeypatch.setattr("console.screens.rebalance.propose", proposed)
     async with console_app.run_test(size=(160, 48)) as pilot:
         await pilot.press("b")
-        assert "It would fit. Press c to stage that." in await found(pilot)
+        text = await found(pilot)
+        assert "It would fit. Press c to stage that." in text
+        assert "c checkpoints" in text
         await pilot.press("enter")
         assert not session.changes
         await pilot.press("c")
