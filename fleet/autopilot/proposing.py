@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -10,15 +10,12 @@ from fleet.autopilot.limits import Acts
 from fleet.autopilot.situation import Situation
 from fleet.autopilot.wishing import Wish, wishes
 from fleet.estimate.estimating import estimate
-from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Disable, Enable, Move, apply
+from fleet.inventory.changes import Change, Disable, Move, apply
 from fleet.model import GpuId, Model
-from fleet.planning.carry import Hand, best_fit
 from fleet.planning.load_times import LoadTimes
+from fleet.planning.placing import enabling
 from fleet.startup import ModelStart
 
-_MOST_TRIED = 24
-"""GPUs that are asked whether a model fits there, those with most room first."""
 _MOST_EVICTED = 3
 _LAST_OF_ROLE = 4.0
 """A role's last model is so much more costly to lose than another of the same load time."""
@@ -96,7 +93,9 @@ def _loading(wish: Wish, now: Situation, circumstances: Circumstances) -> Act | 
             if len(leaving) < evicted:
                 continue
             room = tuple(Disable(other.name) for other in leaving)
-            placed = _placed(model, apply(now.inventory, room), circumstances)
+            barred = frozenset(circumstances.cordoned)
+            left = apply(now.inventory, room)
+            placed = enabling(model, left, circumstances.totals, circumstances.starts, barred)
             if placed:
                 where = next((str(change.place) for change in placed if isinstance(change, Move)), str(model.place))
                 gone = f", in place of {' and '.join(other.name for other in leaving)}" if leaving else ""
@@ -114,24 +113,3 @@ def _cheapest(model: Model, now: Situation, circumstances: Circumstances) -> lis
         return seconds * (_LAST_OF_ROLE if other.role and now.count(other.role) == 1 else 1.0)
 
     return sorted((other for other in now.evictable if other.name != model.name), key=cost)
-
-
-def _placed(model: Model, inventory: Inventory, circumstances: Circumstances) -> tuple[Change, ...]:
-    """Where the model runs by its own entry if it may, else where most room is left; none where it fits nowhere."""
-    hand = Hand(
-        inventory, (model,), circumstances.totals, circumstances.starts, cordoned=frozenset(circumstances.cordoned)
-    )
-    own: tuple[Change, ...] = (Enable(model.name),)
-    if model.place and not set(model.place.gpu_ids) & set(circumstances.cordoned) and hand.judged(own).possible:
-        return own
-    verdicts = {gpu: hand.verdict(gpu) for gpu in _roomiest(inventory, circumstances)}
-    best = best_fit(verdicts)
-    return verdicts[best.gpu].changes if best else ()
-
-
-def _roomiest(inventory: Inventory, circumstances: Circumstances) -> Iterator[GpuId]:
-    from fleet.findings.assess import assess
-
-    outlooks = assess(inventory, totals=circumstances.totals, starts=circumstances.starts).outlooks
-    rooms = sorted(inventory.gpu_ids, key=lambda gpu: outlooks[gpu].resident_bytes - outlooks[gpu].total_bytes)
-    return iter(rooms[:_MOST_TRIED])
