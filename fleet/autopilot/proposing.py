@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -73,13 +73,21 @@ def propose(now: Situation, circumstances: Circumstances, acts: Acts) -> Proposa
         act = _unloading(wish) if not wish.loads else _loading(wish, now, circumstances)
         if act is None:
             declined[wish.subject] = f"{' or '.join(wish.models)} would be loaded, and fits nowhere: {wish.reason}."
-            continue
-        if acts.in_last_hour(now.at) + len(act.models) > now.autopilot.acts_per_hour:
-            limit = f"acts_per_hour: {now.autopilot.acts_per_hour} is reached"
-            declined[wish.subject] = f"{limit}, so this waits: {act.sentence}"
-            continue
-        return Proposal(act, declined)
+        elif waits := _waits(act, now, acts):
+            declined[wish.subject] = f"{waits}, so this waits: {act.sentence}"
+        else:
+            return Proposal(act, declined)
     return Proposal(None, declined)
+
+
+def _waits(act: Act, now: Situation, acts: Acts) -> str:
+    """Which limit of the operators' it has to wait for, as a clause; empty where for none."""
+    windows = now.inventory.policy.windows
+    if windows is not None and not windows.open_at(now.at):
+        return f"No maintenance window is open before {windows.words(windows.next_opening(now.at))}"
+    if acts.in_last_hour(now.at) + len(act.models) > now.autopilot.acts_per_hour:
+        return f"acts_per_hour: {now.autopilot.acts_per_hour} is reached"
+    return ""
 
 
 def _unloading(wish: Wish) -> Act:
@@ -89,14 +97,16 @@ def _unloading(wish: Wish) -> Act:
 
 def _loading(wish: Wish, now: Situation, circumstances: Circumstances) -> Act | None:
     """With the model that needs least room made; of equals the first."""
-    for evicted in range(_MOST_EVICTED + 1):
+    cheapest = _cheapest(now, circumstances)
+    barred = now.unread.union(circumstances.cordoned)
+    for evicted in range(min(_MOST_EVICTED, len(cheapest)) + 1):
+        leaving = cheapest[:evicted]
+        room = tuple(Disable(other.name) for other in leaving)
+        without = apply(now.inventory, room)
+        roomiest = _roomiest(without, circumstances, barred)
         for name in wish.models:
             model = now.inventory.model(name)
-            leaving = _cheapest(model, now, circumstances)[:evicted]
-            if len(leaving) < evicted:
-                continue
-            room = tuple(Disable(other.name) for other in leaving)
-            placed = _placed(model, apply(now.inventory, room), circumstances)
+            placed = _placed(model, without, circumstances, barred, roomiest)
             if placed:
                 where = next((str(change.place) for change in placed if isinstance(change, Move)), str(model.place))
                 gone = f", in place of {' and '.join(other.name for other in leaving)}" if leaving else ""
@@ -104,8 +114,8 @@ def _loading(wish: Wish, now: Situation, circumstances: Circumstances) -> Act | 
     return None
 
 
-def _cheapest(model: Model, now: Situation, circumstances: Circumstances) -> list[Model]:
-    """Who may leave for that model, the least loss first: load time times what its role loses."""
+def _cheapest(now: Situation, circumstances: Circumstances) -> list[Model]:
+    """Who may leave for another, the least loss first: load time times what its role loses."""
 
     def cost(other: Model) -> float:
         assert other.place is not None, "what is enabled has a place"
@@ -113,25 +123,30 @@ def _cheapest(model: Model, now: Situation, circumstances: Circumstances) -> lis
         seconds = circumstances.loads.of(other.name, other.place.host, reckoned).seconds
         return seconds * (_LAST_OF_ROLE if other.role and now.count(other.role) == 1 else 1.0)
 
-    return sorted((other for other in now.evictable if other.name != model.name), key=cost)
+    return sorted(now.evictable, key=cost)
 
 
-def _placed(model: Model, inventory: Inventory, circumstances: Circumstances) -> tuple[Change, ...]:
+def _placed(
+    model: Model,
+    inventory: Inventory,
+    circumstances: Circumstances,
+    barred: frozenset[GpuId],
+    roomiest: Sequence[GpuId],
+) -> tuple[Change, ...]:
     """Where the model runs by its own entry if it may, else where most room is left; none where it fits nowhere."""
-    hand = Hand(
-        inventory, (model,), circumstances.totals, circumstances.starts, cordoned=frozenset(circumstances.cordoned)
-    )
+    hand = Hand(inventory, (model,), circumstances.totals, circumstances.starts, cordoned=barred)
     own: tuple[Change, ...] = (Enable(model.name),)
-    if model.place and not set(model.place.gpu_ids) & set(circumstances.cordoned) and hand.judged(own).possible:
+    if model.place and barred.isdisjoint(model.place.gpu_ids) and hand.judged(own).possible:
         return own
-    verdicts = {gpu: hand.verdict(gpu) for gpu in _roomiest(inventory, circumstances)}
+    verdicts = {gpu: hand.verdict(gpu) for gpu in roomiest}
     best = best_fit(verdicts)
     return verdicts[best.gpu].changes if best else ()
 
 
-def _roomiest(inventory: Inventory, circumstances: Circumstances) -> Iterator[GpuId]:
+def _roomiest(inventory: Inventory, circumstances: Circumstances, barred: frozenset[GpuId]) -> list[GpuId]:
     from fleet.findings.assess import assess
 
-    outlooks = assess(inventory, totals=circumstances.totals, starts=circumstances.starts).outlooks
-    rooms = sorted(inventory.gpu_ids, key=lambda gpu: outlooks[gpu].resident_bytes - outlooks[gpu].total_bytes)
-    return iter(rooms[:_MOST_TRIED])
+    outlooks = assess(inventory, totals=circumstances.totals, starts=circumstances.starts, with_fixes=False).outlooks
+    open_gpus = (gpu for gpu in inventory.gpu_ids if gpu not in barred)
+    rooms = sorted(open_gpus, key=lambda gpu: outlooks[gpu].resident_bytes - outlooks[gpu].total_bytes)
+    return rooms[:_MOST_TRIED]
