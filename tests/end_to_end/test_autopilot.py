@@ -66,7 +66,13 @@ class Fleet:
     def run(self, *words: str) -> str:
         """What a command prints; it must end well."""
         done = subprocess.run(
-            self.command(*words), capture_output=True, text=True, timeout=PATIENCE, env=self.environment, check=False
+            self.command(*words),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env=self.environment,
+            cwd=ROOT,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -75,7 +81,7 @@ class Fleet:
         """One that flies until it is told to end."""
         command = self.command("autopilot", "--json", "--interval", "1s", *words)
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment, cwd=ROOT
         )
 
     def unload(self) -> None:
@@ -125,7 +131,9 @@ def test_without_act_it_proposes_and_has_nothing_that_could_change_a_host(fleet:
         "sys.exit(code or sorted({'fleet.rollout', 'fleet.ssh.operator'} & set(sys.modules)) or 0)"
     )
     words = [sys.executable, "-c", script, *fleet.command("autopilot", "--once", "--json")[3:]]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, env=fleet.environment, check=False)
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=PATIENCE, env=fleet.environment, cwd=ROOT, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     (said,) = map(json.loads, done.stdout.splitlines())
     assert (said["event"], said["subject"]) == ("proposed", "qwen3-32b")
