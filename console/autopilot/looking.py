@@ -10,7 +10,8 @@ from dataclasses import replace
 from console.autopilot.records import Records
 from console.changing import recorded_starts
 from console.session import Session
-from fleet.autopilot.proposing import Circumstances, Proposal, propose
+from fleet.autopilot.placing import Circumstances
+from fleet.autopilot.proposing import Proposal, propose
 from fleet.autopilot.situation import Situation
 from fleet.autopilot.watching import Watch
 from fleet.inventory.autopilot import Autopilot

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from fleet.autopilot.limits import Acts, Attempt, Ended  # noqa: E402
-from fleet.autopilot.proposing import Act, Circumstances, propose  # noqa: E402
+from fleet.autopilot.placing import Circumstances  # noqa: E402
+from fleet.autopilot.proposing import Act, propose  # noqa: E402
 from fleet.autopilot.situation import Situation  # noqa: E402
 from fleet.autopilot.watching import Watch  # noqa: E402
 from fleet.findings.assess import assess  # noqa: E402

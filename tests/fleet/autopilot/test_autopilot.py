@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fleet.autopilot.limits import Acts, Attempt, Ended
-from fleet.autopilot.proposing import Circumstances, Proposal, propose
+from fleet.autopilot.placing import Circumstances
+from fleet.autopilot.proposing import Proposal, propose
 from fleet.autopilot.situation import Situation
 from fleet.autopilot.watching import Watch
 from fleet.findings.assess import assess
@@ -193,6 +194,21 @@ def test_of_two_idle_models_the_one_that_loads_faster_makes_room() -> None:
         act = fleet.passes(2, one=BUSY, seldom=IDLE, other=IDLE).act
         assert act is not None
         assert act.changes[0] == Disable(gone)
+
+
+def test_only_what_stands_in_the_way_leaves_however_cheap_others_are() -> None:
+    text = FLEET.replace("  roles:\n", "    tiny: {idle_for: 5 h}\n    small: {idle_for: 5 h}\n  roles:\n")
+    text = text.replace("utilization: 0.3", "utilization: 0.5") + (
+        "  tiny: {engine: other, memory: 1 GB, place: gpu01/0, service: 'systemd:tiny.service'}\n"
+        "  small: {engine: other, memory: 1 GB, place: gpu01/1, service: 'systemd:small.service'}\n"
+    )
+    fleet = Fleet(text)
+    fleet.circumstances = Circumstances(
+        loads=LoadTimes({("tiny", "gpu01"): (1.0,), ("small", "gpu01"): (2.0,), ("seldom", "gpu01"): (200.0,)})
+    )
+    act = fleet.passes(2, one=BUSY, seldom=IDLE, tiny=IDLE, small=IDLE).act
+    assert act is not None
+    assert act.models == ("seldom", "two")
 
 
 def test_what_operators_pinned_or_cordoned_is_left_alone() -> None:
