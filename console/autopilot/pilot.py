@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from fleet.rollout.executor import Rollout
 
 
+_OPERATOR = "An operator may do it, by `gpudeck apply`."
+
+
 class DeclinedError(GpudeckError):
     """An act was not begun."""
 
@@ -98,7 +101,7 @@ class Pilot:
         journal = open_journal(self._session)
         try:
             flight = _Flight(on_event)
-            flight.rollout = rollout_of(self._session, plan, journal, flight.told, operator=self._who, may_stop=_never)
+            flight.rollout = rollout_of(self._session, plan, journal, flight.told, operator=self._who)
             result = await flight.rollout.run()
         finally:
             journal.close()
@@ -141,22 +144,20 @@ class _Flight:
             self.rollout.roll_back()
 
 
-async def _never(models: tuple[str, ...]) -> bool:
-    """A way back that would stop what serves is an operator's to take."""
-    return False
-
-
 def _check(plan: Plan, act: Act) -> None:
-    """Raises DeclinedError for a plan that an operator would have to agree to by more than a yes."""
+    """Raises DeclinedError for a plan that does more than was proposed, or wants more of an operator than a yes."""
+    others = {step.model for step in plan.steps}.difference(act.models)
+    if others:
+        raise DeclinedError(f"{' and '.join(sorted(others))} would have to be restarted for it.", _OPERATOR)
     unloaded = {change.model for change in act.changes if isinstance(change, Disable)}
     for confirmation in confirmations(plan):
         if confirmation.word not in unloaded:
-            raise DeclinedError(f"{confirmation.question.partition('. ')[0]}.", "An operator may, by `gpudeck apply`.")
+            raise DeclinedError(f"{confirmation.question.partition('. ')[0]}.", _OPERATOR)
     if unloaded.issuperset(act.models):
         return
     wrong = next((f for f in plan.findings if f.severity is Severity.ERROR and _concerns(f, plan)), None)
     if wrong is not None:
-        raise DeclinedError(wrong.message)
+        raise DeclinedError(wrong.message, _OPERATOR)
 
 
 def _concerns(finding: Finding, plan: Plan) -> bool:

@@ -14,6 +14,7 @@ from fleet.readings import Link
 from fleet.state import FleetState, ModelState, ModelWord
 from fleet.windows import Windows
 
+_RUNNING = (ModelWord.STARTING, ModelWord.LOADING, ModelWord.SERVING, ModelWord.DRAINING, ModelWord.STOPPING)
 CALM_SECONDS = 60.0
 """A model that is to go for another reason than its idleness has had no request for so long."""
 
@@ -62,6 +63,10 @@ class Situation:
     def count(self, role: str) -> int:
         """Models that serve the role, or are about to; those of hosts that do not answer too."""
         return self._counts[role]
+
+    def is_off(self, model: Model) -> bool:
+        """Whether the fleet file has it disabled, and it does not run all the same: somebody may have loaded it."""
+        return not model.enabled and self.state.model(model.name).word not in _RUNNING
 
     def is_in_hours(self, model: str) -> bool:
         """Whether it has hours, and they are now."""

@@ -172,16 +172,32 @@ def test_it_loads_a_model_and_says_why_everywhere_and_follows_the_fleet_file(dem
 def test_while_it_is_halted_it_says_so_once_and_does_nothing(fleet: Fleet) -> None:
     assert "Halted" in fleet.run("autopilot", "--halt", "audit")
     with fleet.autopilot("--act") as process:
-        told(process, "proposed")
-        assert "audit" in told(process, "waiting")["sentence"]
+        assert process.stdout
+        lines = map(json.loads, process.stdout)
+        assert next(lines)["event"] == "proposed"
+        halted = next(lines)
+        assert halted["event"] == "waiting" and "audit" in halted["sentence"]
         assert fleet.run("autopilot", "--go") == "It may act again.\n"
         assert fleet.run("autopilot", "--go") == "It was not halted.\n"
-        told(process, "done")
+        assert [next(lines)["event"], next(lines)["event"]] == ["acting", "done"]
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in errors
     fleet.unload()
+
+
+def test_the_console_without_a_screen_tells_what_would_be_done(fleet: Fleet) -> None:
+    command = [sys.executable, "-m", "console.cli", str(fleet.path), "--plain"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fleet.environment, cwd=ROOT
+    ) as process:
+        assert process.stdin and process.stdout
+        said = next(line for line in process.stdout if "AUT001" in line)
+        process.stdin.write("quit\n")
+        process.stdin.close()
+    assert said.startswith("Now, info AUT001, qwen3-32b: Load qwen3-32b on gpu01/3: its hours go on until ")
+    assert said.endswith(" Fix: move qwen3-32b to gpu01/3, enable qwen3-32b.\n")
 
 
 async def proposed(session: Session, records: Records) -> Act:

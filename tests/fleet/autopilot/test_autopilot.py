@@ -352,3 +352,9 @@ def test_outside_the_maintenance_windows_everything_waits() -> None:
         .startswith("No maintenance window is open before Sat 12:30 UTC, so this waits: Load two on gpu01/1: ")
     )
     assert fleet.passes(30, one=BUSY).act is not None
+
+
+def test_a_disabled_model_that_somebody_runs_is_not_loaded_again() -> None:
+    fleet = Fleet(at=NOON + 10 * 3600)
+    fleet.words["night"] = ModelWord.LOADING
+    assert fleet.passes(0).act is None
