@@ -13,7 +13,7 @@ from fleet.findings.assess import assess
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Disable, Enable, Move, apply
 from fleet.model import GpuId, Model, Place
-from fleet.planning.carry import Hand, best_fit
+from fleet.planning.carry import Fit, Hand, best_fit
 from fleet.planning.load_times import LoadTimes
 from fleet.startup import ModelStart
 
@@ -89,12 +89,15 @@ class Places:
         return apply(self._now.inventory, [Disable(other.name) for other in left])
 
     def _placed(self, model: Model, inventory: Inventory, roomiest: Iterable[GpuId]) -> tuple[Change, ...]:
-        """Where the model runs by its own entry if it may, else where most room is left; none where it fits nowhere."""
+        """Where the model runs by its own entry if it starts there, else where most room is left; none where nowhere.
+
+        Where its entry says is the operators' choice; where it does not, there must be room for every peak.
+        """
         hand = self._hand(model, inventory)
         own: tuple[Change, ...] = (Enable(model.name),)
         if model.place and self._barred.isdisjoint(model.place.gpu_ids) and hand.judged(own).possible:
             return own
-        verdicts = {gpu: hand.verdict(gpu) for gpu in roomiest}
+        verdicts = {gpu: verdict for gpu in roomiest if (verdict := hand.verdict(gpu)).fit is Fit.FITS}
         best = best_fit(verdicts)
         return verdicts[best.gpu].changes if best else ()
 
@@ -107,7 +110,8 @@ class Places:
         needed = [other for other in left if other.place and not there.isdisjoint(other.place.gpu_ids)]
         for other in reversed(tuple(needed)):
             fewer = [each for each in needed if each is not other]
-            if self._hand(model, self._without(fewer)).judged(found).possible:
+            verdict = self._hand(model, self._without(fewer)).judged(found)
+            if verdict.fit is Fit.FITS or (verdict.possible and found == (Enable(model.name),)):
                 needed = fewer
         return tuple(needed)
 

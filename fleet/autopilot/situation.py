@@ -52,6 +52,10 @@ class Situation:
         return Counter(m.model.role for m in self.state.models if m.model.role and self._is_there(m))
 
     @cached_property
+    def _run(self) -> frozenset[str]:
+        return frozenset(model.name for model in self.state.models if model.word in _RUNNING)
+
+    @cached_property
     def _serving(self) -> Counter[str]:
         return Counter(m.model.role for m in self.state.models if m.model.role and m.word is ModelWord.SERVING)
 
@@ -66,7 +70,7 @@ class Situation:
 
     def is_off(self, model: Model) -> bool:
         """Whether the fleet file has it disabled, and it does not run all the same: somebody may have loaded it."""
-        return not model.enabled and self.state.model(model.name).word not in _RUNNING
+        return not model.enabled and model.name not in self._run
 
     def is_in_hours(self, model: str) -> bool:
         """Whether it has hours, and they are now."""

@@ -54,7 +54,8 @@ def look(inventory: Inventory, *, idle: bool) -> tuple[float, str]:
     """Seconds of one look, and what came of it."""
     state = join(assess(inventory, with_fixes=False), {}, NOON)
     reading = EngineReading(kv_usage=0.3, running=0 if idle else 3, waiting=0)
-    models = tuple(replace(m, word=ModelWord.SERVING, engine=reading) for m in state.models if m.model.enabled)
+    by_file = {True: ModelWord.SERVING, False: ModelWord.DISABLED}
+    models = tuple(replace(m, word=by_file[m.model.enabled], engine=reading) for m in state.models)
     hosts = tuple(replace(host, link=Link.LIVE) for host in state.hosts)
     state, watch = replace(state, hosts=hosts, models=models), Watch()
     roles = inventory.autopilot.roles if inventory.autopilot else ()

@@ -106,6 +106,7 @@ def fleet(demo: Demo, tmp_path: Path) -> Fleet:
     path = tmp_path / "fleet.yaml"
     text = demo.fleet_file.read_text(encoding="utf-8").replace("./ssh_config", str(demo.directory / "ssh_config"))
     text = text.replace(ARGUMENTS, f"{ARGUMENTS}      gpu-memory-utilization: 0.35\n")
+    text = text.replace("  qwen3-32b:\n", "  qwen3-32b:\n    drain-timeout: 1 s\n")
     path.write_text(text.replace("models:\n", f"{AUTOPILOT}models:\n", 1), encoding="utf-8")
     return Fleet(path)
 
