@@ -25,7 +25,8 @@ from fleet.findings.assess import assess  # noqa: E402
 from fleet.inventory import Inventory  # noqa: E402
 from fleet.inventory.loading import load_text  # noqa: E402
 from fleet.readings import EngineReading, Link  # noqa: E402
-from fleet.state import ModelWord, join  # noqa: E402
+from fleet.state import ModelWord  # noqa: E402
+from fleet.state.joining import join  # noqa: E402
 
 NOON = 1_795_262_400.0
 SHARES = {"nothing": 0.1, "small": 0.15, "large": 0.5, "too much": 0.99}

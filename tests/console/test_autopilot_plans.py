@@ -36,7 +36,7 @@ def finding(code: str, **about: Any) -> Finding:
         (replace(PLAN, findings=(finding("MEM001", model="qwen3-32b"),)), "qwen3-32b may not serve after this"),
         (replace(PLAN, findings=(finding("MEM002", gpu=GPU),)), "MEM002 is so"),
         (replace(PLAN, findings=(finding("PRE003", host="gpu01"),)), "PRE003 is so"),
-        (replace(PLAN, stays_stopped=("docling",)), "docling may not serve after this"),
+        (replace(PLAN, stays_stopped=("docling",)), "docling will stay stopped"),
     ],
 )
 async def test_it_is_left_with_the_reason_and_remembered_as_declined(

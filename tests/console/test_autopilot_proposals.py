@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from piloting import press
 from recorded_demo import RecordedSession
-from rewound import press
 from svg_text import svg_text
 
 from console.app import GpudeckApp
