@@ -83,6 +83,13 @@ class GpudeckApp(SessionApp):
         else:
             if past is not None:
                 self.open_record(past)
+        if self._live and self.session.inventory.autopilot is not None:
+            self.run_worker(self._keep_proposing(), group="autopilot")
+
+    async def _keep_proposing(self) -> None:
+        from console.autopilot.proposing import keep_proposing  # after the first paint
+
+        await keep_proposing(self.session, self._mark_news)
 
     def _offer_kept_draft(self) -> str:
         """Let redo stage what an earlier console had drafted, and keep what this one drafts; what to say of it."""

@@ -13,6 +13,7 @@ from threading import Thread
 from types import MappingProxyType
 
 from console.applying import print_event
+from console.autopilot.proposing import keep_proposing
 from console.changing import follow, open_journal, plan_changes, rollout_of
 from console.commands.status import status_lines
 from console.confirming import questions
@@ -56,12 +57,15 @@ class PlainConsole:
             await self._session.first_readings()
             self._tell()
             print("Type a command; help lists them.", flush=True)
-            telling = asyncio.create_task(self._go_on_telling())
+            tasks = [asyncio.create_task(self._go_on_telling())]
+            if self._session.inventory.autopilot is not None:
+                tasks.append(asyncio.create_task(keep_proposing(self._session)))
             try:
                 await self._answer_all()
             finally:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _go_on_telling(self) -> None:
         while True:

@@ -58,6 +58,8 @@ class Session:
         self._watts: Mapping[GpuId, float] = {}
         self.peaks: Peaks | None = None
         """What was recorded of the fleet's last hours, for whoever looks back to say."""
+        self.proposed: tuple[Finding, ...] = ()
+        """What the autopilot would do, for whoever looks at the fleet as it does to say."""
 
     def settle(self, inventory: Inventory) -> None:
         """Take the fleet as its file says it whole, where only its outline was known; before anything is read."""
@@ -196,7 +198,7 @@ class Session:
         state = join(self.now(), self.board.snapshots, time.monotonic() if now is None else now)
         after = self.after()
         drafted = self.only_in(after) if after else ()
-        found = worst_first((*state.findings, *live_findings(state, self.inventory, self.peaks)))
+        found = worst_first((*state.findings, *live_findings(state, self.inventory, self.peaks), *self.proposed))
         return replace(state, findings=(*found, *drafted))
 
     def blank_state(self) -> FleetState:

@@ -1,128 +1,167 @@
-"""One autopilot over one session: looks, proposes, and acts where it is let."""
+"""An act of the autopilot, done as an operator would who only ever says yes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.autopilot.records import Records
-from console.changing import (
-    follow,
-    follow_what_stands,
-    open_journal,
-    operator_name,
-    plan_changes,
-    recorded_starts,
-    rollout_of,
-)
+from console.changing import follow, follow_what_stands, open_journal, operator_name, plan_changes, rollout_of
 from console.plan_text import confirmations
 from console.session import Session
-from fleet.autopilot.limits import Done
-from fleet.autopilot.proposing import Act, Circumstances, Proposal, propose
-from fleet.autopilot.situation import Situation
-from fleet.autopilot.watching import Watch
+from fleet.autopilot.limits import Attempt, Ended
+from fleet.autopilot.proposing import Act
 from fleet.errors import GpudeckError
-from fleet.inventory.autopilot import Autopilot
+from fleet.findings import Finding, Severity
 from fleet.inventory.changes import Disable
-from fleet.planning.cordons import cordoned
-from fleet.planning.load_times import LoadTimes, load_times
 from fleet.planning.plan import Plan
 
 if TYPE_CHECKING:
     from fleet.rollout.events import Event
+    from fleet.rollout.executor import Rollout
 
-_LOADS_SECONDS = 600.0
-"""How often what was recorded of starts is read again."""
+
+_OPERATOR = "An operator may do it, by `gpudeck apply`."
 
 
 class DeclinedError(GpudeckError):
-    """An act is not begun, though it was proposed."""
+    """An act was not begun."""
 
     title = "The autopilot leaves it"
 
 
+class FailedError(GpudeckError):
+    """An act was begun, and did not come to its end."""
+
+    title = "The autopilot failed"
+
+
 class Pilot:
-    """What it has seen is lost with it; what it has done is in its records."""
+    """Acts over one session, each remembered in the records before it is begun."""
 
     def __init__(self, session: Session, records: Records, clock: Callable[[], float] = time.time) -> None:
         """Over a session that is watched by whoever runs it; ``clock`` gives Unix seconds."""
         self._session = session
         self._records = records
         self._clock = clock
-        self._watch = Watch()
-        self._loads, self._loads_read = LoadTimes(), -_LOADS_SECONDS
+        self._who = f"autopilot of {operator_name()}"
 
-    def look(self) -> Proposal:
-        """Take note of the fleet as it is now, and say what should be done."""
-        session, at = self._session, self._clock()
-        state = session.state()
-        autopilot = session.inventory.autopilot or Autopilot()
-        self._watch.see(state, autopilot.roles, at)
-        circumstances = Circumstances(
-            totals=session.totals,
-            starts=session.starts,
-            cordoned=cordoned(session.board.snapshots),
-            loads=self._load_times(at),
-        )
-        return propose(Situation(session.inventory, state, self._watch, at), circumstances, self._records.acts())
-
-    async def act(self, act: Act, on_event: Callable[[Event], None]) -> str:
-        """Do it as an operator would: planned, checked, locked, gated, rolled back where it fails; how it ended.
-
-        Raises GpudeckError where it is not begun, or has failed. Either way it is remembered, and rests.
-        """
-        well = False
+    @property
+    def hindrance(self) -> str:
+        """Why nothing at all may be done now, as a sentence; empty where something may."""
+        halted = self._records.halted
+        if halted:
+            return f"Halted by {halted}. `gpudeck autopilot --go` lets it act again."
         try:
-            plan = await plan_changes(self._session, act.changes)
-            _check(plan, act, self._records.halted)
-            said = await self._carry_out(plan, act, on_event)
-            well = True
-            return said
-        finally:
-            self._records.add(Done(self._clock(), act.subject, act.models, well, act.sentence))
-
-    async def _carry_out(self, plan: Plan, act: Act, on_event: Callable[[Event], None]) -> str:
-        if not plan.steps:
-            return follow_what_stands(self._session, plan)
-        from fleet.rollout.audit import note
-        from fleet.rollout.events import Outcome
-        from fleet.ssh.operator import Operator
-
-        who = f"autopilot of {operator_name()}"
-        for host in plan.hosts:
-            await Operator(self._session.connection(host)).write(note(f"{who}: {act.sentence}"))
-        journal = open_journal(self._session)
+            journal = open_journal(self._session)
+        except GpudeckError as error:
+            return error.message
         try:
-            rollout = rollout_of(self._session, plan, journal, on_event, operator=who, may_stop=_never)
-            result = await rollout.run()
+            other = journal.unfinished()
         finally:
             journal.close()
+        if other is None:
+            return ""
+        return (
+            f"A rollout that {other.operator} began has no end, so nothing is done. If it is not under way, "
+            "`gpudeck apply --resume` carries it on and `gpudeck apply --rollback` undoes it."
+        )
+
+    async def act(self, act: Act, on_event: Callable[[Event], None]) -> str:
+        """Do it: planned, checked, locked, gated, and taken back whole where it fails; how it ended.
+
+        Raises DeclinedError where it is not begun, FailedError where it has failed. Either way it is remembered.
+        """
+        attempt = Attempt(self._clock(), act.subject, act.models, Ended.INTERRUPTED, act.sentence)
+        self._records.add(attempt)
+        ended, because = Ended.INTERRUPTED, ""
+        try:
+            said = await self._do(act, on_event)
+            ended = Ended.DONE
+            return said
+        except FailedError as error:
+            ended, because = Ended.FAILED, error.message
+            raise
+        except GpudeckError as error:
+            ended, because = Ended.DECLINED, error.message
+            raise DeclinedError(error.message, error.way_out) from None
+        finally:
+            self._records.add(replace(attempt, at=self._clock(), ended=ended, because=because), instead_of=attempt)
+
+    async def _do(self, act: Act, on_event: Callable[[Event], None]) -> str:
+        plan = replace(await plan_changes(self._session, act.changes), reason=act.sentence)
+        _check(plan, act)
+        if not plan.steps:
+            return follow_what_stands(self._session, plan)
+        from fleet.rollout.events import Outcome
+
+        await self._note(plan, act.sentence)
+        journal = open_journal(self._session)
+        try:
+            flight = _Flight(on_event)
+            flight.rollout = rollout_of(self._session, plan, journal, flight.told, operator=self._who)
+            result = await flight.rollout.run()
+        finally:
+            journal.close()
+        if not flight.begun:
+            await self._note(plan, f"not begun: {result.message}")
+            raise DeclinedError(result.message)
         problem = follow(self._session, plan, result)
-        said = " ".join(part for part in (result.message, problem) if part)
+        self._session.clear()
+        said = " ".join(filter(None, (flight.failure, result.message, problem)))
         if result.outcome is not Outcome.DONE:
-            raise GpudeckError(f"{result.outcome.capitalize()}: {said}")
+            raise FailedError(f"{result.outcome.capitalize()}: {said}")
         return said
 
-    def _load_times(self, at: float) -> LoadTimes:
-        if at - self._loads_read >= _LOADS_SECONDS:
-            self._loads, self._loads_read = load_times(recorded_starts(self._session)), at
-        return self._loads
+    async def _note(self, plan: Plan, words: str) -> None:
+        """Have the hosts' own logs say it. Raises UnreachableError."""
+        from fleet.rollout.audit import note
+        from fleet.ssh.operator import Operator
+
+        for host in plan.hosts:
+            await Operator(self._session.connection(host)).write(note(f"{self._who}: {words}"))
 
 
-async def _never(models: tuple[str, ...]) -> bool:
-    """A way back that would stop what serves is an operator's to take."""
-    return False
+class _Flight:
+    """What a rollout tells; where a step fails it is turned back, for half an act is no act."""
+
+    def __init__(self, on_event: Callable[[Event], None]) -> None:
+        self._on_event = on_event
+        self.rollout: Rollout | None = None
+        self.begun = False
+        self.failure = ""
+        """What went wrong, as a sentence."""
+
+    def told(self, event: Event) -> None:
+        from fleet.rollout.events import Kind
+
+        self._on_event(event)
+        self.begun = self.begun or event.kind is Kind.STARTED
+        if event.kind is Kind.FAILED and self.rollout is not None:
+            self.failure = self.failure or event.message
+            self.rollout.roll_back()
 
 
-def _check(plan: Plan, act: Act, halted: str) -> None:
-    """Raises DeclinedError for a plan that an operator would have to agree to by more than a yes."""
-    if halted:
-        raise DeclinedError(f"It was halted by {halted}.", "`gpudeck autopilot --go` lets it act again.")
+def _check(plan: Plan, act: Act) -> None:
+    """Raises DeclinedError for a plan that does more than was proposed, or wants more of an operator than a yes."""
+    others = {step.model for step in plan.steps}.difference(act.models)
+    if others:
+        raise DeclinedError(f"{' and '.join(sorted(others))} would have to be restarted for it.", _OPERATOR)
     unloaded = {change.model for change in act.changes if isinstance(change, Disable)}
     for confirmation in confirmations(plan):
         if confirmation.word not in unloaded:
-            raise DeclinedError(f"{confirmation.question.partition('. ')[0]}.", "An operator may, by `gpudeck apply`.")
-    wrong = next((finding for finding in plan.findings if finding.severity == "error"), None)
+            raise DeclinedError(f"{confirmation.question.partition('. ')[0]}.", _OPERATOR)
+    if unloaded.issuperset(act.models):
+        return
+    wrong = next((f for f in plan.findings if f.severity is Severity.ERROR and _concerns(f, plan)), None)
     if wrong is not None:
-        raise DeclinedError(wrong.message)
+        raise DeclinedError(wrong.message, _OPERATOR)
+
+
+def _concerns(finding: Finding, plan: Plan) -> bool:
+    """Whether it is about what the plan touches; what is wrong elsewhere in the fleet was so before."""
+    gpus = {gpu for step in plan.steps for gpu in step.gpus}
+    models = {step.model for step in plan.steps}
+    return finding.model in models or finding.gpu in gpus or finding.host in plan.hosts

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from fleet.autopilot.limits import Acts, Done
+from fleet.autopilot.limits import Acts, Attempt
 from fleet.errors import GpudeckError
 from fleet.files import replace
 from fleet.text import clean
@@ -23,17 +23,17 @@ class Records:
         self._switch = stem.with_name(f"{stem.name}.autopilot-halted")
 
     def acts(self) -> Acts:
-        """What was done that still counts; nothing where there is no record of any."""
+        """What was tried that still counts; nothing where there is no record of any."""
         try:
             document = json.loads(self._acts.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return Acts()
         return Acts.of(document.get("acts") if isinstance(document, dict) else None)
 
-    def add(self, done: Done) -> None:
-        """Remember one more. Raises GpudeckError."""
+    def add(self, attempt: Attempt, instead_of: Attempt | None = None) -> None:
+        """Remember one more, or how one that was begun has ended. Raises GpudeckError."""
         acts = self.acts()
-        acts.add(done)
+        acts.add(attempt, instead_of)
         self._write(self._acts, json.dumps({"schema": SCHEMA, "acts": acts.document()}, ensure_ascii=False))
 
     def halt(self, who: str, why: str) -> None:

@@ -85,6 +85,8 @@ def _lines(past: Past) -> list[str]:
         f"    {touch.phase:<8} {touch.action:<6} {touch.model} on {touch.host}: {touch.outcome or 'not known'}"
         for touch in past.touches
     ]
+    if past.plan.reason:
+        lines.insert(1, f"    {past.plan.reason}")
     return [*lines, *([f"    {past.message}"] if past.message else [])]
 
 
@@ -96,6 +98,7 @@ def _json(past: Past) -> dict[str, Any]:
         "operator": past.operator,
         "outcome": past.outcome,
         "message": past.message,
+        "reason": past.plan.reason or None,
         "world": past.plan.world,
         "changes": dict(assignments(past.plan.changes)),
         "steps": [

@@ -10,6 +10,9 @@ import argparse
 import asyncio
 import getpass
 import json
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +21,7 @@ from console.autopilot.records import Records
 from console.fleets import add_fleet_options, autopilot_stem, choose_fleet, state_folder
 from console.session import Session
 from fleet.autopilot.proposing import Act, Proposal
-from fleet.errors import Exit, GpudeckError, UsageError
+from fleet.errors import Exit, GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Inventory
 from fleet.planning.json import change_json
 from fleet.text import clean
@@ -43,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--go", action="store_true", help="let it act again")
     parser.add_argument("--json", action="store_true", help="print one JSON document a line")
     parser.add_argument(
-        "--interval", default="15s", metavar="SPAN", help="how often it looks: 15s by default; 5s at least"
+        "--interval", default="15s", metavar="SPAN", help="how often it looks: 15s by default; 1s at least"
     )
 
 
@@ -65,9 +68,12 @@ def run(options: argparse.Namespace) -> int:
         interval = parse_duration(options.interval)
     except ValueError as error:
         raise UsageError(f"--interval: {error}.") from None
-    if interval < 5:
-        raise UsageError("--interval: what is looked at every 5 s or less only costs.", "Write 5s or more.")
-    return asyncio.run(_fly(inventory, options, records, interval))
+    if interval < 1:
+        raise UsageError("--interval: hosts are read once a second.", "Write 1s or more.")
+    try:
+        return asyncio.run(_until_terminated(_fly(inventory, options, records, interval)))
+    except asyncio.CancelledError:
+        return Exit.INTERRUPTED
 
 
 def _with_autopilot(inventory: Inventory) -> Inventory:
@@ -79,42 +85,73 @@ def _with_autopilot(inventory: Inventory) -> Inventory:
     return inventory
 
 
+async def _until_terminated(flight: Coroutine[Any, Any, int]) -> int:
+    """SIGTERM, by which a service is ended, is taken like Ctrl-C."""
+    flying = asyncio.ensure_future(flight)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, flying.cancel)
+    return await flying
+
+
 async def _fly(inventory: Inventory, options: argparse.Namespace, records: Records, interval: float) -> int:
     """For ever, or once; begins anew with the fleet file when somebody else has changed that."""
-    from console.autopilot.pilot import Pilot
+    from console.autopilot.looking import Lookout
 
     teller = _Teller(options.json)
     while True:
-        session = Session(inventory)
+        session, written = Session(inventory), _version(inventory.path)
         async with session.watching():
-            await session.first_readings()
-            pilot, written = Pilot(session, records), _version(inventory.path)
-            while written == _version(inventory.path):
-                await _round(pilot, records, teller, acts=options.act)
+            try:
+                await session.first_readings()
+            except UnreachableError as error:
                 if options.once:
+                    raise
+                teller.tell("waiting", f"{error} Nothing is done there.")
+            lookout, pilot = Lookout(session, records), _pilot(session, records) if options.act else None
+            while written == _version(inventory.path):
+                proposal = await lookout.look()
+                teller.propose(proposal)
+                if options.once:
+                    teller.end(proposal)
                     return Exit.DONE
+                if pilot:
+                    await _act(pilot, proposal.act, teller)
                 if session.inventory is not inventory:
                     inventory, written = session.inventory, _version(inventory.path)
+                    if not _says(options, inventory):  # somebody wrote it too, meanwhile
+                        break
                 await asyncio.sleep(interval)
         inventory = await _changed(options, inventory, teller, interval)
 
 
-async def _round(pilot: Pilot, records: Records, teller: _Teller, *, acts: bool) -> None:
-    """One look, and what follows from it."""
-    proposal = pilot.look()
-    halted = records.halted
-    if acts and halted:
-        teller.tell("halted", f"Halted by {halted}.")
-    teller.propose(proposal)
-    if proposal.act is None or not acts or halted:
-        return
-    from console.applying import print_event  # and with it what can change a host
+def _pilot(session: Session, records: Records) -> Pilot:
+    from console.autopilot.pilot import Pilot  # who can change a host
 
-    teller.tell("acting", proposal.act.sentence, proposal.act)
+    return Pilot(session, records)
+
+
+async def _act(pilot: Pilot, act: Act | None, teller: _Teller) -> None:
+    """What follows from a look."""
+    hindrance = pilot.hindrance
+    teller.hinder(hindrance)
+    if act is None or hindrance:
+        return
+    from console.applying import print_event
+    from console.autopilot.pilot import FailedError
+
+    teller.tell("acting", act.sentence, act)
     try:
-        teller.tell("done", await pilot.act(proposal.act, print_event), proposal.act)
+        teller.tell("done", await pilot.act(act, print_event), act)
+    except FailedError as error:
+        teller.tell("failed", str(error), act)
     except GpudeckError as error:
-        teller.tell("failed", f"{error.title}: {error}", proposal.act)
+        teller.tell("declined", str(error), act)
+
+
+def _says(options: argparse.Namespace, inventory: Inventory) -> bool:
+    """Whether the fleet file says that, and nothing else."""
+    with suppress(GpudeckError):
+        return choose_fleet(options) == inventory
+    return False
 
 
 async def _changed(options: argparse.Namespace, inventory: Inventory, teller: _Teller, interval: float) -> Inventory:
@@ -145,6 +182,7 @@ class _Teller:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._told: frozenset[str] = frozenset()
+        self._hindrance = ""
 
     def propose(self, proposal: Proposal) -> None:
         """Tell what was not proposed, or declined, at the last look."""
@@ -156,6 +194,17 @@ class _Teller:
             if subject not in self._told:
                 self.tell("declined", sentence)
         self._told = told
+
+    def end(self, proposal: Proposal) -> None:
+        """Tell where there was nothing to tell."""
+        if proposal.act is None and not proposal.declined:
+            self.tell("nothing", "Nothing is to be done.")
+
+    def hinder(self, sentence: str) -> None:
+        """Tell why it may not act at all, once; a hindrance that is gone is told by what is done."""
+        if sentence and sentence != self._hindrance:
+            self.tell("waiting", sentence)
+        self._hindrance = sentence
 
     def tell(self, event: str, sentence: str, act: Act | None = None) -> None:
         """One line."""
@@ -170,12 +219,12 @@ class _Teller:
 
 
 def _print_done(records: Records, as_json: bool) -> None:
-    acts, halted = records.acts().done, records.halted
+    acts, halted = records.acts().tried, records.halted
     if as_json:
         document = {"schema": "gpudeck/autopilot-acts/1", "halted": halted or None, "acts": records.acts().document()}
         print(json.dumps(document, ensure_ascii=False))
         return
     for act in acts:
         when = datetime.fromtimestamp(act.at).astimezone()
-        print(f"{when:%Y-%m-%d %H:%M}  {'done' if act.well else 'failed':<8}  {act.sentence}")
+        print(f"{when:%Y-%m-%d %H:%M}  {act.ended:<11}  {act.sentence}{act.because and ' ' + act.because}")
     print(f"Halted by {halted}." if halted else f"{len(acts)} acts in the last 30 days; it may act.")

@@ -84,7 +84,8 @@ def _references(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield value["$ref"].rpartition("/")[2], ""
     for part in value.get("anyOf", ()):
         yield from _references(part)
-    for part in value.get("patternProperties", {}).values():
+    others = value.get("additionalProperties")
+    for part in (*value.get("patternProperties", {}).values(), *([others] if isinstance(others, dict) else ())):
         yield from ((name, f".NAME{more}") for name, more in _references(part))
     if "items" in value:
         yield from ((name, f"[]{more}") for name, more in _references(value["items"]))

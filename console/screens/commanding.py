@@ -249,6 +249,14 @@ def _acknowledge(screen: CommandingScreen, text: str) -> None:
     screen.console.tell(f"{key}: nobody is told until {clock(at)}.", "good")
 
 
+def _autopilot(screen: CommandingScreen, _: str) -> None:
+    from console.autopilot.proposing import records_words
+
+    if screen.session.inventory.autopilot is None:
+        raise UsageError("The fleet file leaves nothing to the autopilot.")
+    screen.console.tell(records_words(screen.session))
+
+
 def _pressing(action: str) -> Callable[[CommandingScreen, str], None]:
     """Do what a key does."""
     return lambda screen, _: getattr(screen, f"action_{action}")()
@@ -281,6 +289,7 @@ COMMANDS = (
     Command("without", "GPU", "what if it were gone: new places, what fits nowhere, findings", _without, _gpus),
     Command("ack", "ALERT [UNTIL]", "tell nobody of it for an hour, for 2h, until 18:00", _acknowledge, _alerts),
     Command("findings", "", "go through the findings", _pressing("findings")),
+    Command("autopilot", "", "whether it may act, and what it did last", _autopilot),
     Command("plan", "", "turn the draft into ordered steps", _pressing("plan")),
     Command("rollouts", "", "what was rolled out, step by step", lambda screen, _: screen.console.open_rollouts()),
     Command("undo", "", "take the last change of the draft back", _pressing("undo")),

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from fleet.autopilot.limits import Acts
+from fleet.autopilot.placing import Circumstances, Places
 from fleet.autopilot.situation import Situation
 from fleet.autopilot.wishing import Wish, wishes
-from fleet.estimate.estimating import estimate
-from fleet.inventory.changes import Change, Disable, Move, apply
-from fleet.model import GpuId, Model
-from fleet.planning.load_times import LoadTimes
-from fleet.planning.placing import enabling
-from fleet.startup import ModelStart
-
-_MOST_EVICTED = 3
-_LAST_OF_ROLE = 4.0
-"""A role's last model is so much more costly to lose than another of the same load time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What is known of the hosts, and not of the fleet file."""
-
-    totals: Mapping[GpuId, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Measured bytes of GPUs."""
-    starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
-    """What starts of models measured, by name."""
-    cordoned: Collection[GpuId] = ()
-    loads: LoadTimes = field(default_factory=LoadTimes)
-    """How long models take to load."""
+from fleet.inventory.changes import Change, Disable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +40,31 @@ class Proposal:
 def propose(now: Situation, circumstances: Circumstances, acts: Acts) -> Proposal:
     """The first wish that can be fulfilled: acts change what all others rest on."""
     declined: dict[str, str] = {}
+    places = Places(now, circumstances)
     settle = now.autopilot.settle_seconds
     for asked in wishes(now):
         rested = tuple(name for name in asked.models if now.at >= acts.rests_until(name, settle))
         if now.at < acts.rests_until(asked.subject, settle) or not rested:
             continue
         wish = replace(asked, models=rested)
-        act = _unloading(wish) if not wish.loads else _loading(wish, now, circumstances)
+        act = _loading(wish, places) if wish.loads else _unloading(wish)
         if act is None:
             declined[wish.subject] = f"{' or '.join(wish.models)} would be loaded, and fits nowhere: {wish.reason}."
-            continue
-        if acts.in_last_hour(now.at) + len(act.models) > now.autopilot.acts_per_hour:
-            limit = f"acts_per_hour: {now.autopilot.acts_per_hour} is reached"
-            declined[wish.subject] = f"{limit}, so this waits: {act.sentence}"
-            continue
-        return Proposal(act, declined)
+        elif waits := _waits(act, now, acts):
+            declined[wish.subject] = f"{waits}, so this waits: {act.sentence}"
+        else:
+            return Proposal(act, declined)
     return Proposal(None, declined)
+
+
+def _waits(act: Act, now: Situation, acts: Acts) -> str:
+    """Which limit of the operators' it has to wait for, as a clause; empty where for none."""
+    windows = now.inventory.policy.windows
+    if windows is not None and not windows.open_at(now.at):
+        return f"No maintenance window is open before {windows.words(windows.next_opening(now.at))}"
+    if acts.in_last_hour(now.at) + len(act.models) > now.autopilot.acts_per_hour:
+        return f"acts_per_hour: {now.autopilot.acts_per_hour} is reached"
+    return ""
 
 
 def _unloading(wish: Wish) -> Act:
@@ -84,32 +72,9 @@ def _unloading(wish: Wish) -> Act:
     return Act(wish.subject, (Disable(name),), f"Unload {name}: {wish.reason}.")
 
 
-def _loading(wish: Wish, now: Situation, circumstances: Circumstances) -> Act | None:
-    """With the model that needs least room made; of equals the first."""
-    for evicted in range(_MOST_EVICTED + 1):
-        for name in wish.models:
-            model = now.inventory.model(name)
-            leaving = _cheapest(model, now, circumstances)[:evicted]
-            if len(leaving) < evicted:
-                continue
-            room = tuple(Disable(other.name) for other in leaving)
-            barred = frozenset(circumstances.cordoned)
-            left = apply(now.inventory, room)
-            placed = enabling(model, left, circumstances.totals, circumstances.starts, barred)
-            if placed:
-                where = next((str(change.place) for change in placed if isinstance(change, Move)), str(model.place))
-                gone = f", in place of {' and '.join(other.name for other in leaving)}" if leaving else ""
-                return Act(wish.subject, (*room, *placed), f"Load {name} on {where}{gone}: {wish.reason}.")
-    return None
-
-
-def _cheapest(model: Model, now: Situation, circumstances: Circumstances) -> list[Model]:
-    """Who may leave for that model, the least loss first: load time times what its role loses."""
-
-    def cost(other: Model) -> float:
-        assert other.place is not None, "what is enabled has a place"
-        reckoned = estimate(other, now.inventory.host(other.place.host).accelerator)
-        seconds = circumstances.loads.of(other.name, other.place.host, reckoned).seconds
-        return seconds * (_LAST_OF_ROLE if other.role and now.count(other.role) == 1 else 1.0)
-
-    return sorted((other for other in now.evictable if other.name != model.name), key=cost)
+def _loading(wish: Wish, places: Places) -> Act | None:
+    found = places.find(wish.models)
+    if found is None:
+        return None
+    gone = f", in place of {' and '.join(found.instead_of)}" if found.instead_of else ""
+    return Act(wish.subject, found.changes, f"Load {found.model} on {found.place}{gone}: {wish.reason}.")

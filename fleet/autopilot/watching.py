@@ -20,6 +20,7 @@ class Watch:
         """Take note of the fleet at that time, in seconds of any clock that only goes on."""
         for model in state.models:
             self._note(("idle", model.name), is_idle(model), at)
+            self._note(("stopped", model.name), model.word is ModelWord.STOPPED, at)
         for scaling in roles:
             serving = serving_models(state, scaling.role)
             self._note(("busy", scaling.role), is_too_much(serving, scaling), at)
@@ -28,6 +29,10 @@ class Watch:
     def idle(self, model: str, at: float) -> float:
         """Seconds in which the model served and had no request; 0 where it has one."""
         return self._lasted(("idle", model), at)
+
+    def stopped(self, model: str, at: float) -> float:
+        """Seconds for which the model, which is enabled, has not run."""
+        return self._lasted(("stopped", model), at)
 
     def busy(self, role: str, at: float) -> float:
         """Seconds for which the role has had too much to do."""

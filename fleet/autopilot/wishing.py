@@ -66,7 +66,7 @@ def _by_the_clock(now: Situation) -> Iterator[Wish]:
         if hours is None:
             continue
         closes = hours.closing(now.at)
-        if closes is not None and not model.enabled:
+        if closes is not None and now.is_off(model):
             yield Wish(model.name, True, (model.name,), f"its hours go on until {hours.words(closes)}")
         if closes is None and now.may_go(model) and now.watch.idle(model.name, now.at) >= CALM_SECONDS:
             begins = hours.words(hours.next_opening(now.at))
@@ -85,5 +85,5 @@ def _to_load(now: Situation, scaling: Scaling) -> tuple[str, ...]:
     return tuple(
         model.name
         for model in now.inventory.models
-        if model.role == scaling.role and not model.enabled and not now.is_resting(model.name)
+        if model.role == scaling.role and now.is_off(model) and not now.is_resting(model.name)
     )

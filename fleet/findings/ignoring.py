@@ -17,7 +17,7 @@ def sorted_out(
     """(findings that count, findings that are ignored), each with the severity the fleet file gives its code.
 
     An ignore that no finding meets is a finding itself where ``tells_idle``, so that none outlives its reason; but not
-    one of what only readings show, which comes and goes.
+    one of what only readings show, or what the autopilot would do, which comes and goes.
     """
     preferences = inventory.preferences
     severities = {code: Severity(word) for code, word in preferences.severity}
@@ -41,7 +41,7 @@ def sorted_out(
             *((None, code) for code in preferences.ignore),
             *((model.name, code) for model in ignoring for code, _ in model.ignored),
         )
-        if (model, code) not in met and not code.startswith("LIVE")
+        if (model, code) not in met and not code.startswith(("LIVE", "AUT"))
     ]
     return counted, ignored
 

@@ -33,6 +33,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "requests": plan.requests,
         "formers": [_former_json(former) for former in plan.formers],
         "free_bytes": {str(gpu): size for gpu, size in plan.free_bytes.items()},
+        "reason": plan.reason or None,
     }
 
 
@@ -64,6 +65,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         roles_lost=tuple(document["roles_lost"]),
         requests=int(document["requests"]),
         free_bytes={GpuId.parse(gpu): int(size) for gpu, size in document.get("free_bytes", {}).items()},
+        reason=str(document.get("reason") or ""),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable
 from fleet.model import GpuId, Model
-from fleet.planning.carry import Hand, best_fit
+from fleet.planning.carry import Fit, Hand, best_fit
 from fleet.startup import ModelStart
 
 _MOST_TRIED = 24
@@ -24,6 +24,8 @@ def enabling(
 ) -> tuple[Change, ...]:
     """The changes that run a disabled model where it fits; none where it fits nowhere.
 
+    Where its entry says is the operators' choice; where it does not, there must be room for every peak.
+
     Args:
         model: As the inventory has it.
         inventory: The fleet it is to run in.
@@ -36,7 +38,8 @@ def enabling(
     own: tuple[Change, ...] = (Enable(model.name),)
     if model.place and barred.isdisjoint(model.place.gpu_ids) and hand.judged(own).possible:
         return own
-    verdicts = {gpu: hand.verdict(gpu) for gpu in among or roomiest(inventory, totals, starts, barred)}
+    tried = among if among is not None else roomiest(inventory, totals, starts, barred)
+    verdicts = {gpu: verdict for gpu in tried if (verdict := hand.verdict(gpu)).fit is Fit.FITS}
     best = best_fit(verdicts)
     return verdicts[best.gpu].changes if best else ()
 

@@ -146,6 +146,8 @@ class Plan:
     """Requests running or waiting now on the models it stops."""
     free_bytes: Mapping[GpuId, int] = field(default_factory=lambda: MappingProxyType({}))
     """What is free on each GPU before the first step."""
+    reason: str = ""
+    """Why, where it was not an operator who wanted it."""
 
     @property
     def seconds(self) -> float:

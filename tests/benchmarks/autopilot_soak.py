@@ -21,8 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from fleet.autopilot.limits import Acts, Done  # noqa: E402
-from fleet.autopilot.proposing import Act, Circumstances, propose  # noqa: E402
+from fleet.autopilot.limits import Acts, Attempt, Ended  # noqa: E402
+from fleet.autopilot.placing import Circumstances  # noqa: E402
+from fleet.autopilot.proposing import Act, propose  # noqa: E402
 from fleet.autopilot.situation import Situation  # noqa: E402
 from fleet.autopilot.watching import Watch  # noqa: E402
 from fleet.findings.assess import assess  # noqa: E402
@@ -30,7 +31,7 @@ from fleet.inventory import Inventory  # noqa: E402
 from fleet.inventory.changes import apply  # noqa: E402
 from fleet.inventory.loading import load_text  # noqa: E402
 from fleet.model import Model  # noqa: E402
-from fleet.readings import EngineReading  # noqa: E402
+from fleet.readings import EngineReading, Link  # noqa: E402
 from fleet.simulator.cards import cards  # noqa: E402
 from fleet.simulator.physics import Machine, Phase, Run  # noqa: E402
 from fleet.simulator.provision import command_line  # noqa: E402
@@ -139,7 +140,8 @@ class Fleet:
     def state(self) -> FleetState:
         """What gpudeck would read."""
         state = join(assess(self.inventory, with_fixes=False), {}, self.now)
-        return replace(state, models=tuple(self._seen(each) for each in state.models))
+        hosts = tuple(replace(host, link=Link.LIVE) for host in state.hosts)
+        return replace(state, hosts=hosts, models=tuple(self._seen(each) for each in state.models))
 
     def carry_out(self, act: Act) -> bool:
         """Stops, each until its memory is back; then starts, until they serve. What fails is taken back."""
@@ -216,8 +218,8 @@ def fly(fleet: Fleet, hours: float) -> Acts:
         now = Situation(fleet.inventory, state, watch, BEGIN + fleet.now)
         act = propose(now, Circumstances(), acts).act
         if act is not None:
-            well = fleet.carry_out(act)
-            acts.add(Done(BEGIN + fleet.now, act.subject, act.models, well, act.sentence))
+            ended = Ended.DONE if fleet.carry_out(act) else Ended.FAILED
+            acts.add(Attempt(BEGIN + fleet.now, act.subject, act.models, ended, act.sentence))
         fleet.advance(fleet.now + LOOK)
     return acts
 
@@ -226,7 +228,7 @@ def turns(acts: Acts) -> int:
     """Acts that undo, within an hour, what was done about the same model: what flapping would be."""
     last: dict[str, float] = {}
     found = 0
-    for act in acts.done:
+    for act in acts.tried:
         for name in act.models:
             found += name in last and act.at - last[name] < HOUR
             last[name] = act.at
@@ -251,11 +253,11 @@ def main() -> int:
             served = fleet.served[role]
             copies = served.copies / (options.hours * HOUR)
             print(f"{role:<6} {name:<10} {100 * served.level:>20.2f}% {served.unserved:>7.0f} s {copies:>18.2f}")
-    hourly = Counter(int((act.at - BEGIN) // HOUR) for act in acts.done)
-    failed = [act for act in acts.done if not act.well]
-    unexplained = [act for act in acts.done if ": " not in act.sentence]
+    hourly = Counter(int((act.at - BEGIN) // HOUR) for act in acts.tried)
+    failed = [act for act in acts.tried if act.ended is not Ended.DONE]
+    unexplained = [act for act in acts.tried if ": " not in act.sentence]
     print(
-        f"{len(acts.done)} acts in {options.hours:g} h, at most {max(hourly.values(), default=0)} in an hour; "
+        f"{len(acts.tried)} acts in {options.hours:g} h, at most {max(hourly.values(), default=0)} in an hour; "
         f"{turns(acts)} undone within an hour; {len(failed)} failed; {len(unexplained)} without a reason"
     )
     print(f"{time.monotonic() - began:.0f} s")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet.autopilot.limits import Acts, Done
-from fleet.autopilot.proposing import Circumstances, Proposal, propose
+from fleet.autopilot.limits import Acts, Attempt, Ended
+from fleet.autopilot.placing import Circumstances
+from fleet.autopilot.proposing import Proposal, propose
 from fleet.autopilot.situation import Situation
 from fleet.autopilot.watching import Watch
 from fleet.findings.assess import assess
@@ -17,7 +18,7 @@ from fleet.inventory.changes import Disable, Enable, Move, apply
 from fleet.inventory.loading import load_text
 from fleet.model import GpuId, Place
 from fleet.planning.load_times import LoadTimes
-from fleet.readings import EngineReading
+from fleet.readings import EngineReading, Link
 from fleet.state import FleetState, ModelWord
 from fleet.state.joining import join
 
@@ -58,7 +59,8 @@ class Fleet:
         self.watch = Watch()
         self.acts = Acts()
         self.at = at
-        self.failed: set[str] = set()
+        self.words: dict[str, ModelWord] = {}
+        self.links: dict[str, Link] = {}
         self.circumstances = Circumstances()
 
     def passes(self, minutes: int, **figures: EngineReading) -> Proposal:
@@ -77,17 +79,19 @@ class Fleet:
         models = tuple(
             replace(
                 model,
-                word=ModelWord.FAILED if model.name in self.failed else words[model.model.enabled],
+                word=self.words.get(model.name, words[model.model.enabled]),
                 engine=figures.get(model.name, WORKING),
             )
             for model in state.models
         )
-        return replace(state, models=models)
+        hosts = tuple(replace(host, link=self.links.get(host.name, Link.LIVE)) for host in state.hosts)
+        return replace(state, hosts=hosts, models=models)
 
     def does(self, proposal: Proposal, *, well: bool = True) -> None:
         assert proposal.act is not None
         act = proposal.act
-        self.acts.add(Done(self.at, act.subject, act.models, well, act.sentence))
+        ended = Ended.DONE if well else Ended.FAILED
+        self.acts.add(Attempt(self.at, act.subject, act.models, ended, act.sentence))
         if well:
             self.inventory = apply(self.inventory, act.changes)
 
@@ -137,7 +141,7 @@ def test_it_gives_up_a_model_only_long_after_one_less_would_have_done() -> None:
 
 def test_it_loads_what_a_role_lacks_at_once() -> None:
     fleet = Fleet()
-    fleet.failed.add("one")
+    fleet.words["one"] = ModelWord.FAILED
     assert sentence(fleet.passes(0)).endswith("0 models serve chat, which has at least 1.")
 
 
@@ -192,6 +196,21 @@ def test_of_two_idle_models_the_one_that_loads_faster_makes_room() -> None:
         assert act.changes[0] == Disable(gone)
 
 
+def test_only_what_stands_in_the_way_leaves_however_cheap_others_are() -> None:
+    text = FLEET.replace("  roles:\n", "    tiny: {idle_for: 5 h}\n    small: {idle_for: 5 h}\n  roles:\n")
+    text = text.replace("utilization: 0.3", "utilization: 0.5") + (
+        "  tiny: {engine: other, memory: 1 GB, place: gpu01/0, service: 'systemd:tiny.service'}\n"
+        "  small: {engine: other, memory: 1 GB, place: gpu01/1, service: 'systemd:small.service'}\n"
+    )
+    fleet = Fleet(text)
+    fleet.circumstances = Circumstances(
+        loads=LoadTimes({("tiny", "gpu01"): (1.0,), ("small", "gpu01"): (2.0,), ("seldom", "gpu01"): (200.0,)})
+    )
+    act = fleet.passes(2, one=BUSY, seldom=IDLE, tiny=IDLE, small=IDLE).act
+    assert act is not None
+    assert act.models == ("seldom", "two")
+
+
 def test_what_operators_pinned_or_cordoned_is_left_alone() -> None:
     pinned = Fleet(FLEET.replace("service: 'systemd:seldom", "pin: true, service: 'systemd:seldom"))
     assert pinned.passes(60, seldom=IDLE).act is None
@@ -202,7 +221,7 @@ def test_what_operators_pinned_or_cordoned_is_left_alone() -> None:
 
 def test_no_more_is_done_in_an_hour_than_the_operators_said() -> None:
     fleet = Fleet()
-    fleet.acts.add(Done(NOON - 60, "other", ("x", "y", "z"), True, ""))
+    fleet.acts.add(Attempt(NOON - 60, "other", ("x", "y", "z"), Ended.DONE, ""))
     declined = fleet.passes(2, one=BUSY).declined
     assert declined["chat"].startswith("acts_per_hour: 3 is reached, so this waits: Load two")
     assert fleet.passes(60, one=BUSY).act is not None
@@ -249,6 +268,93 @@ def test_what_is_wrong_with_the_block_is_said_at_its_place(before: str, after: s
 
 
 def test_what_was_done_is_remembered_over_a_restart_and_nonsense_is_not() -> None:
-    acts = Acts([Done(1.0, "chat", ("two",), True, "Load two.")])
-    assert Acts.of(acts.document()).done == acts.done
-    assert Acts.of([{"at": "x"}, 3, None]).done == Acts.of("nonsense").done == ()
+    acts = Acts([Attempt(1.0, "chat", ("two",), Ended.DONE, "Load two.")])
+    assert Acts.of(acts.document()).tried == acts.tried
+    assert Acts.of([{"at": "x"}, 3, None]).tried == Acts.of("nonsense").tried == ()
+
+
+def test_what_was_declined_counts_for_no_limit_and_rests_no_longer_for_failures_before_it() -> None:
+    acts = Acts([Attempt(0.0, "chat", ("two",), Ended.FAILED, ""), Attempt(60.0, "chat", ("two",), Ended.FAILED, "")])
+    assert acts.rests_until("two", 600) == 60 + 4 * 600
+    for at in (3000.0, 3600.0):
+        acts.add(Attempt(at, "chat", ("two",), Ended.DECLINED, ""))
+    assert acts.rests_until("two", 600) == 3600 + 600
+    assert [attempt.at for attempt in acts.tried] == [0.0, 60.0, 3600.0]
+    assert acts.in_last_hour(3600) == 1
+
+
+def test_an_act_that_was_begun_is_remembered_once_however_it_ends() -> None:
+    begun = Attempt(0.0, "chat", ("two",), Ended.INTERRUPTED, "")
+    acts = Acts([begun])
+    acts.add(replace(begun, at=90.0, ended=Ended.DONE), instead_of=begun)
+    assert [(attempt.at, attempt.ended) for attempt in acts.tried] == [(90.0, Ended.DONE)]
+
+
+def test_nothing_is_loaded_on_a_host_that_does_not_answer() -> None:
+    fleet = Fleet()
+    fleet.links["gpu01"] = Link.LOST
+    assert fleet.passes(2, one=BUSY).declined["chat"].startswith("two would be loaded, and fits nowhere")
+
+
+def test_a_role_keeps_its_least_of_models_that_serve_whatever_still_loads() -> None:
+    text = FLEET.replace("night: {hours: {open: [mon-sun 22:00-06:00]}}", "one: {idle_for: 5 min}")
+    fleet = Fleet(text)
+    fleet.does(fleet.passes(2, one=BUSY))
+    fleet.words["two"] = ModelWord.LOADING
+    assert fleet.passes(30, one=IDLE, seldom=WORKING).act is None
+    fleet.words.clear()
+    assert sentence(fleet.passes(30, one=IDLE, two=IDLE, seldom=WORKING)).startswith("Unload one")
+
+
+def test_a_model_that_loads_is_one_of_the_most_its_role_may_have() -> None:
+    fleet = Fleet(FLEET + "  three: {engine: other, memory: 1 GB, enabled: false, role: chat}\n")
+    fleet.does(fleet.passes(2, one=BUSY))
+    fleet.words["two"] = ModelWord.LOADING
+    assert fleet.passes(60, one=BUSY).act is None
+
+
+def test_a_model_somebody_has_stopped_is_missed_after_a_minute_and_not_while_it_restarts() -> None:
+    fleet = Fleet()
+    fleet.words["one"] = ModelWord.STOPPED
+    assert fleet.passes(0).act is None
+    assert sentence(fleet.passes(1)).endswith("0 models serve chat, which has at least 1.")
+
+
+def test_models_of_hosts_that_do_not_answer_are_not_missed() -> None:
+    fleet = Fleet()
+    fleet.words["one"] = ModelWord.UNKNOWN
+    assert fleet.passes(60).act is None
+
+
+def test_copies_of_a_model_are_models_of_its_role() -> None:
+    text = FLEET.replace("gpus: 2}", "gpus: 3}").replace("two.service', role: chat", "two.service', role: draft")
+    text = text.replace(
+        "service: 'systemd:one.service', role: chat,",
+        "service: 'systemd:one.service', role: chat,\n        replicas: [{place: gpu01/2, enabled: false,"
+        " service: 'systemd:one-2.service'}],",
+    )
+    fleet = Fleet(text)
+    proposal = fleet.passes(2, one=BUSY)
+    assert proposal.act is not None
+    assert proposal.act.changes == (Enable("one_2"),)
+    fleet.does(proposal)
+    assert fleet.passes(60, one=BUSY, one_2=BUSY).act is None, "that is the most there may be"
+    calm = fleet.passes(20, one=LITTLE, one_2=replace(LITTLE, running=0))
+    assert calm.act is not None
+    assert calm.act.changes == (Disable("one_2"),)
+
+
+def test_outside_the_maintenance_windows_everything_waits() -> None:
+    fleet = Fleet(FLEET.replace("autopilot:", "policy: {windows: {open: [mon-sun 12:30-13:00]}}\nautopilot:"))
+    assert (
+        fleet.passes(2, one=BUSY)
+        .declined["chat"]
+        .startswith("No maintenance window is open before Sat 12:30 UTC, so this waits: Load two on gpu01/1: ")
+    )
+    assert fleet.passes(30, one=BUSY).act is not None
+
+
+def test_a_disabled_model_that_somebody_runs_is_not_loaded_again() -> None:
+    fleet = Fleet(at=NOON + 10 * 3600)
+    fleet.words["night"] = ModelWord.LOADING
+    assert fleet.passes(0).act is None
