@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from console.autopilot.records import Records
-from console.changing import (
+from console.changing.carrying_out import (
     follow,
     follow_what_stands,
     open_journal,
@@ -16,7 +16,7 @@ from console.changing import (
     recorded_starts,
     rollout_of,
 )
-from console.plan_text import confirmations
+from console.changing.plan_text import confirmations
 from console.session import Session
 from fleet.autopilot.limits import Done
 from fleet.autopilot.proposing import Act, Circumstances, Proposal, propose

@@ -108,7 +108,7 @@ async def _round(pilot: Pilot, records: Records, teller: _Teller, *, acts: bool)
     teller.propose(proposal)
     if proposal.act is None or not acts or halted:
         return
-    from console.applying import print_event  # and with it what can change a host
+    from console.changing.applying import print_event  # and with it what can change a host
 
     teller.tell("acting", proposal.act.sentence, proposal.act)
     try:
