@@ -182,7 +182,7 @@ async def test_a_rollout_is_left_between_two_steps_and_carried_on_later(
         assert bench.host.commands == ["sudo -n -- systemctl stop a.service"]
         assert session.changes
         await pilot.press("escape", "colon", *"rollouts", "enter")
-        assert "did not end" in shown(pilot)
+        assert "did not end" in await settled(pilot)
         await pilot.press("enter")
         assert "enter carries it on; nothing that runs now is stopped." in await settled(pilot)
         await pilot.press("enter")
@@ -214,7 +214,7 @@ async def test_a_rollout_that_is_over_is_looked_at_later_and_changes_nothing(app
     before = list(bench.host.commands)
     async with app.run_test(size=(160, 48)) as pilot:
         await pilot.press("colon", *"rollouts", "enter")
-        text = shown(pilot)
+        text = await settled(pilot)
         assert text.index("by ops@here: done") < text.index("by ops@here: restored")
         await pilot.press("down", "enter")
         text = await settled(pilot)
