@@ -35,9 +35,12 @@ if TYPE_CHECKING:
 
 async def plan_changes(session: Session, changes: Iterable[Change]) -> Plan:
     """Read the hosts the changes touch, over SSH, and plan. Raises GpudeckError."""
+    from console.history.power import recorded_watts
+
     changes = with_copies(session.inventory, changes)
     world = await _world(session, changes)
-    plan = make_plan(session.inventory, changes, world, starts=recorded_starts(session))
+    watts = session.peaks.watts if session.peaks else recorded_watts(session.inventory, session.state_folder)
+    plan = make_plan(session.inventory, changes, world, starts=recorded_starts(session), watts=watts)
     probes = {host: session.probe(host) for host in plan.hosts}
     found = await precheck(plan, session.inventory, apply(session.inventory, changes), world, probes)
     late = outside(session.inventory.policy.windows, time.time(), plan.seconds) if plan.steps else None

@@ -7,9 +7,12 @@ import argparse
 from fleet.arguments import argument
 from fleet.errors import UsageError
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serve, SetArgument
 from fleet.model import Model, Place
 from fleet.text import clean
+
+_SOURCE = "source"
+"""What ``--set M.source`` names: the key of the fleet file, and no engine's argument."""
 
 
 def add_change_options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +23,7 @@ def add_change_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="M.ARG=VALUE",
-        help="change an argument; an empty value removes it",
+        help="change an argument, or M.source, the checkpoint; an empty value removes an argument",
     )
     parser.add_argument("--enable", action="append", default=[], metavar="M", help="run a disabled model")
     parser.add_argument("--disable", action="append", default=[], metavar="M", help="stop a model and keep it stopped")
@@ -62,11 +65,13 @@ def _move(text: str, inventory: Inventory) -> Move:
         raise UsageError(f"--move {text!r}: {error}.") from None
 
 
-def _set(text: str, inventory: Inventory) -> SetArgument:
+def _set(text: str, inventory: Inventory) -> SetArgument | Serve:
     subject, equals, value = text.partition("=")
     model, flag = _model_and_flag(subject, inventory)
     if not equals or not flag:
         raise UsageError(f"--set {text!r} names no value.", "Write it as --set MODEL.ARGUMENT=VALUE.")
+    if flag == _SOURCE:
+        return Serve(model.name, value)
     try:
         return SetArgument(model.name, flag, argument(model.engine.name, flag).parse(value) if value else None)
     except ValueError as error:

@@ -217,6 +217,7 @@ KEYS: tuple[Key, ...] = (
     Key(Where.COMPARE, "x", "swap", "swap", "let the two change sides"),
     Key(Where.COMPARE, "escape,C", "close", "back", "back"),
     Key(Where.REBALANCE, "enter", "take", "stage", "end the search with the best so far; then stage it"),
+    Key(Where.REBALANCE, "c", "take_offer", "checkpoints", "stage the checkpoints offered, and what moves then"),
     Key(Where.REBALANCE, "escape", "close", "back", "back to the deck; nothing is staged"),
     Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),
     Key(P, "y", "copy", "copy commands", "copy the commands to the clipboard"),

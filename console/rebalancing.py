@@ -13,6 +13,7 @@ from fleet.inventory import Inventory
 from fleet.inventory.changes import Change
 from fleet.model import GpuId
 from fleet.planning.cordons import cordoned, gpus_named
+from fleet.planning.json import change_json
 
 if TYPE_CHECKING:
     from console.session import Session
@@ -108,7 +109,10 @@ def progress_words(progress: Progress) -> str:
 
 def proposal_lines(proposal: Proposal) -> list[str]:
     """What a proposal comes to, and why each model moves, as plain text."""
-    more = filter(None, (proposal.offer, proposal.costs))
+    more = [proposal.costs] if proposal.costs else []
+    if proposal.offer:
+        taken = " ".join(f"--set {serve.model}.source={serve.source}" for serve in proposal.offer.serves)
+        more.insert(0, f"{proposal.offer.sentence} To take that: --rebalance {taken}")
     return [proposal.summary, *more, *(f"  {reason}" for reason in proposal.reasons.values())]
 
 
@@ -121,6 +125,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "proved": proposal.proved,
         "unplaced": list(proposal.unplaced),
         "reasons": dict(proposal.reasons),
-        "offer": proposal.offer or None,
+        "offer": proposal.offer.sentence if proposal.offer else None,
+        "offered": [change_json(change) for change in proposal.offer.changes] if proposal.offer else [],
         "costs": proposal.costs or None,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.findings import Finding
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serve, SetArgument
 from fleet.model import GpuId
 from fleet.readings import Link
 from fleet.state import FleetState, GpuState, HostState, ModelState
@@ -75,6 +75,8 @@ def change_sentence(change: Change) -> str:
             return f"Take {flag} of {model} away."
         case SetArgument(model, flag, value):
             return f"Set {flag} of {model} to {value}."
+        case Serve(model, source):
+            return f"Serve {source} as {model}."
         case Enable(model):
             return f"Enable {model}."
         case Disable(model):

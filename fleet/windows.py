@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock_time
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from fleet.units import DayHours, parse_day_hours
 
@@ -103,6 +103,10 @@ def zone_named(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not available_timezones():
+            raise ValueError(
+                f"{name!r} is no time zone this machine knows: it knows none; install tzdata, or write UTC"
+            ) from None
         raise ValueError(f"{name!r} is no time zone this machine knows; write one such as Europe/Stockholm") from None
 
 

@@ -7,6 +7,7 @@ import json
 from importlib.metadata import version as package_version
 
 from console.fleets import add_fleet_options, choose_fleet
+from console.history.power import recorded_watts
 from fleet.errors import Exit, UsageError
 from fleet.findings import Severity, Tense
 from fleet.findings.assess import Assessment, assess
@@ -30,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
     version = _version(options.engine)
     inventory = choose_fleet(options)
     tense = Tense.WHAT_IF if version else Tense.NOW
-    assessment = assess(inventory, tense=tense, version=version, with_advice=True)
+    watts = recorded_watts(inventory)
+    assessment = assess(inventory, tense=tense, version=version, watts=watts, with_advice=True)
     if options.json:
         print(json.dumps(findings_json(assessment.findings, assessment.ignored), indent=2, ensure_ascii=False))
     elif options.format == "github":

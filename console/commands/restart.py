@@ -14,7 +14,12 @@ from fleet.planning.cordons import gpus_named
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``gpudeck restart``."""
-    parser.add_argument("models", nargs="*", metavar="M", help="models of the fleet")
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="M",
+        help="models; of one with replicas all copies, NAME_2 the second alone",
+    )
     parser.add_argument(
         "--on", action="append", default=[], metavar="HOST/GPU", help="all models of a GPU, or of a HOST"
     )
@@ -26,16 +31,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Plan, ask, restart one after the other."""
     inventory = choose_fleet(options)
-    known = {model.name for model in inventory.placed}
-    for name in options.models:
-        if name not in known:
-            raise UsageError(
-                f"There is no enabled model {name!r} in this fleet.", f"It has {', '.join(sorted(known))}."
-            )
-    names = [*options.models, *_also(inventory, options)]
+    names = [name for entry in options.models for name in _named(inventory, entry)] + _also(inventory, options)
     if not names:
         raise UsageError("There is nothing to restart.", "Name models, --on HOST/GPU, --on HOST or --role ROLE.")
     return apply_changes(inventory, tuple(Restart(name) for name in dict.fromkeys(names)), options)
+
+
+def _named(inventory: Inventory, name: str) -> list[str]:
+    """The model, or all enabled copies of an entry that has several. Raises UsageError where none is enabled."""
+    found = [model.name for model in inventory.placed if name in (model.replica_of, model.name)]
+    if not found:
+        known = ", ".join(sorted(model.name for model in inventory.placed))
+        raise UsageError(f"There is no enabled model {name!r} in this fleet.", f"It has {known}.")
+    return found
 
 
 def _also(inventory: Inventory, options: argparse.Namespace) -> list[str]:

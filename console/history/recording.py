@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 from console.fleets import history_path, state_folder
+from console.history.power import peak_watts
 from console.history.starts import starts
 from console.session import Session
 from fleet.findings import Tense
@@ -141,8 +142,7 @@ def recorded_peaks(path: Path, inventory: Inventory, *, hours: int = 24) -> Peak
 
         used = {gpu: round(highest(Subject(Kind.GPU, str(gpu)), "used_bytes")) for gpu in inventory.gpu_ids}
         usage = {model.name: highest(Subject(Kind.MODEL, model.name), "kv_usage") for model in inventory.placed}
-        watts = {gpu: highest(Subject(Kind.GPU, str(gpu)), "power_w") for gpu in inventory.gpu_ids}
-        return Peaks(hours, used, usage, {gpu: peak for gpu, peak in watts.items() if peak})
+        return Peaks(hours, used, usage, peak_watts(past, inventory.gpu_ids, since, until))
 
 
 def record_rollout(session: Session, models: Iterable[str], outcome: str, message: str) -> Thread:

@@ -19,6 +19,7 @@ from console.rebalancing import progress_words, propose
 from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
 from fleet.findings import Finding
+from fleet.inventory.changes import Change
 from fleet.model import GpuId
 from fleet.planning.cordons import cordoned
 from fleet.units import gib_text
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from fleet.planning.rebalance.rebalancing import Proposal
     from fleet.planning.rebalance.search import Progress
     from fleet.planning.without import Loss
+
+_OFFERED = frozenset({"take_offer"})
+"""What means nothing where no other checkpoint is offered."""
 
 
 class RebalanceScreen(ConsoleDialog):
@@ -60,7 +64,7 @@ class RebalanceScreen(ConsoleDialog):
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.hint(Where.REBALANCE)
+        self.hint(Where.REBALANCE, _OFFERED)
         self.query_one(VerticalScroll).focus()
         self.run_worker(self._look(), exclusive=True)
 
@@ -87,6 +91,7 @@ class RebalanceScreen(ConsoleDialog):
             self.query_one(Paragraphs).show(sentence(f"{error.title}: {error}", "error"))
             return
         self._proposal = proposal
+        self.hint(Where.REBALANCE, frozenset() if proposal.offer else _OFFERED)
         loss = self._loss(proposal) if self._without else None
         findings = self.session.only_in(loss.after) if loss else ()
         self.query_one(Paragraphs).show(
@@ -115,18 +120,27 @@ class RebalanceScreen(ConsoleDialog):
     def action_take(self) -> None:
         """End the search with the best so far; once it has ended, stage that and go back to the deck."""
         self._enough.set()
-        if self._proposal is None:
-            return
-        if not self._proposal.moves:
-            self.say("There is nothing to stage.", "warning")
-        elif self.console.stage(*self._proposal.moves):
+        if self._proposal is not None:
+            self._stage(self._proposal.moves, "There is nothing to stage.")
+
+    def action_take_offer(self) -> None:
+        """Stage the checkpoints that are offered, with what moves for them, and go back to the deck."""
+        if self._proposal is not None:
+            offer = self._proposal.offer
+            self._stage(offer.changes if offer else (), "No other checkpoint is offered.")
+
+    def _stage(self, changes: Sequence[Change], otherwise: str) -> None:
+        if not changes:
+            self.say(otherwise, "warning")
+        elif self.console.stage(*changes):
             self.dismiss()
 
 
 def proposal_rows(proposal: Proposal, width: int) -> list[Row]:
     """What the proposal comes to, then why each model moves."""
     rows = paragraph(proposal.summary, width, "warning" if proposal.unplaced else "good")
-    for reason in filter(None, (proposal.offer, proposal.costs, *proposal.reasons.values())):
+    offered = f"{proposal.offer.sentence} Press c to stage that." if proposal.offer else ""
+    for reason in filter(None, (offered, proposal.costs, *proposal.reasons.values())):
         rows += [(Span(""),), *paragraph(reason, width)]
     return rows
 

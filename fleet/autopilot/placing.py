@@ -9,16 +9,14 @@ from types import MappingProxyType
 
 from fleet.autopilot.situation import Situation
 from fleet.estimate.estimating import estimate
-from fleet.findings.assess import assess
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Disable, Enable, Move, apply
 from fleet.model import GpuId, Model, Place
 from fleet.planning.carry import Fit, Hand, best_fit
 from fleet.planning.load_times import LoadTimes
+from fleet.planning.placing import roomiest
 from fleet.startup import ModelStart
 
-_MOST_TRIED = 24
-"""GPUs that are asked whether a model fits there, those with most room first."""
 _MOST_LEAVING = 12
 """Idle models, the cheapest first, that are thought away in search of room."""
 _MOST_EVICTED = 3
@@ -88,7 +86,7 @@ class Places:
     def _without(self, left: Iterable[Model]) -> Inventory:
         return apply(self._now.inventory, [Disable(other.name) for other in left])
 
-    def _placed(self, model: Model, inventory: Inventory, roomiest: Iterable[GpuId]) -> tuple[Change, ...]:
+    def _placed(self, model: Model, inventory: Inventory, gpus: Iterable[GpuId]) -> tuple[Change, ...]:
         """Where the model runs by its own entry if it starts there, else where most room is left; none where nowhere.
 
         Where its entry says is the operators' choice; where it does not, there must be room for every peak.
@@ -97,7 +95,7 @@ class Places:
         own: tuple[Change, ...] = (Enable(model.name),)
         if model.place and self._barred.isdisjoint(model.place.gpu_ids) and hand.judged(own).possible:
             return own
-        verdicts = {gpu: verdict for gpu in roomiest if (verdict := hand.verdict(gpu)).fit is Fit.FITS}
+        verdicts = {gpu: verdict for gpu in gpus if (verdict := hand.verdict(gpu)).fit is Fit.FITS}
         best = best_fit(verdicts)
         return verdicts[best.gpu].changes if best else ()
 
@@ -119,11 +117,8 @@ class Places:
         """The GPUs with most room once so many have left."""
         if number not in self._roomiest_without:
             without = self._without(self._leaving[:number])
-            known = self._known
-            outlooks = assess(without, totals=known.totals, starts=known.starts, with_fixes=False).outlooks
-            open_gpus = (gpu for gpu in without.gpu_ids if gpu not in self._barred)
-            rooms = sorted(open_gpus, key=lambda gpu: outlooks[gpu].resident_bytes - outlooks[gpu].total_bytes)
-            self._roomiest_without[number] = tuple(rooms[:_MOST_TRIED])
+            found = roomiest(without, self._known.totals, self._known.starts, self._barred)
+            self._roomiest_without[number] = tuple(found)
         return self._roomiest_without[number]
 
 

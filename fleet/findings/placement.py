@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
+from fleet.calibration.known import is_same_source
 from fleet.estimate import Estimate, GpuShare
 from fleet.estimate.estimating import charges_neighbours, estimate
 from fleet.estimate.measured import End
@@ -109,6 +110,11 @@ class Placement:
         """The version asked about, which only vLLM models can have."""
         return self.version if model.engine.name == "vllm" else None
 
+    def recorded(self, model: Model) -> ModelStart | None:
+        """What a start of it measured; None where none did, or it was one of another checkpoint."""
+        start = self.starts.get(model.name)
+        return start if start and model.source and is_same_source(model.source, start.source) else None
+
     def reckon(self, model: Model, end: End | None) -> Estimate:
         """The estimate of a model in its place, beside others only where its version charges it for them."""
         charged = charges_neighbours(model, self.accelerator_of(model), self.version_of(model))
@@ -123,7 +129,7 @@ class Placement:
             accelerator,
             tuple(self.totals.get(gpu, accelerator.total_bytes) for gpu in gpus_of(model)),
             self._others(model) if charged else (0,) * len(gpus_of(model)),
-            recorded=self.starts.get(model.name),
+            recorded=self.recorded(model),
         )
 
     def beside(self, model: Model) -> Estimate:
@@ -138,7 +144,7 @@ class Placement:
             totals=[self.totals.get(gpu, accelerator.total_bytes) for gpu in gpus_of(model)],
             others_bytes=others,
             version=self.version_of(model),
-            recorded=self.starts.get(model.name),
+            recorded=self.recorded(model),
             end=end,
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.claims import claims, clashes
-from fleet.inventory.fields import checked_argument, checked_flag, checked_spelling, checked_type
+from fleet.inventory.fields import checked_argument, checked_flag, checked_line, checked_spelling, checked_type
 from fleet.inventory.replicas import sharing
 from fleet.model import Arguments, Model, Place, Scalar
 from fleet.secrets import MASK, is_secret
@@ -33,6 +33,14 @@ class SetArgument:
 
 
 @dataclass(frozen=True, slots=True)
+class Serve:
+    """Serve a model from another checkpoint: a Hugging Face id, or a file or folder of its host."""
+
+    model: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Enable:
     """Run a disabled model."""
 
@@ -53,7 +61,7 @@ class Restart:
     model: str
 
 
-Change = Move | SetArgument | Enable | Disable | Restart
+Change = Move | SetArgument | Serve | Enable | Disable | Restart
 
 
 def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
@@ -70,12 +78,12 @@ def apply(inventory: Inventory, changes: Iterable[Change]) -> Inventory:
 
 
 def touched(inventory: Inventory, change: Change) -> tuple[str, ...]:
-    """The models a change is of: an argument is that of all copies of an entry."""
-    return sharing(inventory, change.model) if isinstance(change, SetArgument) else (change.model,)
+    """The models a change is of: arguments and checkpoint are those of all copies of an entry."""
+    return sharing(inventory, change.model) if isinstance(change, SetArgument | Serve) else (change.model,)
 
 
 def with_copies(inventory: Inventory, changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The changes with one of each argument for every copy that has it."""
+    """The changes with one for every copy of what its copies share."""
     found = (replace(change, model=name) for change in changes for name in touched(inventory, change))
     return tuple(dict.fromkeys(found))
 
@@ -96,6 +104,8 @@ def _changed(inventory: Inventory, model: Model, change: Change) -> Model:
             return replace(model, place=_checked(inventory, place))
         case SetArgument(flag=flag, value=value):
             return replace(model, args=_with_argument(model, flag, value))
+        case Serve(source=source):
+            return replace(model, source=_checked_source(model, source))
         case Enable():
             if model.place is None:
                 raise UsageError(
@@ -119,6 +129,16 @@ def _with_argument(model: Model, flag: str, value: Scalar) -> Arguments:
     return model.args.replace(flag, value)
 
 
+def _checked_source(model: Model, source: str) -> str:
+    try:
+        return checked_line(source)
+    except ValueError as error:
+        raise UsageError(
+            f"{model.name} cannot be served from another checkpoint: {error}.",
+            "Write a Hugging Face id, such as Qwen/Qwen3-32B-FP8, or a path on its host.",
+        ) from None
+
+
 def _checked(inventory: Inventory, place: Place) -> Place:
     try:
         host = inventory.host(place.host)
@@ -131,7 +151,7 @@ def _checked(inventory: Inventory, place: Place) -> Place:
 
 
 def assignments(changes: Iterable[Change]) -> Mapping[str, Scalar]:
-    """The changes as ``{"MODEL.ARG": value}``; ``place``, ``enabled`` and ``restart`` are further ARGs."""
+    """The changes as ``{"MODEL.ARG": value}``; ``place``, ``source``, ``enabled`` and ``restart`` are further ARGs."""
     result: dict[str, Scalar] = {}
     for change in changes:
         match change:
@@ -139,6 +159,8 @@ def assignments(changes: Iterable[Change]) -> Mapping[str, Scalar]:
                 result[f"{change.model}.place"] = str(place)
             case SetArgument(flag=flag, value=value):
                 result[f"{change.model}.{flag}"] = value
+            case Serve(source=source):
+                result[f"{change.model}.source"] = source
             case Enable():
                 result[f"{change.model}.enabled"] = True
             case Disable():
@@ -157,6 +179,8 @@ def sentence(change: Change) -> str:
             return f"remove {flag} from {change.model}"
         case SetArgument(flag=flag, value=value):
             return f"set {flag} of {change.model} to {MASK if is_secret(flag) else value}"
+        case Serve(source=source):
+            return f"serve {source} as {change.model}"
         case Enable():
             return f"enable {change.model}"
         case Disable():

@@ -14,6 +14,7 @@ from fleet.inventory.changes import (
     Enable,
     Move,
     Restart,
+    Serve,
     SetArgument,
     apply,
     check_claims,
@@ -94,6 +95,8 @@ def _after(text: str, change: Change, keys: Sequence[str], path: Path) -> str:
             return _without_argument(text, model, flag)
         case SetArgument(flag=flag, value=value):
             return _with_argument(text, entry, model, flag, value)
+        case Serve(source=source):
+            return _with_source(text, model, source)
         case Enable():
             return _enabled(text, model)
         case Disable():
@@ -109,6 +112,14 @@ def _with_place(text: str, model: MappingNode, place: Place) -> str:
         return text if same else with_value(text, model, entry, str(place))
     assert engine, "a model has its engine"
     return with_entry(text, model, engine, f"place: {written(str(place), flow=model.flow)}")
+
+
+def _with_source(text: str, model: MappingNode, source: str) -> str:
+    entry, engine = model.get("source"), model.get("engine")
+    if entry:
+        return text if plain(entry.value) == source else with_value(text, model, entry, source)
+    assert engine, "a model has its engine"
+    return with_entry(text, model, engine, f"source: {written(source, flow=model.flow)}")
 
 
 def _enabled(text: str, model: MappingNode) -> str:

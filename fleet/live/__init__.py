@@ -9,7 +9,7 @@ from fleet.live import drift, estimated, faults, links, load, memory, queues, re
 from fleet.live.load import Peaks
 from fleet.state import FleetState
 
-_RULES = (links.find, faults.find, memory.find, remarks.find, estimated.find, drift.find, queues.find)
+_RULES = (links.find, faults.find, memory.find, remarks.find, estimated.find, drift.find)
 _NONE = Peaks()
 
 
@@ -18,6 +18,10 @@ def live_findings(state: FleetState, inventory: Inventory, peaks: Peaks | None =
 
     ``peaks`` are what was recorded of it; a recording may have none yet.
     """
-    found = (*(finding for find in _RULES for finding in find(state)), *load.find(state, peaks or _NONE))
+    found = (
+        *(finding for find in _RULES for finding in find(state)),
+        *queues.find(state, inventory),
+        *load.find(state, peaks or _NONE),
+    )
     counted, _ = sorted_out(inventory, found, Tense.NOW, tells_idle=False)
     return tuple(counted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument, apply, sentence
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serve, SetArgument, apply, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ def _value(change: Change) -> tuple[str, str]:
             return change.model, "place"
         case SetArgument(flag=flag):
             return change.model, f"args.{flag}"
+        case Serve():
+            return change.model, "source"
         case Enable() | Disable():
             return change.model, "enabled"
         case Restart():
@@ -84,6 +86,8 @@ def _differs(inventory: Inventory, change: Change) -> bool:
             return running.place != place
         case SetArgument(flag=flag, value=value):
             return running.args.get(flag) != value
+        case Serve(source=source):
+            return running.source != source
         case Enable() | Disable():
             return running.enabled != isinstance(change, Enable)
         case Restart():

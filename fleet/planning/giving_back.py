@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from fleet.errors import GpudeckError
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Move, Restart, SetArgument
+from fleet.inventory.changes import Change, Move, Restart, Serve, SetArgument
 from fleet.model import Model, Place
 from fleet.planning.overlays import is_pinned, own_place
 from fleet.planning.world import World
 from fleet.readings import GpuIdentity
 from fleet.services import Definition
 from fleet.services.arguments import SHORT, same_value
+from fleet.services.checkpoints import named_checkpoint
 from fleet.services.indirect import gives_all_arguments, own_arguments
 
 
@@ -32,9 +33,8 @@ def giving_back(inventory: Inventory, world: World) -> tuple[Change, ...]:
         definition = world.standing(model.name, model.place.host).definition
         if definition is None or definition.overlay is None:
             continue
-        host = model.place.host
-        identities = [reading.identity for gpu, reading in world.gpus.items() if gpu.host == host]
-        changes += _place(model, definition, identities)
+        changes += _checkpoint(model, definition)
+        changes += _place(model, definition, world.identities(model.place.host))
         changes += _arguments(model, definition)
     return tuple(changes)
 
@@ -51,6 +51,16 @@ def _place(model: Model, definition: Definition, identities: Sequence[GpuIdentit
         )
     if own != model.place.gpus:
         yield Move(model.name, Place(model.place.host, own))
+
+
+def _checkpoint(model: Model, definition: Definition) -> Iterator[Change]:
+    """The operator's own, where our overlay names another; by the fleet file's spelling of a file in a folder."""
+    source = model.source or ""
+    own = named_checkpoint(definition, source)
+    ours = named_checkpoint(definition, source, with_overlay=True)
+    if own and ours and own != ours:
+        folder = ours.removesuffix(source) if ours.startswith("/") else ""
+        yield Serve(model.name, own.removeprefix(folder))
 
 
 def _arguments(model: Model, definition: Definition) -> Iterator[Change]:

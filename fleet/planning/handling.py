@@ -5,9 +5,15 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from fleet.commands import Write
-from fleet.findings import Finding, Severity, Tense
+from fleet.findings import Finding, Fix, Severity, Tense
+from fleet.inventory.changes import SetArgument
 from fleet.model import Model
+from fleet.services import Definition
+from fleet.services.indirect import own_arguments
 from fleet.services.template import words_of
+
+_NAME = "served-model-name"
+_CALLED_BY_SOURCE = ("vllm", "sglang")
 
 
 def leaving(model: Model) -> tuple[Write, ...]:
@@ -41,6 +47,23 @@ def unrouted(before: Model, after: Model, runs_on: str | None) -> Finding | None
         return None
     numbers: dict[str, int] = {}
     return Finding("RTE001", Severity.ERROR, Tense.DRAFT, message, model=after.name, host=place.host, numbers=numbers)
+
+
+def renamed(before: Model, after: Model, definition: Definition | None) -> Finding | None:
+    """A model that clients will ask for by a name it has no more: vLLM and SGLang call it by its source unless told."""
+    named = definition is not None and _NAME in own_arguments(definition, with_overlay=True)
+    if before.source == after.source or after.url is None or after.engine.name not in _CALLED_BY_SOURCE:
+        return None
+    if named or _NAME in after.args or before.source is None:
+        return None
+    return Finding(
+        "RTE002",
+        Severity.WARNING,
+        Tense.DRAFT,
+        f"whoever asks {after.url} for {before.source} gets no answer: it is called {after.source} then.",
+        model=after.name,
+        fixes=(Fix(f"{_NAME} {before.source}", (SetArgument(after.name, _NAME, before.source),)),),
+    )
 
 
 def _filled(model: Model, *templates: str | None) -> tuple[Write, ...]:

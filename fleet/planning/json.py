@@ -10,7 +10,7 @@ from fleet.commands import Write
 from fleet.errors import UsageError
 from fleet.findings import Finding, Severity, Tense
 from fleet.findings.json import finding_json
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serve, SetArgument
 from fleet.model import GpuId, Place
 from fleet.planning.plan import Action, Expected, Former, Hold, Plan, Step
 
@@ -76,6 +76,8 @@ def change_json(change: Change) -> dict[str, Any]:
             return {"change": "move", "model": model, "place": str(place)}
         case SetArgument(model, flag, value):
             return {"change": "set", "model": model, "flag": flag, "value": value}
+        case Serve(model, source):
+            return {"change": "serve", "model": model, "source": source}
         case Enable(model):
             return {"change": "enable", "model": model}
         case Disable(model):
@@ -92,6 +94,8 @@ def change_from_json(entry: Mapping[str, Any]) -> Change:
             return Move(model, Place.parse(entry["place"]))
         case "set":
             return SetArgument(model, str(entry["flag"]), entry["value"])
+        case "serve":
+            return Serve(model, str(entry["source"]))
         case "enable":
             return Enable(model)
         case "disable":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from types import MappingProxyType
@@ -51,6 +51,10 @@ class LoadTimes:
         known = "as measured" if host in self.rates else "assumed"
         basis = f"{ENGINE_SECONDS:.0f} s + {gib_text(largest)} at {gib_text(rate)}/s {known}"
         return LoadTime(ENGINE_SECONDS + largest / rate, basis)
+
+    def without(self, models: Collection[str]) -> LoadTimes:
+        """The same where no start of these was measured, as what they are to load is something else."""
+        return LoadTimes({key: runs for key, runs in self.measured.items() if key[0] not in models}, self.rates)
 
 
 class _Run(NamedTuple):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fleet.calibration.known import is_same_source
 from fleet.errors import GpudeckError
 from fleet.hardware import Accelerator
 from fleet.model import Model, Place, Scalar
 from fleet.readings import GpuIdentity
 from fleet.services import Definition, Service
 from fleet.services.arguments import SHORT
+from fleet.services.checkpoints import named_checkpoint, with_checkpoint
 from fleet.services.indirect import gives_all_arguments, named_arguments, with_changes
 from fleet.services.template import check_told
 
@@ -35,10 +37,11 @@ def overlay_for(
         check_told(before, after)
         return None
     try:
-        argv, variables = with_changes(definition, _wanted(definition, before, after))
+        named, told = _with_checkpoint(definition, before, after)
+        argv, variables = with_changes(named, _wanted(definition, before, after))
     except GpudeckError as error:
         raise GpudeckError(f"{after.name}: {error.message}", error.way_out) from None
-    environment: dict[str, str | None] = {**variables}
+    environment: dict[str, str | None] = {**told, **variables}
     devices = None
     moved = before.place != after.place or not before.enabled
     if (moved or is_pinned(definition)) and own_place(definition, identities) != after.place.gpus:
@@ -52,6 +55,17 @@ def overlay_for(
             "`gpudeck plan --format patch` with the same changes prints what to change there.",
         )
     return overlay
+
+
+def _with_checkpoint(definition: Definition, before: Model, after: Model) -> tuple[Definition, dict[str, str]]:
+    """The definition with what the fleet file says is served, where the draft changes that or our overlay did."""
+    old, new = before.source or "", after.source or ""
+    own = named_checkpoint(definition, new)
+    is_own = own is not None and (own == new or (own.startswith("/") and is_same_source(new, own)))
+    overlaid = named_checkpoint(definition, old, with_overlay=True) != named_checkpoint(definition, old)
+    if is_own or (old == new and not overlaid):
+        return definition, {}
+    return with_checkpoint(definition, old, new)
 
 
 def is_pinned(definition: Definition) -> bool:

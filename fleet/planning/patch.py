@@ -8,7 +8,7 @@ from difflib import unified_diff
 
 from fleet.errors import GpudeckError
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Move, SetArgument, apply
+from fleet.inventory.changes import Change, Move, Serve, SetArgument, apply
 from fleet.model import Scalar
 from fleet.planning.overlays import pins
 from fleet.planning.world import World
@@ -47,10 +47,11 @@ def patch_of(
         match change:
             case SetArgument(model, flag, value):
                 new = _with_argument(new, flag, inventory.model(model).args.get(flag), value, path)
+            case Serve(model, source):
+                new = _with_source(new, inventory.model(model).source, source, path)
             case Move(model, place):
-                identities = [gpu.identity for where, gpu in world.gpus.items() if where.host == place.host]
                 accelerator = inventory.host(place.host).accelerator
-                new = _with_variables(new, pins(place.gpus, identities, accelerator), path)
+                new = _with_variables(new, pins(place.gpus, world.identities(place.host), accelerator), path)
             case _:
                 left.append(f"{change.model} is started and stopped on its host, which changes no file.")
         texts[path] = (old, new)
@@ -73,6 +74,14 @@ def _with_argument(text: str, flag: str, old: Scalar, new: Scalar, path: str) ->
     written = "true" if new is True else "false" if new is False else str(new)
     quote = found[0][2]
     return f"{text[: found[0].start(2)]}{quote}{written}{quote}{text[found[0].end() :]}"
+
+
+def _with_source(text: str, old: str | None, new: str, path: str) -> str:
+    """The text with the checkpoint's name changed where it is said."""
+    found = list(re.finditer(rf"(?<![\w./-]){re.escape(old)}(?![\w./-])", text)) if old else []
+    if len(found) != 1:
+        raise _not_once(path, "its source", old, new)
+    return f"{text[: found[0].start()]}{new}{text[found[0].end() :]}"
 
 
 def _with_variables(text: str, variables: dict[str, str | None], path: str) -> str:

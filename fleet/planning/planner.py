@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assess import assess
+from fleet.findings.placement import NO_WATTS
+from fleet.findings.power import still_holds
 from fleet.history.values import Start
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, SetArgument, apply
+from fleet.inventory.changes import Change, Serve, SetArgument, apply
 from fleet.model import GpuId, Model
 from fleet.planning.cordons import check_not_cordoned
-from fleet.planning.handling import checking, joining, leaving, unrouted
+from fleet.planning.handling import checking, joining, leaving, renamed, unrouted
 from fleet.planning.jobs import Job, spare_of, task_of
 from fleet.planning.load_times import LoadTimes, load_times
 from fleet.planning.memory import expected, start_needs
@@ -35,6 +37,7 @@ def make_plan(
     world: World,
     *,
     starts: Iterable[Start] = (),
+    watts: Mapping[GpuId, float] = NO_WATTS,
 ) -> Plan:
     """The steps that turn the fleet as it runs into the fleet after the changes.
 
@@ -43,6 +46,7 @@ def make_plan(
         changes: What is to change, each in effect.
         world: What was read of the hosts for these changes.
         starts: What is recorded of earlier starts, oldest first: how long the next ones should take.
+        watts: What GPUs were seen to draw under load with the models they have now; the rest is modelled.
 
     Returns:
         A plan in which every start finds the memory it needs, where such an order was found; the starts for which
@@ -52,20 +56,30 @@ def make_plan(
         UsageError: A change makes no sense, or places a model on a cordoned GPU.
         GpudeckError: A service's command line is not ours to rewrite.
     """
-    return _Planner(inventory, tuple(changes), world, load_times(starts, world)).plan()
+    changes = tuple(changes)
+    anew = {change.model for change in changes if isinstance(change, Serve)}
+    return _Planner(inventory, changes, world, load_times(starts, world).without(anew), watts).plan()
 
 
 class _Planner:
     """Holds what every part of planning looks at."""
 
-    def __init__(self, inventory: Inventory, changes: tuple[Change, ...], world: World, loads: LoadTimes) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        changes: tuple[Change, ...],
+        world: World,
+        loads: LoadTimes,
+        watts: Mapping[GpuId, float],
+    ) -> None:
         self.inventory = inventory
         self.changes = changes
         self.world = world
         self.after = apply(inventory, changes)
         totals = {gpu: reading.identity.total_bytes for gpu, reading in world.gpus.items()}
         self.now = assess(inventory, totals=totals, starts=world.starts, with_fixes=False)
-        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts)
+        still = still_holds(watts, inventory, self.after)
+        self.then = assess(self.after, tense=Tense.DRAFT, totals=totals, starts=world.starts, watts=still)
         names = dict.fromkeys(change.model for change in changes if not self._stands(change.model))
         self.jobs = {name: self._job(name) for name in names}
         others = [model.name for model in self.after.placed if model.name not in names and model.service]
@@ -106,7 +120,8 @@ class _Planner:
         """The plan, replayed. Raises GpudeckError where the replay finds it wrong."""
         free = self._free()
         bystanders = [self._task(job) for job in self.bystanders.values()]
-        turns = order([self._task(job) for job in self.jobs.values()], bystanders, free)
+        tasks = [replace(self._task(job), relieves=self._relieves(job)) for job in self.jobs.values()]
+        turns = order(tasks, bystanders, free)
         moved = {turn.task.model for turn in turns}
         involved = self.jobs | {name: job for name, job in self.bystanders.items() if name in moved}
         steps = steps_of(turns, involved, self.inventory, self.world, self.then.estimates, self.timing)
@@ -119,7 +134,7 @@ class _Planner:
             fleet=self.inventory.fleet,
             world=self.world.digest,
             changes=self.changes,
-            findings=worst_first((*self.then.findings, *self._unrouted())),
+            findings=worst_first((*self.then.findings, *self._unreachable())),
             steps=steps,
             formers=formers,
             downtime_seconds=self._downtime(steps, formers),
@@ -137,9 +152,12 @@ class _Planner:
             )
         return plan
 
-    def _unrouted(self) -> Iterator[Finding]:
-        found = (unrouted(job.before, job.after, job.runs_on) for job in self.jobs.values() if job.starts)
-        return (finding for finding in found if finding)
+    def _unreachable(self) -> Iterator[Finding]:
+        for job in self.jobs.values():
+            if job.starts and job.after.place:
+                definition = self.world.standing(job.name, job.after.place.host).definition
+                found = unrouted(job.before, job.after, job.runs_on), renamed(job.before, job.after, definition)
+                yield from filter(None, found)
 
     def _free(self) -> dict[GpuId, int]:
         free = {}
@@ -151,6 +169,13 @@ class _Planner:
 
     def _task(self, job: Job) -> Task:
         return task_of(job, self.inventory, self.world, self.then.estimates, self.timing)
+
+    def _relieves(self, job: Job) -> bool:
+        """Whether it is to be started, and a copy of it that serves now is to be stopped."""
+        if job.runs_on or not job.starts:
+            return False
+        served = self._served_as(job.name)
+        return any(other.runs_on and self._served_as(other.name) == served for other in self.jobs.values())
 
     # how things stood
 

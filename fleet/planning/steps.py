@@ -74,6 +74,7 @@ class _Writer:
         served = job.spare if turn.by_spare and job.spare else job
         if turn.verb is Verb.STOP:
             yield from self._stop(served, turn)
+            yield from self._as_it_was(served, turn) if served is job.spare else ()
         else:
             estimate = self._estimates[job.name]
             host = min(turn.spot.gpus).host
@@ -141,14 +142,29 @@ class _Writer:
             definition,
             job.before,
             model,
-            [reading.identity for gpu, reading in self._world.gpus.items() if gpu.host == place.host],
+            self._world.identities(place.host),
             self._inventory.host(place.host).accelerator,
         )
         missing = definition.missing if (job.name, place.host) not in self._overlays else None
         if missing is None and overlay == self._overlays.get((job.name, place.host), definition.overlay):
             return
-        self._overlays[job.name, place.host] = overlay
         commands = () if missing is None else unit.install(missing)
-        commands += unit.remove_overlay() if overlay is None else unit.write_overlay(overlay)
-        action = Action.REMOVE if overlay is None and missing is None else Action.WRITE
-        yield Step(0, action, job.name, place.host, unit.name, place.gpu_ids, commands, seconds=COMMAND_SECONDS)
+        yield self._written(job, place, unit, overlay, commands)
+
+    def _as_it_was(self, spare: Job, turn: Turn) -> Iterator[Step]:
+        """Give a spare unit back as it was found: what it served under is for that time alone."""
+        host = min(turn.spot.gpus).host
+        place = Place(host, tuple(gpu.index for gpu in sorted(turn.spot.gpus)))
+        definition = self._world.standing(spare.name, host).definition
+        found = definition.overlay if definition else None
+        if self._overlays.get((spare.name, host), found) != found:
+            yield self._written(spare, place, service(self._inventory, spare.before, host), found)
+
+    def _written(
+        self, job: Job, place: Place, unit: Service, overlay: str | None, before: tuple[Write, ...] = ()
+    ) -> Step:
+        """The step after which that is the unit's overlay, or (None) it has none."""
+        self._overlays[job.name, place.host] = overlay
+        commands = before + (unit.remove_overlay() if overlay is None else unit.write_overlay(overlay))
+        action = Action.REMOVE if overlay is None and not before else Action.WRITE
+        return Step(0, action, job.name, place.host, unit.name, place.gpu_ids, commands, seconds=COMMAND_SECONDS)

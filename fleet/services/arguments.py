@@ -61,9 +61,14 @@ def read_arguments(argv: Sequence[str]) -> dict[str, Scalar]:
 
 def plain_words(argv: Sequence[str]) -> tuple[str, ...]:
     """The words after the program, and before a ``--``, that are neither a flag nor a flag's value."""
+    return tuple(argv[position] for position in plain_positions(argv))
+
+
+def plain_positions(argv: Sequence[str]) -> tuple[int, ...]:
+    """Where the `plain_words` stand."""
     end = argv.index("--") if "--" in argv else len(argv)
     taken = {position for flag in _flags(argv) for position in range(flag.start, flag.stop)}
-    return tuple(argv[position] for position in range(1, end) if position not in taken)
+    return tuple(position for position in range(1, end) if position not in taken)
 
 
 def with_arguments(argv: Sequence[str], changed: Mapping[str, Scalar]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def own_arguments(definition: Definition, *, with_overlay: bool = False) -> dict
     if with_overlay:
         argv, environment = definition.overlaid_argv or argv, {**environment, **definition.overlaid_environment}
     found = {} if is_shell(argv) else read_arguments(argv)
-    for name in _variables(definition):
+    for name in argument_variables(definition):
         found |= read_arguments(("", *environment[name].split()))
     return found
 
@@ -39,7 +39,7 @@ def own_arguments(definition: Definition, *, with_overlay: bool = False) -> dict
 def gives_all_arguments(definition: Definition) -> bool:
     """Whether the operator's own command line is the engine's, so that an argument it does not give is not given."""
     argv = definition.argv
-    if is_shell(argv) or any(_REFERENCE.search(word) for word in argv) or any(_variables(definition)):
+    if is_shell(argv) or any(_REFERENCE.search(word) for word in argv) or any(argument_variables(definition)):
         return False
     try:
         read(argv)
@@ -55,7 +55,7 @@ def with_changes(definition: Definition, wanted: Mapping[str, Scalar]) -> tuple[
     """
     argv, variables = definition.argv, {}
     left = dict(wanted)
-    for name in _variables(definition):
+    for name in argument_variables(definition):
         words = ("", *definition.environment[name].split())
         given = {SHORT.get(flag, flag) for flag in read_arguments(words)}
         here = {flag: value for flag, value in left.items() if SHORT.get(flag, flag) in given}
@@ -66,7 +66,7 @@ def with_changes(definition: Definition, wanted: Mapping[str, Scalar]) -> tuple[
         if f"${name}" in argv and not is_shell(argv):
             argv = _replaced(argv, f"${name}", changed[1:])  # the manager fills it in before any of ours counts
         else:
-            variables[name] = _joined(definition, name, changed[1:])
+            variables[name] = joined(definition, name, changed[1:])
     if with_arguments(argv, left) == argv:
         _check_rewritable(definition, argv)
         return argv, variables
@@ -97,24 +97,28 @@ def _is_the_engines(argv: Sequence[str], wanted: Mapping[str, Scalar]) -> bool:
     return True
 
 
-def _variables(definition: Definition) -> Iterator[str]:
+def argument_variables(definition: Definition) -> Iterator[str]:
     """The variables that hold arguments: those the command line names, or else those called as if they did."""
-    text = " ".join(definition.argv)
-    named = dict.fromkeys(match[1] or match[2] for match in _REFERENCE.finditer(text))
+    named = references(" ".join(definition.argv))
     for name in named or definition.environment:
         if _HOLDS_ARGUMENTS.search(name) and name in definition.environment:
             yield name
 
 
+def references(text: str) -> tuple[str, ...]:
+    """The variables that a text refers to, ``$NAME`` or ``${NAME}``, each once."""
+    return tuple(dict.fromkeys(match[1] or match[2] for match in _REFERENCE.finditer(text)))
+
+
 def _added(definition: Definition, changed: Mapping[str, str], wanted: Mapping[str, Scalar]) -> dict[str, str]:
     """The one variable that can take further arguments, with them. Raises GpudeckError where there is not one."""
-    names = list(_variables(definition))
+    names = list(argument_variables(definition))
     script = " ".join(definition.argv).replace("_", "-")
     if len(names) != 1 or any(f"--{flag}" in script for flag in wanted):
         raise _refusal(definition, wanted)
     name = names[0]
     words = ("", *changed.get(name, definition.environment[name]).split())
-    return {name: _joined(definition, name, with_arguments(words, wanted)[1:])}
+    return {name: joined(definition, name, with_arguments(words, wanted)[1:])}
 
 
 def _refusal(definition: Definition, wanted: Mapping[str, Scalar]) -> GpudeckError:
@@ -122,12 +126,12 @@ def _refusal(definition: Definition, wanted: Mapping[str, Scalar]) -> GpudeckErr
     flags = ", ".join(f"--{clean(flag, 60)}" for flag in wanted)
     return GpudeckError(
         f"its command line is a script run by {program}, and {flags} cannot be changed from outside.",
-        f"Change it in {' or '.join(_places(definition))}, let the script take its arguments from a variable such as "
+        f"Change it in {' or '.join(places(definition))}, let the script take its arguments from a variable such as "
         "VLLM_ARGS, or let the service run the engine itself.",
     )
 
 
-def _places(definition: Definition) -> list[str]:
+def places(definition: Definition) -> list[str]:
     """The files an operator would look at: the service's own, those of variables, and the script."""
     inline = is_shell(definition.argv) and "-c" in definition.argv
     scripts = [] if inline else [word for word in definition.argv if word.startswith("/")]
@@ -140,12 +144,15 @@ def _replaced(argv: Sequence[str], word: str, words: Sequence[str]) -> tuple[str
     return tuple(new for old in argv for new in (words if old == word else (old,)))
 
 
-def _joined(definition: Definition, name: str, words: Sequence[str]) -> str:
-    """The words as a variable holds them: a shell splits them at blanks and undoes no quotes."""
+def joined(definition: Definition, name: str, words: Sequence[str]) -> str:
+    """The words as a variable holds them: a shell splits them at blanks and undoes no quotes.
+
+    Raises GpudeckError, with the place to edit, for words that would not be kept together, or hold a secret.
+    """
     check_no_secret(("", *words))
     if any(re.search(r"[\s'\"\\*?\[$`]", word) for word in words):
         raise GpudeckError(
             f"its variable {name} holds, or would hold, words with blanks or quotes, which no shell keeps together.",
-            f"Change it in {clean(definition.environment_files.get(name) or _places(definition)[0], 120)}.",
+            f"Change it in {clean(definition.environment_files.get(name) or places(definition)[0], 120)}.",
         )
     return " ".join(words)

@@ -31,10 +31,11 @@ _IMAGES = {
     "text-embeddings-inference": "text-embeddings-inference",
 }
 """Words in the names of images, and the engine they serve with."""
-_MODULES = {"vllm": "vllm", "sglang": "sglang", "llama_cpp": "llama.cpp"}
+MODULES = {"vllm": "vllm", "sglang": "sglang", "llama_cpp": "llama.cpp"}
 """First name of the module ``python -m`` runs."""
 _VISIBLE = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-_MODEL_FLAGS = ("model", "model-tag", "model-path", "model-id")
+MODEL_FLAGS = ("model", "model-tag", "model-path", "model-id")
+"""Flags that name the model, by engine."""
 _SYNONYMS = {
     "device-memory-utilization": "gpu-memory-utilization",
     "tp": "tensor-parallel-size",
@@ -143,7 +144,7 @@ def _program(command: Sequence[str]) -> tuple[Engine, list[str]] | None:
 def _engine_at(words: Sequence[str], position: int) -> str | None:
     word = words[position]
     if position and words[position - 1] == "-m":
-        return _MODULES.get(word.partition(".")[0])
+        return MODULES.get(word.partition(".")[0])
     name = _PROGRAMS.get(word.rpartition("/")[2])
     return name if name != "vllm" or "serve" in words[position + 1 : position + 2] else None
 
@@ -161,12 +162,12 @@ def _without_serve(words: Sequence[str]) -> list[str]:
 def _served(engine: Engine, words: list[str], environment: Mapping[str, str], found: Container | None) -> Served:
     args = engine_arguments(engine.name, words)
     plain = plain_words((engine.name, *words))
-    named = next((args.text(flag, "") for flag in _MODEL_FLAGS if flag in args), "")
+    named = next((args.text(flag, "") for flag in MODEL_FLAGS if flag in args), "")
     source = clean(plain[0] if plain and engine.name == "vllm" else named)
     if not source:
         raise UsageError(f"The pasted line names no model for {engine.name}.", _WAY_OUT)
     settings = {name: value for name, value in environment.items() if name.startswith("VLLM_")}
-    kept = {flag: value for flag, value in args.items() if flag not in _MODEL_FLAGS}
+    kept = {flag: value for flag, value in args.items() if flag not in MODEL_FLAGS}
     visible = [len([gpu for gpu in environment[name].split(",") if gpu]) for name in _VISIBLE if name in environment]
     if found and found.gpus:
         visible.append(found.gpus)

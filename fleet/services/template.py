@@ -56,6 +56,8 @@ def check_told(before: Model, after: Model) -> None:
     flags = {*before.args, *after.args}
     changed = [flag for flag in sorted(flags) if before.args.get(flag) != after.args.get(flag)]
     needed = [] if "arguments" in restart else changed
+    if before.source != after.source:
+        needed = ["source", *needed]
     if before.place != after.place:
         needed = ["gpus", *needed]
     missing = [field for field in needed if field not in restart]

@@ -9,7 +9,7 @@ import pytest
 from console.drafting import add_change_options, read_changes
 from fleet.errors import UsageError
 from fleet.inventory import Host, Inventory
-from fleet.inventory.changes import Change, Disable, Enable, Move, SetArgument
+from fleet.inventory.changes import Change, Disable, Enable, Move, Serve, SetArgument
 from fleet.model import Engine, Model, Place
 
 INVENTORY = Inventory(
@@ -54,6 +54,10 @@ def test_values_are_what_the_engine_takes() -> None:
         SetArgument("llama-3.1", "enforce-eager", True),
         SetArgument("llama-3.1", "x-y", "z"),
     )
+
+
+def test_a_checkpoint_is_set_by_the_fleet_files_key() -> None:
+    assert read("--set", "llama-3.1-8b.source=/models/a.gguf") == (Serve("llama-3.1-8b", "/models/a.gguf"),)
 
 
 def test_an_empty_value_takes_the_argument_away() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from recorded_demo import RecordedSession
 from svg_text import svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
-from fleet.inventory.changes import Move
+from console.rebalancing import proposal_json, proposal_lines
+from fleet.inventory.changes import Move, Serve
 from fleet.model import Place
+from fleet.planning.rebalance.offers import Offer
+from fleet.planning.rebalance.rebalancing import Proposal
 
 
 async def found(pilot: Pilot[None]) -> str:
@@ -26,6 +30,7 @@ async def test_a_proposal_is_shown_with_its_reasons_and_enter_stages_it(
         text = await found(pilot)
         assert "1 restart, and no fewer would do." in text
         assert "devstral-small to gpu01/3: gpu01/1 rests at" in text
+        assert "checkpoints" not in text
         assert not session.changes
         await pilot.press("enter")
         (change,) = session.changes
@@ -33,6 +38,29 @@ async def test_a_proposal_is_shown_with_its_reasons_and_enter_stages_it(
         assert change.model == "devstral-small"  # the other of the two serves more requests
         await pilot.press("u")
         assert not session.changes
+
+
+async def test_a_checkpoint_that_is_offered_is_staged_by_a_key_of_its_own(
+    console_app: GpudeckApp, session: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = Offer("It would fit.", (Serve("gemma-3-27b", "a/small"),), (Move("gemma-3-27b", Place("gpu01", (3,))),))
+    proposal = Proposal((), (), {}, ("qwen3-235b",), 0, 0.0, proved=False, offer=offer)
+
+    async def proposed(*_: object, **__: object) -> Proposal:
+        return proposal
+
+    monkeypatch.setattr("console.screens.rebalance.propose", proposed)
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("b")
+        text = await found(pilot)
+        assert "It would fit. Press c to stage that." in text
+        assert "c checkpoints" in text
+        await pilot.press("enter")
+        assert not session.changes
+        await pilot.press("c")
+        assert set(session.changes) == set(offer.changes)
+    assert proposal_lines(proposal)[1] == ("It would fit. To take that: --rebalance --set gemma-3-27b.source=a/small")
+    assert proposal_json(proposal)["offered"][0] == {"change": "serve", "model": "gemma-3-27b", "source": "a/small"}
 
 
 async def test_escape_stages_nothing(console_app: GpudeckApp, session: RecordedSession) -> None:

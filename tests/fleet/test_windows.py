@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import sys
+import zoneinfo
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -77,6 +80,32 @@ def test_the_same_hours_are_other_times_in_another_zone() -> None:
 def test_what_is_no_window_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"(write|leave|hours)"):
         Window.parse(text)
+
+
+@pytest.fixture
+def zoneless() -> Iterator[None]:
+    """A machine without a time zone database of its own."""
+    found = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(to=())
+    ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath(to=found)
+    ZoneInfo.clear_cache()
+
+
+@pytest.mark.usefixtures("zoneless")
+def test_a_machine_without_time_zones_has_those_that_gpudeck_brings() -> None:
+    pytest.importorskip("tzdata")
+    assert str(zone_named("Europe/Stockholm")) == "Europe/Stockholm"
+
+
+@pytest.mark.usefixtures("zoneless")
+def test_where_there_are_no_time_zones_at_all_that_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    monkeypatch.setitem(sys.modules, "tzdata.zoneinfo.Europe", None)
+    with pytest.raises(ValueError, match="it knows none; install tzdata, or write UTC"):
+        zone_named("Europe/Stockholm")
+    assert zone_named("UTC") is UTC
 
 
 @pytest.mark.parametrize("name", ["Europe", "Nowhere/Town", "../etc/passwd", "", "/etc/localtime"])

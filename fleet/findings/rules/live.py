@@ -88,8 +88,9 @@ RULES = (
         "requests queue",
         "More requests come than the model takes at once: its KV cache is full, or as many are at work as max-num-seqs "
         "says. Those that wait get their first token the later, and clients give up.",
-        "Give it a larger share of its GPU or a GPU of its own, a cache in fp8, or another copy: `:try MODEL` on the "
-        "deck and `gpudeck capacity --add MODEL` say where one fits.",
+        "Enable a copy or another model of its role, the fix where one fits; or give it a larger share of its GPU "
+        "or a GPU of its own, or a cache in fp8. `:try MODEL` on the deck and `gpudeck capacity --add MODEL` say where "
+        "another copy fits.",
         "running and waiting requests of the engine's own metrics, its KV cache in use",
     ),
 )

@@ -106,4 +106,13 @@ RULES = (
         "Write router: with add and remove into the fleet file; or move it, its name typed, and tell its clients.",
         "url: and router: of the fleet file",
     ),
+    Rule(
+        "RTE002",
+        Severity.WARNING,
+        "clients will ask for another name",
+        "The model gets another checkpoint, and its engine calls what it serves by the checkpoint's name unless it is "
+        "told another. Requests that name the old one are refused.",
+        "Keep the name with served-model-name, or tell its clients.",
+        "vLLM's and SGLang's --served-model-name",
+    ),
 )

@@ -12,7 +12,10 @@ from collections.abc import Set as AbstractSet
 from fleet.model import GpuId
 from fleet.planning.ordering.greedy import greedy
 from fleet.planning.ordering.search import STATES, cost, search
-from fleet.planning.ordering.tasks import Sizes, Task, Turn, after
+from fleet.planning.ordering.tasks import Sizes, Task, Turn, Verb, after, turn
+
+_AS_GOOD = 1e-6
+"""Seconds of downtime by which two orders may differ and be one as good as the other."""
 
 
 def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> list[Turn]:
@@ -25,8 +28,28 @@ def order(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> lis
 
     Returns:
         Turns that each fit where such an order was found. Where none was, the models of that part are all
-        stopped first and then started, and the turns that do not fit say so.
+        stopped first and then started, and the turns that do not fit say so. Copies that relieve others are started
+        first where that fits and costs no more.
     """
+    turns = _in_parts(tasks, bystanders, free)
+    relieved = _relieved(tasks, bystanders, free)
+    return relieved if relieved and cost(relieved) <= cost(turns) + _AS_GOOD else turns
+
+
+def _relieved(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> list[Turn]:
+    """The same with the relieving copies started before anything else; no turns where that does not fit."""
+    turns: list[Turn] = []
+    for task in tasks:
+        if task.relieves and task.goal:
+            turns.append(turn(Verb.START, task, task.goal, after(turns, free)))
+    if not turns or not all(each.fits for each in turns):
+        return []
+    turns += _in_parts([task for task in tasks if not task.relieves], bystanders, after(turns, free))
+    return turns if all(each.fits for each in turns) else []
+
+
+def _in_parts(tasks: Sequence[Task], bystanders: Sequence[Task], free: Sizes) -> list[Turn]:
+    """Each part that shares no GPU with another by itself."""
     turns: list[Turn] = []
     regions = components(tasks, lambda task: task.gpus | task.reach)
     for region in regions:

@@ -72,6 +72,8 @@ class Task:
     """How much a second counts in which it does not serve."""
     stop_seconds: float = 0.0
     load_seconds: float = 0.0
+    relieves: bool = False
+    """Whether it is a copy of another that is to be stopped: started first, it serves meanwhile."""
 
     @property
     def gpus(self) -> frozenset[GpuId]:

@@ -39,14 +39,16 @@ async def precheck(
         models = {model.name: model for model in after.models}
         facts = await hosts.read(steps, models, readers[host])
         of_host = list(hosts.check(plan, steps, facts, before, models))
-        starts = _beginnings(steps, facts, after, world)
+        starts = _beginnings(steps, facts, before, after, world)
         checks = (topic.check(start, readers[host]) for start in starts for topic in (access, images, weights))
         of_host += [each for found_by_one in await asyncio.gather(*checks) for each in found_by_one]
         found += [each for each in of_host if each not in found]
     return tuple(found)
 
 
-def _beginnings(steps: Iterable[Step], facts: hosts.Facts, after: Inventory, world: World) -> Iterator[Beginning]:
+def _beginnings(
+    steps: Iterable[Step], facts: hosts.Facts, before: Inventory, after: Inventory, world: World
+) -> Iterator[Beginning]:
     """Each model's start, once for its host; those whose definition the plan did not need to read are left out."""
     seen: set[str] = set()
     for step in steps:
@@ -54,13 +56,15 @@ def _beginnings(steps: Iterable[Step], facts: hosts.Facts, after: Inventory, wor
         if step.action is not Action.START or standing.definition is None or step.model in seen:
             continue
         seen.add(step.model)
-        host = after.host(step.host)
+        host, model, former = after.host(step.host), after.model(step.model), before.model(step.model)
+        is_same = model.source == former.source
         yield Beginning(
             step,
-            after.model(step.model),
+            model,
             service_named(step.service, host.become),
             standing.definition,
             facts.units.get(step.service, UnitFacts()),
             host.accelerator,
-            standing.running,
+            standing.running and is_same,
+            None if is_same else former.source or "",
         )

@@ -12,6 +12,7 @@ from fleet.planning.plan import Step
 from fleet.planning.prechecks.host_facts import UnitFacts
 from fleet.services import Definition, Service
 from fleet.services.arguments import read_arguments
+from fleet.services.checkpoints import named_checkpoint, respelled
 from fleet.services.docker_run import container
 from fleet.services.systemd import Systemd
 
@@ -28,6 +29,8 @@ class Beginning:
     accelerator: Accelerator
     runs_there: bool
     """Whether the model serves on that host now, and so has what it needs there."""
+    former_source: str | None = None
+    """What it is served from now, where that is to change."""
 
     @property
     def in_own_process(self) -> bool:
@@ -58,8 +61,11 @@ class Beginning:
     @property
     def source(self) -> str:
         """What its weights are loaded from: a path of the host, or a Hugging Face id."""
+        old, new = self.former_source, self.model.source or ""
         written = self.text("model")
-        return written if written.startswith("/") else self.model.source or ""
+        if old is not None:
+            written = respelled(named_checkpoint(self.definition, old, with_overlay=True) or "", old, new)
+        return written if written.startswith("/") else new
 
     def finding(self, code: str, message: str, severity: Severity = Severity.ERROR) -> Finding:
         """A finding about it."""

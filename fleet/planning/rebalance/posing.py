@@ -154,7 +154,7 @@ def _needs(now: Placement, model: Model, present: Estimate | None) -> Mapping[st
             replace(model, place=None),
             accelerator,
             totals=(total,) * _width(model),
-            recorded=now.starts.get(model.name),
+            recorded=now.recorded(model),
         )
         if alone.refusal is None or alone.refusal.reason is reason:
             found[kind] = _need(alone, accelerator)
@@ -171,7 +171,7 @@ def _smaller(now: Placement, model: Model, needs: Collection[str]) -> tuple[Mapp
         if kind not in needs or kind in seen:
             continue
         seen.add(kind)
-        alone = trial_on(model, host.accelerator, total, now.starts.get(model.name))
+        alone = trial_on(model, host.accelerator, total, now.recorded(model))
         for rung, arguments in enumerate(rungs(alone)):
             if rung == len(found):
                 found.append({})

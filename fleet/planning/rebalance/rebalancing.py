@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,11 +11,11 @@ from fleet.findings.assess import Assessment, assess
 from fleet.findings.placement import place as placed
 from fleet.findings.power import cost, gpu_watts
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Change, Enable, Move, SetArgument, apply
+from fleet.inventory.changes import Change, Enable, Move, Serve, SetArgument, apply, with_copies
 from fleet.model import GpuId, Model, Place
 from fleet.planning.rebalance.fitting import given_back, rungs
 from fleet.planning.rebalance.loads import Loads, left_over, settled
-from fleet.planning.rebalance.offers import Answer, offer
+from fleet.planning.rebalance.offers import Answer, Offer, loosened, offer
 from fleet.planning.rebalance.posing import Question, pose, trial_on, without_copies_apart
 from fleet.planning.rebalance.problem import Assignment, Slot, Together
 from fleet.planning.rebalance.reasons import why
@@ -52,8 +51,8 @@ class Proposal:
     """What no answer that leaves nothing out goes below, weighted."""
     proved: bool
     """Whether there is none with less left out, fewer GPUs that may run out, or fewer restarts."""
-    offer: str = ""
-    """Which other checkpoints would let everything fit, as a sentence; empty where everything does, or none would."""
+    offer: Offer | None = None
+    """Other checkpoints that would let everything fit; None where everything does, or none would."""
     costs: str = ""
     """What power and machines come to, as a sentence; empty where the fleet file has no price."""
 
@@ -128,7 +127,7 @@ def rebalance(
     question = Question(
         wanted=frozenset(wanted),
         kept=frozenset(moved),
-        restarting=frozenset(change.model for change in given),
+        restarting=frozenset(change.model for change in with_copies(inventory, given)),
         requests=requests or {},
         emptied=emptied,
         closed=closed,
@@ -155,12 +154,17 @@ class _Rebalancing:
         totals: Mapping[GpuId, int],
         starts: Mapping[str, ModelStart],
     ) -> None:
-        self._inventory = apply(inventory, given)
+        self._before = inventory
         self._given = given
+        self._inventory = apply(inventory, given)
+        served = {change.model for change in with_copies(inventory, given) if isinstance(change, Serve)}
+        if served:
+            as_it_runs = assess(inventory, totals=totals, starts=starts, with_fixes=False).estimates
+            self._inventory = loosened(self._inventory, with_copies(inventory, given), as_it_runs)
         self._running = {model.name for model in inventory.placed}
         self._question = question
         self._totals = totals
-        self._starts = starts
+        self._starts = starts = {name: start for name, start in starts.items() if name not in served}
         self._now = assess(self._inventory, totals=totals, starts=starts, with_fixes=False)
         self._known = {_key(finding) for finding in _errors(self._now)}
         self._problem = pose(placed(self._inventory, totals=totals, starts=starts), question)
@@ -183,17 +187,17 @@ class _Rebalancing:
             self._problem = self._problem.with_cuts(self._cuts(then, wrong))
         return self._nothing()
 
-    def offer(self, proposal: Proposal, until: float, goes_on: Callable[[], bool]) -> str:
-        """Which other checkpoints would let everything fit; empty where none would."""
+    def offer(self, proposal: Proposal, until: float, goes_on: Callable[[], bool]) -> Offer | None:
+        """Other checkpoints that would let everything fit; None where none would."""
 
-        def answered(inventory: Inventory, other: frozenset[str]) -> Answer:
+        def answered(serves: tuple[Serve, ...]) -> Answer:
+            other = frozenset(change.model for change in with_copies(self._before, serves))
             question = replace(self._question, restarting=self._question.restarting | other)
-            starts = {name: start for name, start in self._starts.items() if name not in other}
             seconds = min(_OFFER_SECONDS, until - time.monotonic()) if goes_on() else 0.0
-            task = _Rebalancing(inventory, (), question, self._totals, starts)
+            task = _Rebalancing(self._before, (*self._given, *serves), question, self._totals, self._starts)
             found = task.run(seconds, goes_on, lambda _: None)
             running = {change.model for change in found.moves} | other
-            return Answer(found.unplaced, len(running & self._running), _arguments(found.moves))
+            return Answer(found.unplaced, len(running & self._running), found.moves)
 
         names = [item.name for item in self._problem.items]
         return offer(self._inventory, names, proposal.unplaced, self._now.estimates, answered)
@@ -280,14 +284,6 @@ def _costs(before: Inventory, after: Inventory) -> str:
     watts = watts_text(sum(gpu_watts(after).values()))
     instead = f" instead of {was.per_hour:,.2f}" if f"{was.per_hour:.2f}" != f"{becomes.per_hour:.2f}" else ""
     return f"About {watts} under load; {becomes}{instead}."
-
-
-def _arguments(changes: Collection[Change]) -> Mapping[str, list[str]]:
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for change in changes:
-        if isinstance(change, SetArgument):
-            found[change.model].append(f"{change.flag} {change.value}")
-    return found
 
 
 def _errors(assessment: Assessment) -> list[Finding]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.errors import UsageError
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument, apply
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serve, SetArgument, apply
 from fleet.inventory.editing import edited, save
 from fleet.inventory.loading import load_text
 from fleet.model import Place
@@ -30,6 +30,7 @@ changes = st.one_of(
     st.builds(
         SetArgument, names, st.just("served-model-name"), st.sampled_from(["a b", "yes", "1.0", "x: y", "#", "é"])
     ),
+    st.builds(Serve, names, st.sampled_from(["a/b", "/models/x y.gguf", "0.9", "#", "true"])),
     st.builds(Disable, names),
     st.builds(Restart, names),
 )
@@ -60,6 +61,11 @@ def changed_lines(after: str) -> list[str]:
             ["-       dtype: bfloat16"],
         ),
         (SetArgument("docling", "workers", 2), ["+     args:", "+       workers: 2"]),
+        (
+            Serve("devstral-small", "a/devstral-awq"),
+            ["-     source: mistralai/Devstral-Small-2505", "+     source: a/devstral-awq"],
+        ),
+        (Serve("docling", "a: b"), ['+     source: "a: b"']),
         (Disable("docling"), ["+     enabled: false"]),
         (Restart("docling"), []),
     ],

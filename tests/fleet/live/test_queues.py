@@ -7,19 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from fleet.findings import Severity
 from fleet.findings.assess import assess
+from fleet.inventory import Inventory
+from fleet.inventory.changes import SetArgument, apply
 from fleet.inventory.loading import load_text
 from fleet.live.queues import find
-from fleet.readings import EngineReading
+from fleet.readings import Cordon, EngineReading, HostSnapshot, Link
 from fleet.simulator.fleets import demo_fleet
 from fleet.state import FleetState
 from fleet.state.joining import join
 
+DEMO = load_text(demo_fleet(), Path("fleet.yaml"))
+CROWDED = EngineReading(running=50, waiting=40, kv_usage=0.94)
 
-def state_with(engine: EngineReading) -> FleetState:
+
+def state_with(
+    engine: EngineReading, inventory: Inventory = DEMO, link: Link = Link.LIVE, name: str = "llama-3.1-8b"
+) -> FleetState:
     """The demo's fleet with one model as its endpoint says."""
-    state = join(assess(load_text(demo_fleet(), Path("fleet.yaml")), with_fixes=False), {}, 0.0)
-    models = tuple(replace(model, engine=engine) if model.name == "llama-3.1-8b" else model for model in state.models)
+    snapshots = {"gpu01": HostSnapshot("gpu01", link)}
+    state = join(assess(inventory, with_fixes=False), snapshots, 0.0)
+    models = tuple(replace(model, engine=engine) if model.name == name else model for model in state.models)
     return replace(state, models=models)
 
 
@@ -32,7 +41,7 @@ def state_with(engine: EngineReading) -> FleetState:
     ],
 )
 def test_a_queue_is_told_of_with_what_is_full_and_where_to_ask_for_a_copy(engine: EngineReading, cause: str) -> None:
-    (finding,) = find(state_with(engine))
+    (finding,) = find(state_with(engine, without_service("qwen3-32b")), without_service("qwen3-32b"))
     assert finding.code == "LIVE009"
     assert cause in finding.message
     assert f"{engine.waiting} requests wait for llama-3.1-8b" in finding.message
@@ -44,4 +53,42 @@ def test_a_queue_is_told_of_with_what_is_full_and_where_to_ask_for_a_copy(engine
     [EngineReading(), EngineReading(running=50, waiting=3, kv_usage=0.99), EngineReading(running=100, waiting=20)],
 )
 def test_a_few_that_wait_beside_many_are_no_queue(engine: EngineReading) -> None:
-    assert list(find(state_with(engine))) == []
+    assert list(find(state_with(engine), DEMO)) == []
+
+
+def without_service(name: str) -> Inventory:
+    """The demo's fleet, where no plan can start that model."""
+    models = (replace(model, service=None) if model.name == name else model for model in DEMO.models)
+    return replace(DEMO, models=tuple(models))
+
+
+def test_a_disabled_model_of_the_role_that_fits_is_the_fix_and_its_place_is_said() -> None:
+    inventory = apply(DEMO, [SetArgument("qwen3-32b", "gpu-memory-utilization", 0.5)])
+    (finding,) = find(state_with(CROWDED, inventory), inventory)
+    (fix,) = finding.fixes
+    assert fix.summary == "enable qwen3-32b on gpu01/3"
+    assert ":try" not in finding.headline
+    after = assess(apply(inventory, fix.changes))
+    assert after.inventory.model("qwen3-32b").enabled
+    assert not [f for f in after.findings if f.model == "qwen3-32b" and f.severity is Severity.ERROR]
+
+
+def test_a_disabled_copy_of_the_model_itself_comes_before_others_of_the_role() -> None:
+    text = demo_fleet().replace(
+        "  llama-3.1-8b:\n",
+        "  llama-3.1-8b:\n    replicas: [{place: gpu01/3, service: systemd:other.service, enabled: false, "
+        'url: "http://127.0.0.1:8999"}]\n',
+    )
+    inventory = load_text(text, Path("fleet.yaml"))
+    (finding,) = find(state_with(CROWDED, inventory), inventory)
+    assert finding.fixes[0].summary.startswith("enable llama-3.1-8b_2 on gpu01/")
+
+
+def test_nothing_is_proposed_where_the_host_is_not_read_or_is_cordoned() -> None:
+    (finding,) = find(state_with(CROWDED, link=Link.STALE), DEMO)
+    assert finding.fixes == ()
+    state = state_with(CROWDED)
+    (host,) = state.hosts
+    closed = tuple(replace(gpu, cordon=Cordon("maintenance", "ops", 0.0)) for gpu in host.gpus)
+    (finding,) = find(replace(state, hosts=(replace(host, gpus=closed),)), DEMO)
+    assert finding.fixes == ()

@@ -6,7 +6,7 @@ import pytest
 
 from fleet.errors import UsageError
 from fleet.inventory import Host, Inventory
-from fleet.inventory.changes import Disable, Enable, Move, Restart, SetArgument
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serve, SetArgument
 from fleet.model import Arguments, Engine, Model, Place
 from fleet.planning.draft import Draft
 
@@ -15,7 +15,7 @@ FLEET = Inventory(
     "test",
     (Host("gpu01", "gpu01", "MI300X", 8),),
     (
-        Model("a", Engine("vllm"), place=HERE, args=Arguments({"max-model-len": 8192})),
+        Model("a", Engine("vllm"), "a/b", place=HERE, args=Arguments({"max-model-len": 8192})),
         Model("new", Engine("vllm"), enabled=False),
     ),
 )
@@ -33,14 +33,24 @@ def test_a_later_change_of_the_same_value_replaces_the_earlier_one() -> None:
         Move("a", HERE),
         SetArgument("a", "max-model-len", 8192),
         SetArgument("a", "dtype", None),
+        Serve("a", "a/b"),
         Enable("a"),
         Disable("new"),
     ],
 )
-def test_a_value_set_back_to_what_runs_is_no_change(change: Move | SetArgument | Enable | Disable) -> None:
+def test_a_value_set_back_to_what_runs_is_no_change(change: Change) -> None:
     draft = Draft().stage(change)
     assert draft.in_effect(FLEET) == ()
     assert draft.words(FLEET) == ()
+
+
+def test_another_checkpoint_is_a_value_of_its_own_and_a_name_that_is_none_is_refused() -> None:
+    draft = Draft().stage(Serve("a", "a/c")).stage(Serve("a", "a/d"), Move("a", THERE))
+    assert draft.words(FLEET) == ("move a to gpu01/1", "serve a/d as a")
+    assert draft.after(FLEET).model("a").source == "a/d"
+    for name in ("", "--trust-remote-code", "a\nb", "a\x1b[2J"):
+        with pytest.raises(UsageError, match="a cannot be served from another checkpoint"):
+            Draft().stage(Serve("a", name)).after(FLEET)
 
 
 def test_a_restart_is_always_a_change() -> None:

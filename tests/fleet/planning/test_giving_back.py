@@ -8,7 +8,7 @@ import pytest
 from fake_host import Bench
 
 from fleet.errors import GpudeckError
-from fleet.inventory.changes import Change, Move, SetArgument
+from fleet.inventory.changes import Change, Move, Serve, SetArgument
 from fleet.model import Arguments, Place
 from fleet.planning.giving_back import asked, giving_back
 from fleet.planning.world import read_world
@@ -45,6 +45,17 @@ async def test_moves_and_arguments_go_back_and_nothing_of_ours_is_left(two: Benc
     assert two.host.state == before
     assert {model.name: model.place for model in two.inventory.models} == {m.name: m.place for m in fleet.models}
     assert dict(two.inventory.model("llama").args) == {"max-model-len": 8192, "dtype": "half"}
+
+
+async def test_the_checkpoint_goes_back_too(two: Bench) -> None:
+    before = two.host.state
+    model = replace(two.inventory.model("llama"), source="m")
+    two.inventory = replace(two.inventory, models=(model, two.inventory.model("qwen")))
+    await rolled_out(two, Serve("llama", "a/small"))
+    assert "/opt/vllm serve a/small" in (two.host.units["llama.service"].overlay or "")
+    assert await changes_of(two) == (Serve("llama", "m"),)
+    await rolled_out(two, *await changes_of(two))
+    assert two.host.state == before
 
 
 async def test_without_overlays_there_is_nothing_to_give_back(two: Bench) -> None:

@@ -10,7 +10,7 @@ from fake_host import Bench
 
 from console.plan_text import plan_lines
 from fleet.history.values import Start
-from fleet.inventory.changes import Change, Move, Restart
+from fleet.inventory.changes import Change, Move, Restart, Serve
 from fleet.model import Arguments, Place
 from fleet.planning.json import plan_from_json, plan_json
 from fleet.planning.plan import Action, Plan, Step
@@ -73,6 +73,15 @@ async def test_a_load_nobody_saw_is_reckoned_by_the_rate_its_host_read_at_before
     unknown, known = (waits(make_plan(bench.inventory, RESTART, world, starts=starts))["b"] for starts in ((), slow))
     assert (unknown.seconds, unknown.basis) == (40 + 40, "40 s + 80.0 GiB at 2.0 GiB/s assumed")
     assert (known.seconds, known.basis) == (40 + 160, "40 s + 80.0 GiB at 0.50 GiB/s as measured")
+
+
+async def test_starts_of_another_checkpoint_say_nothing_of_how_long_this_one_loads(bench: Bench) -> None:
+    bench.host.units["b.service"].own = "[Service]\nExecStart=/opt/vllm serve x/large\n"
+    world = await world_of(bench, Serve("b", "x/small"))
+    starts = [start("b", 9000, run="one"), start("a", 40 + 100, run="two", weights=50 * GiB)]
+    load = waits(make_plan(bench.inventory, [Serve("b", "x/small")], world, starts=starts))["b"]
+    assert load.basis.startswith("40 s + ")
+    assert load.seconds < 9000
 
 
 async def test_starts_quicker_than_an_engine_alone_say_nothing_of_the_rate(bench: Bench) -> None:

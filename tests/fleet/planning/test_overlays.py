@@ -129,6 +129,28 @@ def test_an_argument_only_the_fleet_file_knows_is_not_added_by_a_move() -> None:
     assert not any("ExecStart" in line for line in overlay(MOVED, wrapper))
 
 
+def served(source: str, model: Model = MODEL) -> Model:
+    return replace(model, source=source)
+
+
+def test_another_checkpoint_is_written_and_stays_in_what_a_move_writes_later() -> None:
+    before, after = served("a/big"), served("b/small")
+    unit = definition(command="/bin/vllm serve a/big --max-model-len 8192")
+    lines = overlay(after, unit, before)
+    assert lines == ["ExecStart=", "ExecStart=/bin/vllm serve b/small --max-model-len 8192"]
+    kept = definition(
+        command="/bin/vllm serve a/big --max-model-len 8192", overlay="\n".join(["[Service]", *lines, ""])
+    )
+    assert lines == overlay(served("b/small", MOVED), kept, after)[2:]
+    assert overlay(before, kept, after) == []
+
+
+def test_a_checkpoint_the_units_own_path_is_named_by_stays_as_it_is_written() -> None:
+    unit = definition(command="/bin/vllm serve /models/big --max-model-len 8192")
+    assert len(overlay(served("a/big", MOVED), unit, served("a/big"))) == 2
+    assert overlay(served("a/big"), unit, served("b/small")) == []
+
+
 def test_a_script_can_be_moved_but_its_arguments_not_changed() -> None:
     script = definition(command="/bin/bash -c 'exec vllm serve m'")
     assert overlay(MOVED, script)

@@ -12,7 +12,7 @@ import pytest
 from fake_host import Bench
 
 from fleet.errors import GpudeckError
-from fleet.inventory.changes import Change, Move, Restart, SetArgument
+from fleet.inventory.changes import Change, Move, Restart, Serve, SetArgument
 from fleet.model import Arguments, Place
 from fleet.planning.patch import patch_of
 from fleet.planning.world import read_world
@@ -46,6 +46,15 @@ def managed(bench: Bench) -> Bench:
 async def patch(bench: Bench, text: str, *changes: Change) -> tuple[str, tuple[str, ...]]:
     world = await read_world(bench.inventory, changes, {"gpu01": bench.host}, bench.host.snapshots)
     return patch_of(bench.inventory, changes, world, lambda path: text)
+
+
+async def test_a_checkpoint_is_changed_where_it_is_said_once(managed: Bench) -> None:
+    source = replace(managed.inventory.model("llama"), source="a/big")
+    managed.inventory = replace(managed.inventory, models=(source, managed.inventory.model("qwen")))
+    text, _ = await patch(managed, "source: a/big\nkeep: a/big-2\n", Serve("llama", "b/small"))
+    assert [line for line in text.splitlines()[2:] if line[:1] in "+-"] == ["-source: a/big", "+source: b/small"]
+    with pytest.raises(GpudeckError, match="does not say its source a/big in exactly one place"):
+        await patch(managed, "source: a/big # a/big\n", Serve("llama", "b/small"))
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

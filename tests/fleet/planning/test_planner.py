@@ -11,10 +11,11 @@ from fake_host import Bench
 from fleet.commands import Write
 from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.findings import Finding, Severity, Tense
-from fleet.inventory.changes import Change, Disable, Enable, Move, Restart
-from fleet.model import Place
+from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serve, SetArgument
+from fleet.model import Engine, Place
 from fleet.planning.json import plan_from_json, plan_json
 from fleet.planning.plan import Plan
+from fleet.planning.planner import make_plan
 from fleet.planning.world import read_world
 from fleet.rollout.events import Outcome
 from fleet.units import GiB
@@ -105,6 +106,22 @@ async def test_of_two_that_change_places_the_less_important_one_waits_on_a_spare
     assert {name: gpus for name, (_, _, gpus) in bench.host.state.items()} == {"vital": (1,), "small": (0,)}
 
 
+async def test_power_that_was_measured_counts_in_a_plan_where_its_models_stay(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 100)
+    bench.add("b", "gpu01/1", 100)
+    hosts = tuple(replace(host, power_cap_watts=100.0) for host in bench.inventory.hosts)
+    bench.inventory = replace(bench.inventory, hosts=hosts)
+    watts = dict.fromkeys(bench.inventory.gpu_ids, 20.0)
+
+    async def codes(change: Change) -> list[str]:
+        world = await read_world(bench.inventory, [change], {"gpu01": bench.host}, bench.host.snapshots)
+        plan = make_plan(bench.inventory, [change], world, watts=watts)
+        return [finding.code for finding in plan.findings if finding.code == "POL004"]
+
+    assert await codes(Restart("a")) == []
+    assert await codes(move("a", "gpu01/2")) == ["POL004"]
+
+
 async def test_a_plan_goes_to_json_and_back(bench: Bench) -> None:
     bench.add("a", "gpu01/0", 150)
     bench.add("b", "gpu01/1", 100)
@@ -128,6 +145,21 @@ async def test_a_plans_json_keeps_the_contract(bench: Bench) -> None:
     assert keys <= set(document["steps"][0])
     assert document["steps"][0]["commands"] == ["sudo -n -- systemctl stop a.service"]
     assert document["steps"][2]["gpus"] == ["gpu01/1"]
+
+
+async def test_clients_that_ask_for_a_checkpoint_by_its_name_are_thought_of(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 100)
+    unit = bench.host.units["a.service"]
+    unit.own = unit.own.replace("/opt/serve a", "/opt/vllm serve a/big")
+    model = replace(bench.inventory.model("a"), source="a/big", engine=Engine("vllm"), url="http://127.0.0.1:8000")
+    bench.inventory = replace(bench.inventory, models=(model,))
+    plan = await bench.plan(Serve("a", "b/small"))
+    (found,) = [finding for finding in plan.findings if finding.code == "RTE002"]
+    assert found.fixes[0].changes == (SetArgument("a", "served-model-name", "a/big"),)
+    assert plan_from_json(json.dumps(plan_json(plan))).changes == (Serve("a", "b/small"),)
+    unit.own = unit.own.replace("serve a/big", "serve a/big --served-model-name chat")
+    plans = await bench.plan(Serve("a", "b/small")), await bench.plan(Serve("a", "b/small"), *found.fixes[0].changes)
+    assert not [finding for plan in plans for finding in plan.findings if finding.code == "RTE002"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "gpudeck/check/1"}', '{"schema": "gpudeck/plan/1"}'])

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from asyncio.subprocess import DEVNULL, PIPE
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,15 @@ async def test_a_download_of_one_file_that_has_not_ended_is_not_whole(tmp_path: 
 async def test_what_an_old_download_left_says_nothing_of_weights_that_are_there(tmp_path: Path) -> None:
     hub = cache(tmp_path / "hub", there=["model.safetensors"], unfinished=1)
     assert await weights.check(beginning(HF_HUB_CACHE=str(hub), runs_there=True), Shell()) == []
+
+
+async def test_the_weights_looked_for_are_those_of_the_checkpoint_to_be_served(tmp_path: Path) -> None:
+    hub = cache(tmp_path / "hub", there=SHARDS, index=SHARDS)
+    start = replace(beginning("a/small", HF_HUB_CACHE=str(hub), HF_HUB_OFFLINE="1"), former_source=SOURCE)
+    (one,) = said(await weights.check(start, Shell()))
+    assert one.startswith(f"error PRE010 its weights are not in {hub} on gpu01.") and one.endswith("download a/small`.")
+    beside = beginning("b.gguf", engine="llama.cpp", argv=("/opt/llama-server", "-m", "/models/a.gguf"))
+    assert replace(beside, former_source="a.gguf").source == "/models/b.gguf"
 
 
 async def test_without_an_index_the_numbers_in_the_names_say_how_many_parts_there_are(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ def task(
     spare: bool = False,
     seconds: float = 50,
     weight: float = 1,
+    relieves: bool = False,
 ) -> Task:
-    return Task(name, now, goal, temporary, second_copy, spare, weight, stop_seconds=10, load_seconds=seconds)
+    return Task(name, now, goal, temporary, second_copy, spare, weight, 10, seconds, relieves)
 
 
 def free_beside(tasks: Sequence[Task]) -> dict[GpuId, int]:
@@ -160,6 +161,7 @@ def drafts(draw: st.DrawFn) -> list[Task]:
                 spare=draw(st.booleans()),
                 seconds=draw(st.sampled_from([30, 50, 200])),
                 weight=draw(st.sampled_from([1, 10])),
+                relieves=now is None and draw(st.booleans()),
             )
         )
     return tasks

@@ -66,6 +66,16 @@ async def test_carried_out_it_ends_where_it_shall_and_the_spare_is_stopped(spare
     assert (state["spare"][0], state["spare"][2]) == (False, ())
 
 
+async def test_a_spare_that_served_somewhere_else_is_given_back_without_our_overlay(spared: Bench) -> None:
+    spared.add("full", "gpu01/3", 180)
+    before = spared.host.state["spare"]
+    plan = await spared.plan(Restart("a"))
+    told = [f"{step.action} {step.model}" for step in plan.steps if step.model == "spare"]
+    assert told == ["write spare", "start spare", "wait spare", "drain spare", "stop spare", "remove spare"]
+    assert (await spared.run(Restart("a"))).outcome is Outcome.DONE
+    assert spared.host.state["spare"] == before
+
+
 async def test_the_way_back_from_any_step_stops_the_spare_and_leaves_no_overlay(spared: Bench) -> None:
     plan = await spared.plan(Move("a", Place.parse("gpu01/1")))
     for done in range(len(plan.steps) + 1):
@@ -139,9 +149,15 @@ async def test_an_argument_of_a_model_that_does_not_run_needs_no_unit(bench: Ben
     assert (await bench.plan(SetArgument("off", "max-model-len", 4096))).steps == ()
 
 
-async def test_a_spare_that_is_to_serve_itself_is_none(spared: Bench) -> None:
+async def test_a_copy_that_is_enabled_serves_before_the_other_is_stopped(spared: Bench) -> None:
     plan = await spared.plan(Restart("a"), Enable("spare"))
-    assert words(plan) == ["stop a 0", "start a 0", "wait a 0", "start spare 3", "wait spare 3"]
+    assert words(plan) == ["start spare 3", "wait spare 3", "stop a 0", "start a 0", "wait a 0"]
+    assert plan.downtime_seconds == {}
+
+
+async def test_a_copy_waits_where_there_is_room_for_it_only_once_the_other_is_stopped(spared: Bench) -> None:
+    plan = await spared.plan(Move("a", Place.parse("gpu01/1")), Move("spare", Place.parse("gpu01/0")), Enable("spare"))
+    assert words(plan) == ["stop a 0", "start a 1", "wait a 1", "start spare 0", "wait spare 0"]
 
 
 async def test_a_spare_whose_own_place_or_arguments_change_too_still_serves(spared: Bench) -> None:

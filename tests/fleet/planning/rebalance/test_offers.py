@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fleet.findings import Severity
+from fleet.findings.assess import assess
 from fleet.inventory import Inventory
-from fleet.inventory.changes import Enable
+from fleet.inventory.changes import Enable, Serve, apply
 from fleet.inventory.loading import load_text
 from fleet.planning.rebalance.rebalancing import rebalance
 
@@ -31,7 +33,8 @@ models:
 
 
 def offered(inventory: Inventory) -> str:
-    return rebalance(inventory, (Enable("new"),)).offer
+    offer = rebalance(inventory, (Enable("new"),)).offer
+    return offer.sentence if offer else ""
 
 
 def test_the_offer_names_the_need_the_checkpoint_and_what_it_costs() -> None:
@@ -39,6 +42,18 @@ def test_the_offer_names_the_need_the_checkpoint_and_what_it_costs() -> None:
     assert said.startswith(f"new has no place as things are; it would if large served {SMALL}")
     assert "with gpu-memory-utilization 0." in said
     assert "after 1 restart." in said
+
+
+def test_what_is_offered_fits_when_it_is_staged_and_is_found_again_where_only_the_checkpoint_is_given() -> None:
+    inventory = fleet(f", checkpoints: [{SMALL}]")
+    offer = rebalance(inventory, (Enable("new"),)).offer
+    assert offer
+    assert offer.serves == (Serve("large", SMALL),)
+    after = apply(inventory, offer.changes)
+    assert after.model("new").enabled
+    assert not [finding for finding in assess(after).findings if finding.severity is Severity.ERROR]
+    again = rebalance(inventory, (Enable("new"), *offer.serves))
+    assert (again.unplaced, again.changes, again.restarts) == ((), offer.changes, 1)
 
 
 def test_nothing_is_offered_where_everything_fits_as_it_is() -> None:
@@ -49,7 +64,7 @@ def test_nothing_is_offered_where_everything_fits_as_it_is() -> None:
 def test_nothing_is_offered_where_a_smaller_share_is_enough() -> None:
     inventory = fleet(f", checkpoints: [{SMALL}], fit: {{min-concurrency: 1}}", share=0.55)
     proposal = rebalance(inventory, (Enable("new"),))
-    assert (proposal.unplaced, proposal.offer) == ((), "")
+    assert (proposal.unplaced, proposal.offer) == ((), None)
 
 
 def test_nothing_is_offered_that_would_not_let_everything_fit() -> None:
