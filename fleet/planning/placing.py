@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable
@@ -20,7 +20,6 @@ def enabling(
     totals: Mapping[GpuId, int],
     starts: Mapping[str, ModelStart],
     barred: frozenset[GpuId],
-    among: Sequence[GpuId] | None = None,
 ) -> tuple[Change, ...]:
     """The changes that run a disabled model where it fits; none where it fits nowhere.
 
@@ -30,18 +29,17 @@ def enabling(
         totals: Measured bytes of GPUs.
         starts: What starts of models measured, by name.
         barred: GPUs that take nothing new.
-        among: The GPUs to try where its own place does not do; None = the `roomiest`.
     """
     hand = Hand(inventory, (model,), totals, starts, cordoned=barred)
     own: tuple[Change, ...] = (Enable(model.name),)
     if model.place and barred.isdisjoint(model.place.gpu_ids) and hand.judged(own).possible:
         return own
-    verdicts = {gpu: hand.verdict(gpu) for gpu in among or roomiest(inventory, totals, starts, barred)}
+    verdicts = {gpu: hand.verdict(gpu) for gpu in _roomiest(inventory, totals, starts, barred)}
     best = best_fit(verdicts)
     return verdicts[best.gpu].changes if best else ()
 
 
-def roomiest(
+def _roomiest(
     inventory: Inventory,
     totals: Mapping[GpuId, int],
     starts: Mapping[str, ModelStart],
