@@ -52,7 +52,7 @@ def losses(plan: Plan) -> list[str]:
         for model, seconds in sorted(plan.downtime_seconds.items(), key=lambda item: -item[1])
     ]
     sentences += [
-        f"{step.requests} requests run or wait on {step.model}; its stop waits for them for up to "
+        f"{_requests(step.requests)} on {step.model}; its stop waits for up to "
         f"{duration(step.seconds)}, and then cuts what is left."
         for step in plan.steps
         if step.requests
@@ -113,3 +113,7 @@ def plan_lines(plan: Plan) -> list[str]:
         for command in step.commands:
             lines += [f"      {line}" for line in command.shown.splitlines()]
     return lines
+
+
+def _requests(number: int) -> str:
+    return "1 request runs or waits" if number == 1 else f"{number} requests run or wait"

@@ -102,7 +102,15 @@ def _title_row(view: PaneView, width: int) -> Row:
     frame = "border-cursor" if view.is_cursor else "border"
     left, line, right = "┍━┑" if view.is_cursor else "╭─╮"
     marker = Span(view.labels.get("", "▶" if view.is_cursor else " "), "key" if "" in view.labels else frame)
-    title = (Span(left, frame), marker, Span(f"{view.name} ", "strong"), *_production(view), *_title(view), Span(" "))
+    letter = " " if "" in view.labels else ""
+    title = (
+        Span(left, frame),
+        marker,
+        Span(f"{letter}{view.name} ", "strong"),
+        *_production(view),
+        *_title(view),
+        Span(" "),
+    )
     used = sum(len(span.text) for span in title)
     if used > width - 1:
         return (*ends(title, (), width - 1), Span(right, frame))

@@ -161,7 +161,7 @@ class LogView(Rows, can_focus=True):
         line = self._lines[number]
         margin = _MARGIN if width >= _WIDE else 0
         cells = max(10, width - margin - 3)
-        pieces = (chop_cells(line.text, cells) or [""]) if self.wraps else [fit(line.text, cells).rstrip()]
+        pieces = list(_folded(line.text, cells)) if self.wraps else [fit(line.text, cells).rstrip()]
         sign, style = _CHOSEN if number == self.chosen else _GUTTER[line.level]
         said = [row[0].text for row in paragraph(line.remark, (margin or width) - 4, indent="")]
         rows = []
@@ -185,3 +185,14 @@ class LogView(Rows, can_focus=True):
                 yield Span(match[0], "chosen")
             at = match.end()
         yield Span(text[at:], style)
+
+
+def _folded(text: str, cells: int) -> Iterator[str]:
+    """The text in pieces of at most that many cells, broken after a blank where there is one in the second half."""
+    while cell_len(text) > cells:
+        piece = chop_cells(text[: cells + 1], cells)[0]
+        blank = piece.rfind(" ", len(piece) // 2)
+        piece = piece[: blank + 1] if blank >= 0 else piece
+        yield piece
+        text = text[len(piece) :]
+    yield text

@@ -69,7 +69,8 @@ def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
     word, style = _word(view, model)
     here = view.selected == model.name
     is_faint = model.name in view.faint
-    name = Span(f"({model.name})" if is_faint else model.name, "strong" if here else "text")
+    letter = " " if model.name in view.labels else ""
+    name = Span(letter + (f"({model.name})" if is_faint else model.name), "strong" if here else "text")
     head = ends((_marker(view, model.name), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
     if is_faint:
         head = tuple(Span(span.text, "dim") for span in head)

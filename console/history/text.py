@@ -110,7 +110,7 @@ def event_words(event: Event) -> str:
         case EventKind.PLACE:
             return f"{event.subject} is {f'placed on {event.value}' if event.value else 'disabled'}{was}"
         case EventKind.FINDING:
-            return f"{event.subject} {event.value or 'is gone'}"
+            return f"{event.subject} {event.value or 'is over'}"
         case EventKind.ALERT:
             return f"alert {event.subject} {event.value or 'is over'}"
         case EventKind.ROLLOUT:

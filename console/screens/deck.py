@@ -94,7 +94,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def show_keys(self) -> None:
         """Hint at the keys that now mean something."""
-        self.hint(self._where)
+        self.hint(self._where, frozenset({"drop"}) if self._carry and self._carry.is_trial else frozenset())
 
     @property
     def _where(self) -> Where:

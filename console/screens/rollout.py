@@ -53,7 +53,6 @@ class RolloutScreen(ProgressScreen):
 
     def on_mount(self) -> None:
         """Begin."""
-        self.hint(Where.ROLLOUT)
         self.run_worker(self._carry_out(), exclusive=True)
 
     async def _carry_out(self) -> None:
@@ -102,7 +101,6 @@ class RolloutScreen(ProgressScreen):
         self._last_words = [result.message, *([problem] if problem else [])]
         if not (self.is_attached and self.is_running):  # the console ends
             return
-        self.hint(Where.ROLLOUT, frozenset(key.action for key in keys(Where.ROLLOUT)) - {"close"})
         self.console.tell(result.message, outcome_style(result.outcome))
         self.show_progress()
 
@@ -112,6 +110,15 @@ class RolloutScreen(ProgressScreen):
         if self._waits and self._leaving:
             self._cut_off()
         self.show_progress()
+
+    def show_progress(self) -> None:
+        """Show how far it is, and hint at the keys that mean something by now."""
+        super().show_progress()
+        if not (self.is_attached and self.is_mounted):
+            return
+        every = frozenset(key.action for key in keys(Where.ROLLOUT))
+        going = {"close"} if self._going is not None and not self._asked else every
+        self.hint(Where.ROLLOUT, every - {"close"} if self._result is not None else frozenset(going))
 
     def below(self, cells: int) -> list[Row]:
         """How it ended."""

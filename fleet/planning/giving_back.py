@@ -33,10 +33,8 @@ def giving_back(inventory: Inventory, world: World) -> tuple[Change, ...]:
         definition = world.standing(model.name, model.place.host).definition
         if definition is None or definition.overlay is None:
             continue
-        host = model.place.host
-        identities = [reading.identity for gpu, reading in world.gpus.items() if gpu.host == host]
         changes += _checkpoint(model, definition)
-        changes += _place(model, definition, identities)
+        changes += _place(model, definition, world.identities(model.place.host))
         changes += _arguments(model, definition)
     return tuple(changes)
 

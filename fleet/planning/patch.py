@@ -50,9 +50,8 @@ def patch_of(
             case Serve(model, source):
                 new = _with_source(new, inventory.model(model).source, source, path)
             case Move(model, place):
-                identities = [gpu.identity for where, gpu in world.gpus.items() if where.host == place.host]
                 accelerator = inventory.host(place.host).accelerator
-                new = _with_variables(new, pins(place.gpus, identities, accelerator), path)
+                new = _with_variables(new, pins(place.gpus, world.identities(place.host), accelerator), path)
             case _:
                 left.append(f"{change.model} is started and stopped on its host, which changes no file.")
         texts[path] = (old, new)

@@ -142,7 +142,7 @@ class _Writer:
             definition,
             job.before,
             model,
-            [reading.identity for gpu, reading in self._world.gpus.items() if gpu.host == place.host],
+            self._world.identities(place.host),
             self._inventory.host(place.host).accelerator,
         )
         missing = definition.missing if (job.name, place.host) not in self._overlays else None

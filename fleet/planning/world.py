@@ -17,7 +17,7 @@ from fleet.errors import GpudeckError, UnreachableError, UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, apply
 from fleet.model import GpuId, Model
-from fleet.readings import Cordon, GpuReading, HostReading, HostSnapshot, Link, ServiceWord
+from fleet.readings import Cordon, GpuIdentity, GpuReading, HostReading, HostSnapshot, Link, ServiceWord
 from fleet.services import Definition, MissingServiceError, Service
 from fleet.services.cordons import WHOLE_HOST, parse_cordons, read_cordons
 from fleet.services.installing import rendered, to_install
@@ -54,6 +54,10 @@ class World:
     """GPUs on which nothing new is placed."""
     starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
     """What starts of models measured, by name; no fact a plan would be wrong without."""
+
+    def identities(self, host: str) -> tuple[GpuIdentity, ...]:
+        """Who the GPUs of that host are."""
+        return tuple(reading.identity for gpu, reading in self.gpus.items() if gpu.host == host)
 
     def standing(self, model: str, host: str) -> Standing:
         """How that model's service stands there; stopped where nothing is known of it."""

@@ -51,7 +51,7 @@ class Drained:
         """Look at one snapshot."""
         engine = snapshot.engines.get(self._model)
         left = (engine.running or 0) + (engine.waiting or 0) if engine else 0
-        return Seen(done=left == 0, waiting_for=f"{left} requests")
+        return Seen(done=left == 0, waiting_for=f"{left} request{'s' if left != 1 else ''}")
 
 
 class Stopped:

@@ -91,8 +91,9 @@ class Journal:
             self._database.execute("PRAGMA synchronous = FULL")
             self._prepare(path)
         except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise GpudeckError(
-                f"The journal {path} cannot be written: {error}.", "Nothing is changed on a host without it."
+                f"The journal {path} cannot be written: {reason}.", "Nothing is changed on a host without it."
             ) from None
 
     def _prepare(self, path: Path) -> None:

@@ -139,7 +139,7 @@ class Stepper:
         except StepError:
             snapshot = self._board.latest(step.host)
             left = Drained(step).see(snapshot).waiting_for if snapshot else "some requests"
-            return f"{left} were still there after {step.seconds:.0f} s"
+            return f"{left} {'was' if left == '1 request' else 'were'} still there after {step.seconds:.0f} s"
         return ""
 
     async def _wait(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> str:

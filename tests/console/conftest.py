@@ -22,13 +22,6 @@ TRUECOLOR = {"COLORTERM": "truecolor"}
 CLOCK = "14:02"
 
 
-@pytest.fixture(autouse=True)
-def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pilot looks every 5 ms whether all that follows from a key is done; every 20 ms is most of what tests take."""
-    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
-    monkeypatch.setattr("textual._wait.SLEEP_IDLE", 1 / 4000)
-
-
 @pytest.fixture
 def session(tmp_path: Path) -> RecordedSession:
     return RecordedSession(load(DEMO_FLEET), tmp_path)

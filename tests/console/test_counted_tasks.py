@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from svg_text import svg_text
+from svg_text import said, svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
@@ -126,7 +126,7 @@ async def test_why_a_start_failed_is_found_with_three_keys_at_most(keyboard: Key
     await keyboard.until(lambda: word(session, "llama-3.3-70b") is ModelWord.FAILED, "it failed")
     await keyboard.until(lambda: bool(session.board.snapshots["gpu01"].failures), "its log was read")
     await keyboard.press("n")
-    assert "llama-3.3-70b failed: The model's max seq len (131072) is larger" in keyboard.text.splitlines()[-1]
+    assert "llama-3.3-70b failed: The model's max seq len (131072) is larger" in said(keyboard.text)
     await keyboard.press("l")
     await keyboard.sees("ValueError: The model's max seq len (131072) is larger")
     assert keyboard.pressed <= 3

@@ -163,6 +163,17 @@ async def test_long_lines_are_wrapped_or_cut(console_app: GpudeckApp, session: R
         assert "long lines cut" in text
 
 
+async def test_wrapped_lines_break_between_words_and_lose_nothing(
+    console_app: GpudeckApp, session: RecordedSession
+) -> None:
+    words = " ".join(f"word{n:03}" for n in range(60))
+    session.log = (words, "x" * 200)
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        shown = [line.strip() for line in (await opened(pilot)).splitlines()]
+        assert " ".join(line for line in shown if line.startswith("word")) == words
+        assert "".join(line for line in shown if set(line) == {"x"}) == "x" * 200
+
+
 async def test_older_lines_are_read_when_asked_for(console_app: GpudeckApp, session: RecordedSession) -> None:
     session.log = requests(1500)
     async with console_app.run_test(size=(80, 24)) as pilot:

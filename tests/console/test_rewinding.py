@@ -11,7 +11,7 @@ import pytest
 from piloting import answer, press
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
 from rewound import NOON, Recorded, used
-from svg_text import svg_text
+from svg_text import said, svg_text
 
 from console.app import GpudeckApp
 from console.history.recording import path_of
@@ -29,7 +29,7 @@ def header(shown: str) -> str:
 
 
 def last_line(shown: str) -> str:
-    return shown.splitlines()[-1]
+    return said(shown)
 
 
 async def test_a_step_back_shows_the_recorded_moment_and_says_which(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_host import Bench, FakeHost, Killed
-from piloting import shown
+from piloting import last_line, shown
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
@@ -142,6 +142,8 @@ async def test_it_pauses_after_a_step_takes_single_steps_and_goes_on(
         await open_rollout(pilot, bench, to("gpu01/2"))
         await pilot.press("space")
         assert "pausing after this step; space goes on" in shown(pilot)
+        assert "single step" in last_line(pilot)
+        assert "back" not in last_line(pilot).removesuffix("x leave").partition("roll back")[2]
         session.gate.open.set()
         await pilot.pause()
         assert bench.host.commands == ["sudo -n -- systemctl stop a.service"]
@@ -151,6 +153,20 @@ async def test_it_pauses_after_a_step_takes_single_steps_and_goes_on(
         assert not any("start" in command for command in bench.host.commands)
         await pilot.press("space")
         assert "Every step is done." in await settled(pilot)
+
+
+async def test_keys_that_mean_nothing_on_the_way_back_are_not_hinted_at(
+    app: GpudeckApp, bench: Bench, session: BenchSession
+) -> None:
+    async with app.run_test(size=(160, 48)) as pilot:
+        session.gate.open.clear()
+        await open_rollout(pilot, bench, to("gpu01/2"))
+        assert "R roll back" in last_line(pilot)
+        await pilot.press("R", "x")
+        assert not any(word in last_line(pilot) for word in ("pause", "single step", "roll back"))
+        session.gate.open.set()
+        await settled(pilot)
+        assert "esc back" in last_line(pilot)
 
 
 async def test_a_rollout_is_left_between_two_steps_and_carried_on_later(

@@ -73,6 +73,13 @@ async def test_a_tried_model_is_never_staged(console_app: GpudeckApp, session: R
         assert "Qwen3-32B?" not in svg_text(pilot.app.export_screenshot())
 
 
+async def test_no_key_is_hinted_at_that_would_stage_a_tried_model(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(200, 48)) as pilot:
+        await command(pilot, "try Qwen/Qwen3-32B")
+        assert "put back" in last_line(pilot)
+        assert "stage" not in last_line(pilot)
+
+
 async def test_a_model_that_nobody_knows_is_told_of(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:
         assert "Did you mean Qwen/Qwen3-32B" in await command(pilot, "try Qwen/Qwen3-33B")

@@ -140,6 +140,27 @@ def test_the_fleet_file_comes_from_the_environment() -> None:
     assert gpudeck("check", GPUDECK_FLEET=str(DEMO_FLEET)).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "words", [("status",), ("check",), ("audit",), ("apply", "--set", "llama-3.1-8b.max-num-seqs=8"), ("--plain",), ()]
+)
+@pytest.mark.parametrize("closed", ["", "<&- >&- 2>&-"])
+def test_closed_streams_and_few_characters_end_in_a_contracted_code(
+    demo: Demo, tmp_path: Path, words: tuple[str, ...], closed: str
+) -> None:
+    line = f'exec "$0" -m console.cli "$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, *words, "--fleet", str(demo.fleet_file)],
+        capture_output=True,
+        timeout=60,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "XDG_STATE_HOME": str(tmp_path)},
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr + done.stdout
+    assert done.returncode in (0, 1, 2)
+
+
 def test_explain_says_why_and_what_to_do() -> None:
     done = gpudeck("explain", "kv001")
     assert done.returncode == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from svg_text import svg_text
+from svg_text import said, svg_text
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -35,4 +35,4 @@ async def answer(pilot: Pilot[None], key: str, text: str) -> str:
 async def command(pilot: Pilot[None], text: str) -> str:
     """What the last lines say, as one, once that was typed after a colon."""
     await answer(pilot, "colon", text)
-    return " ".join(" ".join(shown(pilot).splitlines()[-3:]).split())
+    return said(shown(pilot))

@@ -17,3 +17,8 @@ def svg_text(svg: str) -> str:
         before = lines.get(int(line), "")
         lines[int(line)] = before.ljust(round(float(x) / _CELL)) + html.unescape(text).replace("\xa0", " ")
     return "\n".join(lines.get(number, "").rstrip() for number in range(max(lines, default=-1) + 1))
+
+
+def said(text: str) -> str:
+    """The last lines of a screen as one, since what it says may take more lines than one."""
+    return " ".join(" ".join(text.splitlines()[-4:]).split())
