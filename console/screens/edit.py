@@ -14,6 +14,7 @@ from console.editing.rows import faded, field_row, head_row, idle_rows, placehol
 from console.editing.sliders import fit, fits, has_steps, slider, stepped, trial_of
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
+from fleet.calibration.known import recorded_start
 from fleet.errors import UsageError
 from fleet.estimate.trial import Trial
 from fleet.estimate.untold import untold
@@ -86,7 +87,7 @@ class EditScreen(ConsoleDialog):
 
     @property
     def _trial(self) -> Trial:
-        return trial_of(self._after, self._model_name, self.session.starts.get(self._model_name))
+        return trial_of(self._after, self._model_name, recorded_start(self._model, self.session.starts))
 
     # keys
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleet.inventory import Inventory
+from fleet.model import Model
 from fleet.readings import HostSnapshot
 from fleet.startup import ModelStart
 
@@ -21,6 +22,12 @@ def known_starts(inventory: Inventory, snapshots: Mapping[str, HostSnapshot]) ->
         for name, start in snapshot.starts.items()
         if (source := sources.get(name)) and is_same_source(source, start.source)
     }
+
+
+def recorded_start(model: Model, starts: Mapping[str, ModelStart]) -> ModelStart | None:
+    """What a start of that model measured, by the starts of its name; None where it was one of another checkpoint."""
+    start = starts.get(model.name)
+    return start if start and model.source and is_same_source(model.source, start.source) else None
 
 
 def is_same_source(one: str, other: str) -> bool:

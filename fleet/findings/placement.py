@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
-from fleet.calibration.known import is_same_source
+from fleet.calibration.known import recorded_start
 from fleet.estimate import Estimate, GpuShare
 from fleet.estimate.estimating import charges_neighbours, estimate
 from fleet.estimate.measured import End
@@ -112,8 +112,7 @@ class Placement:
 
     def recorded(self, model: Model) -> ModelStart | None:
         """What a start of it measured; None where none did, or it was one of another checkpoint."""
-        start = self.starts.get(model.name)
-        return start if start and model.source and is_same_source(model.source, start.source) else None
+        return recorded_start(model, self.starts)
 
     def reckon(self, model: Model, end: End | None) -> Estimate:
         """The estimate of a model in its place, beside others only where its version charges it for them."""

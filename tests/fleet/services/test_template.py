@@ -125,6 +125,8 @@ def test_a_change_its_command_is_not_told_is_refused() -> None:
         plan(silent, replace(silent, **moved))  # type: ignore[arg-type]
     with pytest.raises(GpudeckError, match="not told enforce-eager, max-model-len"):
         plan(silent, replace(silent, args=Arguments({"max-model-len": 1})))
+    with pytest.raises(GpudeckError, match="not told source"):
+        plan(silent, replace(silent, source="a/small"))
 
 
 def test_a_field_without_a_value_is_said() -> None:
