@@ -70,7 +70,7 @@ class GpudeckApp(SessionApp):
         return DeckScreen(self.session.blank_state())
 
     def _begin(self) -> None:
-        from console.unfinished import unfinished_rollout  # after the first paint
+        from console.changing.unfinished import unfinished_rollout  # after the first paint
 
         super()._begin()
         offered = self._offer_kept_draft()
@@ -93,7 +93,7 @@ class GpudeckApp(SessionApp):
 
     def _offer_kept_draft(self) -> str:
         """Let redo stage what an earlier console had drafted, and keep what this one drafts; what to say of it."""
-        from console.kept_draft import KeptDraft  # after the first paint
+        from console.changing.kept_draft import KeptDraft  # after the first paint
 
         session = self.session
         kept = KeptDraft(draft_path(session.inventory, session.state_folder or state_folder()), time.time)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
-from console.rebalancing import proposal_lines
+from console.changing.rebalancing import proposal_lines
 from fleet.findings.assessment import GpuOutlook
 from fleet.hardware import SERVER_GPUS
 from fleet.inventory.changes import Move

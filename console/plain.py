@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from threading import Thread
 from types import MappingProxyType
 
-from console.applying import print_event
 from console.autopilot.proposing import keep_proposing
-from console.changing import follow, open_journal, plan_changes, rollout_of
+from console.changing.applying import print_event
+from console.changing.carrying_out import follow, open_journal, plan_changes, rollout_of
+from console.changing.confirming import questions
+from console.changing.drafting import read_changes
+from console.changing.plan_text import plan_lines
 from console.commands.status import status_lines
-from console.confirming import questions
-from console.drafting import read_changes
-from console.plan_text import plan_lines
 from console.sentences import Teller, change_sentence, finding_sentence
 from console.session import Session
 from fleet.errors import GpudeckError, UsageError

@@ -59,7 +59,7 @@ def _another(inventory: Inventory, name: str) -> Model | None:
 
 
 def _from_catalogue(inventory: Inventory, source: str) -> Model:
-    from console.architectures import catalogue, known_architecture, unknown
+    from console.estimating.architectures import catalogue, known_architecture, unknown
 
     found = known_architecture(source, catalogue(None))
     if found is None:

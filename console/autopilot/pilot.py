@@ -8,8 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.autopilot.records import Records
-from console.changing import follow, follow_what_stands, open_journal, operator_name, plan_changes, rollout_of
-from console.plan_text import confirmations
+from console.changing.carrying_out import (
+    follow,
+    follow_what_stands,
+    open_journal,
+    operator_name,
+    plan_changes,
+    rollout_of,
+)
+from console.changing.plan_text import confirmations
 from console.session import Session
 from fleet.autopilot.limits import Attempt, Ended
 from fleet.autopilot.proposing import Act

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from console.applying import add_apply_options, apply_changes, apply_plan_file, remove_overlays
-from console.drafting import add_change_options, read_changes
+from console.changing.applying import add_apply_options, apply_changes, apply_plan_file, remove_overlays
+from console.changing.drafting import add_change_options, read_changes
+from console.changing.rebalancing import add_rebalance_options, read_evacuated, wants_rebalancing
 from console.fleets import add_fleet_options, choose_fleet
-from console.rebalancing import add_rebalance_options, read_evacuated, wants_rebalancing
 from fleet.errors import UsageError
 
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Plan, ask, do."""
     inventory = choose_fleet(options)
     if options.resume or options.rollback:
-        from console.resuming import resume
+        from console.changing.resuming import resume
 
         return resume(inventory, back=options.rollback, yes=options.yes, take_over=options.take_over)
     changes = read_changes(options, inventory)

@@ -8,7 +8,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from console.changing import open_journal
+from console.changing.carrying_out import open_journal
 from console.fleets import add_fleet_options, choose_fleet
 from console.options import count
 from console.session import Session

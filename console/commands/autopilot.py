@@ -135,8 +135,8 @@ async def _act(pilot: Pilot, act: Act | None, teller: _Teller) -> None:
     teller.hinder(hindrance)
     if act is None or hindrance:
         return
-    from console.applying import print_event
     from console.autopilot.pilot import FailedError
+    from console.changing.applying import print_event
 
     teller.tell("acting", act.sentence, act)
     try:

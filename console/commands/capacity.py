@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from console.changing.rebalancing import requests_at
 from console.fleets import add_fleet_options, choose_fleet
-from console.rebalancing import requests_at
 from console.session import Session
 from console.trying import with_trial
 from fleet.errors import Exit, UsageError

@@ -12,7 +12,7 @@ from fleet.errors import Exit, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from console.estimate_subject import Subject
+    from console.estimating.subject import Subject
 
 _USAGE = """gpudeck estimate MODEL --gpu KIND [--engine "vllm X.Y.Z"] [engine flags]
        gpudeck estimate --config config.json --gpu KIND [engine flags]
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     stray = next((option.flag for option in _QUICK_OPTIONS if getattr(options, option.name)), None)
     if stray:
         raise UsageError(f"{stray} goes with --quick.", "Name a model, or add --quick.")
-    from console.estimate_subject import subjects
+    from console.estimating.subject import subjects
 
     found = subjects(options)
     if options.fit and (len(found) > 1 or options.on):
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _estimate(subject: Subject, options: argparse.Namespace) -> int:
-    from console.estimate_text import estimate_lines, fit_lines
+    from console.estimating.text import estimate_lines, fit_lines
     from fleet.estimate import Outcome
     from fleet.estimate.fitting import fit
     from fleet.estimate.json import estimate_json, fit_json
@@ -127,8 +127,8 @@ def _estimate(subject: Subject, options: argparse.Namespace) -> int:
 
 
 def _fill(found: Sequence[Subject], options: argparse.Namespace) -> int:
-    from console.estimate_subject import on_one_gpu
-    from console.estimate_text import filling_lines
+    from console.estimating.subject import on_one_gpu
+    from console.estimating.text import filling_lines
     from fleet.estimate.filling import fill
     from fleet.estimate.json import filling_json
 
@@ -143,7 +143,7 @@ def _fill(found: Sequence[Subject], options: argparse.Namespace) -> int:
 
 
 def _batch(options: argparse.Namespace) -> int:
-    from console.architectures import catalogue, read_yaml
+    from console.estimating.architectures import catalogue, read_yaml
     from fleet.estimate.batch import answers
 
     _print_json(answers(read_yaml(options.batch), catalogue(options.architectures)))
@@ -151,8 +151,8 @@ def _batch(options: argparse.Namespace) -> int:
 
 
 def _quick(options: argparse.Namespace) -> int:
-    from console.estimate_subject import named_architecture
-    from console.quick import paper, quick_json
+    from console.estimating.quick import paper, quick_json
+    from console.estimating.subject import named_architecture
     from fleet.estimate.quick import reckon, steps
 
     result = reckon(paper(options, named_architecture(options)))

@@ -7,11 +7,10 @@ import asyncio
 import json
 import sys
 
-from console.changing import patch_changes, plan_changes
-from console.drafting import add_change_options, read_changes
-from console.fleets import add_fleet_options, choose_fleet
-from console.plan_text import plan_lines
-from console.rebalancing import (
+from console.changing.carrying_out import patch_changes, plan_changes
+from console.changing.drafting import add_change_options, read_changes
+from console.changing.plan_text import plan_lines
+from console.changing.rebalancing import (
     add_rebalance_options,
     proposal_json,
     proposal_lines,
@@ -19,6 +18,7 @@ from console.rebalancing import (
     read_evacuated,
     wants_rebalancing,
 )
+from console.fleets import add_fleet_options, choose_fleet
 from console.session import Session
 from fleet.errors import Exit
 from fleet.findings import Severity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from console.applying import add_apply_options, apply_changes
+from console.changing.applying import add_apply_options, apply_changes
 from console.fleets import add_fleet_options, choose_fleet
 from fleet.errors import UsageError
 from fleet.inventory import Inventory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from console.cordoning import change_cordons
+from console.changing.cordoning import change_cordons
 from console.fleets import add_fleet_options, choose_fleet
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from console.detail.arguments import argument_rows
+from console.detail.facts import gpu_facts
 from console.detail.links import link_facts, model_path
-from console.gpu_facts import gpu_facts
-from console.memory_table import memory_table
+from console.detail.memory import memory_table
 from console.origins import LEGEND, MARKS, start_words
 from fleet.readings import HostReading, ProcessReading
 from fleet.startup import ModelStart

@@ -215,7 +215,7 @@ def _staging(option: str) -> Callable[[CommandingScreen, str], None]:
     """Stage the change that this option of the command line would be, where its model may be changed."""
 
     def stage(screen: CommandingScreen, text: str) -> None:
-        from console.drafting import read_changes
+        from console.changing.drafting import read_changes
 
         words = {"move": [], "set": [], "enable": [], "disable": [], "restart": [], option: [text]}
         try:

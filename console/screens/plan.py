@@ -9,11 +9,11 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
-from console.changing import follow_what_stands, plan_changes
-from console.confirming import questions
+from console.changing.carrying_out import follow_what_stands, plan_changes
+from console.changing.confirming import questions
+from console.changing.plan_memory import Left, left_rows, memory_after, now_and_after
+from console.changing.plan_text import Confirmation, headline, losses, step_words, wants_name
 from console.keys import Where, bindings
-from console.plan_memory import Left, left_rows, memory_after, now_and_after
-from console.plan_text import Confirmation, headline, losses, step_words, wants_name
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence

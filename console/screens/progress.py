@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
-from console.plan_memory import Left, left_rows
-from console.progress import Progress, progress_rows
+from console.changing.plan_memory import Left, left_rows
+from console.changing.progress import Progress, progress_rows
 from console.screens.base import ConsoleScreen
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs

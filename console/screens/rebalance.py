@@ -14,8 +14,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
+from console.changing.rebalancing import progress_words, propose
 from console.keys import Where, bindings
-from console.rebalancing import progress_words, propose
 from console.screens.base import ConsoleDialog
 from fleet.errors import GpudeckError
 from fleet.findings import Finding

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from console.changing import carry_on, undo
+from console.changing.carrying_out import carry_on, undo
+from console.changing.progress import outcome_style, progress_of
+from console.changing.unfinished import Ways, past_words, ways
 from console.keys import Where, bindings
-from console.progress import outcome_style, progress_of
 from console.screens.progress import ProgressScreen
 from console.screens.rollout import RolloutScreen, Way
-from console.unfinished import Ways, past_words, ways
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
 from fleet.rollout.events import Phase

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 
-from console.changing import follow, from_the_first, open_journal, rollout_of
+from console.changing.carrying_out import follow, from_the_first, open_journal, rollout_of
+from console.changing.progress import Progress, outcome_style
 from console.keys import Where, bindings, keys
-from console.progress import Progress, outcome_style
 from console.screens.progress import ProgressScreen
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Plan

@@ -8,11 +8,11 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from console.changing import open_journal
+from console.changing.carrying_out import open_journal
+from console.changing.progress import outcome_style
+from console.changing.unfinished import past_words
 from console.keys import Where, bindings
-from console.progress import outcome_style
 from console.screens.base import ConsoleDialog
-from console.unfinished import past_words
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence
 from fleet.rollout.journal import Past

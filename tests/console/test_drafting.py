@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from console.drafting import add_change_options, read_changes
+from console.changing.drafting import add_change_options, read_changes
 from fleet.errors import UsageError
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Disable, Enable, Move, Serve, SetArgument

@@ -10,7 +10,7 @@ from scratch_host import PCI, ScratchHost, captured, metrics_1_6
 from svg_text import svg_text
 
 from console.app import GpudeckApp
-from console.gpu_facts import gpu_facts
+from console.detail.facts import gpu_facts
 from fleet.readings import GpuIdentity, GpuReading, MemoryErrors, Throttling
 
 

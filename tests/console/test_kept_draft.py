@@ -11,8 +11,8 @@ from piloting import last_line
 from recorded_demo import RecordedSession
 
 from console.app import GpudeckApp
+from console.changing.kept_draft import KeptDraft, Offer
 from console.fleets import draft_path
-from console.kept_draft import KeptDraft, Offer
 from fleet.errors import GpudeckError
 from fleet.inventory import Host, Inventory
 from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument

@@ -11,9 +11,9 @@ from recorded_demo import RecordedSession
 from svg_text import svg_text
 
 from console.app import GpudeckApp
-from console.applying import _ask
-from console.changing import plan_changes
-from console.plan_text import confirmations, plan_lines
+from console.changing.applying import _ask
+from console.changing.carrying_out import plan_changes
+from console.changing.plan_text import confirmations, plan_lines
 from console.screens.plan import PlanScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Move

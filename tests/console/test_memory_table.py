@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from recorded_demo import recorded_snapshot
 
-from console.memory_table import memory_table
+from console.detail.memory import memory_table
 from fleet.findings.assess import assess
 from fleet.inventory.loading import load
 from fleet.model import GpuId

@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console.app import GpudeckApp
-from console.changing import plan_changes
-from console.confirming import questions
-from console.plan_memory import memory_after
-from console.plan_text import headline
+from console.changing.carrying_out import plan_changes
+from console.changing.confirming import questions
+from console.changing.plan_memory import memory_after
+from console.changing.plan_text import headline
 from console.screens.plan import PlanScreen
 from console.screens.rollout import RolloutScreen
 from console.settings import Settings

@@ -8,7 +8,7 @@ from svg_text import svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
-from console.rebalancing import proposal_json, proposal_lines
+from console.changing.rebalancing import proposal_json, proposal_lines
 from fleet.inventory.changes import Move, Serve
 from fleet.model import Place
 from fleet.planning.rebalance.offers import Offer

@@ -19,7 +19,7 @@ import pytest
 from console.autopilot.looking import Lookout
 from console.autopilot.pilot import DeclinedError, FailedError, Pilot
 from console.autopilot.records import Records
-from console.changing import open_journal, plan_changes
+from console.changing.carrying_out import open_journal, plan_changes
 from console.session import Session
 from fleet.autopilot.limits import Ended
 from fleet.autopilot.proposing import Act

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from booted_hosts import MODELS, BootedHost, booted
 
-from console.changing import follow_what_stands, plan_changes
+from console.changing.carrying_out import follow_what_stands, plan_changes
 from console.session import Session
 from fleet.inventory.loading import load
 from fleet.readings import HostSnapshot, Link

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.changing import plan_changes
+from console.changing.carrying_out import plan_changes
 from console.history.recording import path_of
 from console.session import Session
 from fleet.commands import Write

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from fake_host import Bench
 
-from console.plan_text import plan_lines
+from console.changing.plan_text import plan_lines
 from fleet.history.values import Start
 from fleet.inventory.changes import Change, Move, Restart, Serve
 from fleet.model import Arguments, Place

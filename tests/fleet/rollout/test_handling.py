@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fake_host import Bench
 
-from console.plan_text import losses, wants_name
+from console.changing.plan_text import losses, wants_name
 from fleet.inventory.changes import Move, Restart
 from fleet.model import Arguments, Handling, Place
 from fleet.planning.handling import unrouted

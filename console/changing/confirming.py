@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.plan_text import Confirmation, confirmations
+from console.changing.plan_text import Confirmation, confirmations
 from fleet.inventory import Inventory
 from fleet.planning.plan import Plan
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from console.applying import answer, print_event
-from console.changing import carry_on, follow, open_journal, rollout_of, undo
+from console.changing.applying import answer, print_event
+from console.changing.carrying_out import carry_on, follow, open_journal, rollout_of, undo
+from console.changing.unfinished import unfinished_rollout, ways
 from console.session import Session
-from console.unfinished import unfinished_rollout, ways
 from fleet.errors import Exit, UsageError
 from fleet.inventory import Inventory
 from fleet.rollout.events import Outcome

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from console.plan_memory import left_rows, memory_after
-from console.plan_text import step_words
+from console.changing.plan_memory import left_rows, memory_after
+from console.changing.plan_text import step_words
 from fleet.model import GpuId
 from fleet.planning.plan import Action, Plan, Step
 from fleet.rollout.events import Event, Kind, Outcome, Phase

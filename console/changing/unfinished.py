@@ -33,7 +33,7 @@ def unfinished_rollout(session: Session) -> Past | None:
     """
     if not journal_path(session.inventory, session.state_folder or state_folder()).exists():
         return None
-    from console.changing import open_journal
+    from console.changing.carrying_out import open_journal
 
     journal = open_journal(session)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from console.changing import operator_name
+from console.changing.carrying_out import operator_name
 from console.session import Session
 from fleet.commands import Write
 from fleet.errors import Exit, GpudeckError, UnreachableError

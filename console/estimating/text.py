@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from console.estimate_subject import Subject
+from console.estimating.subject import Subject
 from console.origins import LEGEND, MARKS
 from fleet.estimate import Estimate, GpuShare, Outcome
 from fleet.estimate.filling import Filling

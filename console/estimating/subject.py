@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from console.architectures import (
+from console.estimating.architectures import (
     catalogue,
     known_architecture,
     local_architecture,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.changing import (
+from console.changing.carrying_out import (
     changes_giving_back,
     follow,
     follow_what_stands,
@@ -16,10 +16,10 @@ from console.changing import (
     plan_changes,
     rollout_of,
 )
-from console.confirming import questions
+from console.changing.confirming import questions
+from console.changing.plan_text import OUTSIDE, plan_lines, step_words, wants_name
+from console.changing.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.options import count
-from console.plan_text import OUTSIDE, plan_lines, step_words, wants_name
-from console.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Inventory

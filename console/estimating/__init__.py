@@ -1,0 +1,1 @@
+"""`gpudeck estimate`: what it is asked about, where architectures are read from, and its answers in words."""
