@@ -23,6 +23,13 @@ MOST_BACK = 4
 """Times escape is pressed at most, from anywhere to the deck."""
 
 
+@pytest.fixture(autouse=True)
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pilot waits until a key is done and then for 40 ms of rest, which only who looks at the screen has to see."""
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
+    monkeypatch.setattr("textual._wait.SLEEP_IDLE", 1 / 4000)
+
+
 @pytest.fixture
 def operators(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The hosts for which something was made that could change them."""
