@@ -1,15 +1,27 @@
-"""Options of the whole suite, and its scratch: nothing is written into the tree."""
+"""Options of the suite, its scratch (nothing is written into the tree), and the host many of its files talk to."""
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
+
+from fleet.simulator.child import Demo, start_demo
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "gpudeck-hypothesis")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-screenshots", action="store_true", help="rewrite screenshots/ from the recorded demo")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The simulated host as `gpudeck demo --serve` runs it, answering; one for all tests of a file."""
+    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
+        asyncio.run(running.ready())
+        yield running

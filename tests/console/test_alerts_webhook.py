@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import gpudeck
 from web import page
 from webhook_receiver import TOKEN, Receiver, receiving
 
@@ -166,14 +166,7 @@ async def test_a_webhook_is_tried_from_the_command_line(tmp_path: Path) -> None:
     async with receiving(Receiver([page(b"ok"), page(b"", "403 Forbidden")])) as receiver:
 
         def tried() -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [sys.executable, "-m", "console.cli", "alerts", "--test", str(fleet)],
-                env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "HOOK": receiver.url},
-                cwd=Path(__file__).parents[2],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            return gpudeck("alerts", "--test", str(fleet), HOME=str(tmp_path), HOOK=receiver.url)
 
         taken, refused = await asyncio.to_thread(tried), await asyncio.to_thread(tried)
     assert (taken.returncode, taken.stdout) == (0, "The webhook has taken it.\n")

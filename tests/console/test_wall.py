@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
 import pytest
+from command_line import gpudeck
 from recorded_demo import RecordedSession, recorded_snapshot
 from rich.style import Style
 
@@ -273,14 +272,7 @@ def test_one_frame_is_printed_of_a_fleet_that_is_not_there(tmp_path: Path) -> No
     (tmp_path / "ssh_config").write_text("Host gpu0*\n  HostName 127.0.0.1\n  Port 1\n", encoding="utf-8")
     fleet = THREE_HOSTS.replace("fleet: three", "fleet: three\nssh_config: ssh_config")
     (tmp_path / "fleet.yaml").write_text(fleet, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "console.cli", "wall", "--once", str(tmp_path / "fleet.yaml")],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "100", "LINES": "30"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = gpudeck("wall", "--once", str(tmp_path / "fleet.yaml"), HOME=str(tmp_path), COLUMNS="100", LINES="30")
     assert done.returncode == 3, done.stderr
     assert len(done.stdout.splitlines()) == 30
     assert "gpu01 unreachable" in done.stdout
@@ -289,12 +281,6 @@ def test_one_frame_is_printed_of_a_fleet_that_is_not_there(tmp_path: Path) -> No
 
 def test_hours_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "fleet.yaml").write_text(THREE_HOSTS, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "console.cli", "wall", "--once", "--night", "25-7", str(tmp_path / "fleet.yaml")],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = gpudeck("wall", "--once", "--night", "25-7", str(tmp_path / "fleet.yaml"))
     assert done.returncode == 2
     assert "22:00-06:00" in done.stderr

@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import ROOT, gpudeck
 from svg_text import svg_text
 
 from fleet.inventory.loading import load
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 
-ROOT = Path(__file__).parents[2]
 DEMO_FLEET = ROOT / "fleet" / "simulator" / "fleet.yaml"
 GIB = 1 << 30
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
-        asyncio.run(running.ready())
-        yield running
-
-
-def gpudeck(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "console.cli", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **environment},
-        check=False,
-    )
 
 
 def document(*words: str) -> Any:

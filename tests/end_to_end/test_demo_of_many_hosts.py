@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from command_line import gpudeck
 
 from fleet.simulator.child import Demo, start_demo
 
@@ -22,9 +21,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def document(*words: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "console.cli", *words], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = gpudeck(*words)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import GPUDECK, ROOT, gpudeck
 from terminal import Terminal
 
-from fleet.simulator.child import Demo, start_demo
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
-        asyncio.run(running.ready())
-        yield running
+from fleet.simulator.child import Demo
 
 
 @pytest.fixture
@@ -30,21 +18,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, **own, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
 
 
-def gpudeck(*words: str, typed: str = "", environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "console.cli", *words],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        input=typed,
-        env=environment,
-        check=False,
-    )
-
-
 def test_a_model_is_moved_by_typing_and_what_happens_is_told(demo: Demo, environment: dict[str, str]) -> None:
     typed = "move kb-whisper-large=gpu01/7\napply\nno\ndraft\napply\nyes\nquit\n"
-    done = gpudeck(str(demo.fleet_file), "--plain", typed=typed, environment=environment)
+    done = gpudeck(str(demo.fleet_file), "--plain", typed=typed, **environment)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     wanted = [
@@ -63,7 +39,7 @@ def test_a_model_is_moved_by_typing_and_what_happens_is_told(demo: Demo, environ
 
 def test_what_makes_no_sense_is_answered_and_the_session_goes_on(demo: Demo, environment: dict[str, str]) -> None:
     typed = "dance\nmove nobody=gpu01/7\nmove\nplan\nundo\nfindings\nhelp\nstatus\n"
-    done = gpudeck(str(demo.fleet_file), "--plain", typed=typed, environment=environment)
+    done = gpudeck(str(demo.fleet_file), "--plain", typed=typed, **environment)
     assert done.returncode == 0
     for words in (
         "There is no command 'dance'.",
@@ -78,7 +54,7 @@ def test_what_makes_no_sense_is_answered_and_the_session_goes_on(demo: Demo, env
 
 
 def test_on_a_terminal_quitting_ends_it_at_once(demo: Demo, environment: dict[str, str]) -> None:
-    argv = [sys.executable, "-m", "console.cli", str(demo.fleet_file), "--plain"]
+    argv = [*GPUDECK, str(demo.fleet_file), "--plain"]
     with Terminal(argv, columns=100, rows=60, environment=environment) as terminal:
         terminal.until("help lists them")
         terminal.press("quit\n")
@@ -88,11 +64,11 @@ def test_on_a_terminal_quitting_ends_it_at_once(demo: Demo, environment: dict[st
 @pytest.mark.parametrize("how", ["pipe", "dumb"])
 def test_where_nothing_can_be_drawn_the_status_is_printed(demo: Demo, environment: dict[str, str], how: str) -> None:
     if how == "pipe":
-        done = gpudeck(str(demo.fleet_file), environment=environment)
+        done = gpudeck(str(demo.fleet_file), **environment)
         assert done.returncode == 0
         assert "kb-whisper-large" in done.stdout
         return
-    argv = [sys.executable, "-m", "console.cli", str(demo.fleet_file)]
+    argv = [*GPUDECK, str(demo.fleet_file)]
     with Terminal(argv, columns=160, rows=60, environment={**environment, "TERM": "dumb"}) as terminal:
         terminal.until("kb-whisper-large")
         assert terminal.wait() == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import GPUDECK, ROOT, gpudeck
 from exporter_pages import TOTAL_MIB, amd_page, vllm_page
 from prometheus_server import MISSING, Exporters, PrometheusServer, exporters, prometheus_server
 from terminal import Terminal
@@ -22,11 +22,10 @@ from terminal import Terminal
 from console.session import Session
 from fleet.inventory.loading import load
 from fleet.readings import HostSnapshot, Link
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
-ROOT = Path(__file__).parents[2]
 HOSTS = [f"gpu{number:02}" for number in range(1, 33)]
 MIB = 1 << 20
 LLAMA = """\
@@ -65,11 +64,6 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
         fleet_file.write_text(f"fleet: many\ntelemetry: {{prometheus: '{server.url}'}}\nhosts:\n{hosts}{LLAMA}")
         server.until_scraped(len(pages))
         yield Scraped(played, server, fleet_file)
-
-
-def gpudeck(*words: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "console.cli", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
 
 
 async def test_256_gpus_are_read_with_at_most_three_queries_a_cycle(scraped: Scraped) -> None:
@@ -162,7 +156,7 @@ def small(scraped: Scraped, tmp_path: Path) -> Path:
 
 def terminal(*words: str) -> Terminal:
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
-    return Terminal([sys.executable, "-m", "console.cli", *words], columns=160, rows=48, environment=environment)
+    return Terminal([*GPUDECK, *words], columns=160, rows=48, environment=environment)
 
 
 def test_the_wallboard_shows_such_a_fleet(small: Path) -> None:
@@ -200,13 +194,6 @@ def test_looking_opens_no_connection_to_a_host_that_has_an_address(scraped: Scra
         assert done.stdout.count("gpudeck_gpu_memory_used_bytes{") == 256
         with pytest.raises(BlockingIOError):
             listener.accept()
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
-        asyncio.run(running.ready())
-        yield running
 
 
 def test_a_change_is_planned_from_what_ssh_says_where_there_is_an_address(scraped: Scraped, demo: Demo) -> None:

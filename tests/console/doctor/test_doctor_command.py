@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from console.cli import main
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 
 Run = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
-        asyncio.run(running.ready())
-        yield running
 
 
 @pytest.fixture
