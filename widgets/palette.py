@@ -43,8 +43,6 @@ _FAINT = ("text-muted", "border-blurred")
 """Variables without a colour of their own among the sixteen: there they are the terminal's dim."""
 _MUTED = 0.6
 """How much of the foreground is left in muted text where a theme names no colour for it; as in Textual."""
-
-
 _UNGREYED = ("accent", "chosen", "border-cursor", "key", "border", "free")
 """What leads the eye keeps its look where all else is grey."""
 
@@ -62,8 +60,8 @@ def palette(theme: Theme) -> Mapping[str, Style]:
 def grey(theme: Theme) -> Mapping[str, Style]:
     """The same with everything grey but the cursor and frames: for what is over."""
     looks = palette(theme)
-    grey = {name: looks["dim"] + Style(bold=look.bold) for name, look in looks.items()}
-    return {**grey, "dim": looks["dim"] + Style(dim=True), **{name: looks[name] for name in _UNGREYED}}
+    greyed = {name: looks["dim"] + Style(bold=look.bold) for name, look in looks.items()}
+    return {**greyed, "dim": looks["dim"] + Style(dim=True), **{name: looks[name] for name in _UNGREYED}}
 
 
 def _looks(theme: Theme) -> Mapping[str, Style]:
