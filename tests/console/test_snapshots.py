@@ -1,4 +1,7 @@
-"""Every screen in every state a fleet can be in, at 160x48 and 80x24, looks as it was when somebody last looked."""
+"""Every screen in every state a fleet can be in, at 160x48 and 80x24, looks as it was when somebody last looked.
+
+Of each screen there is a picture too, in screenshots/.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from animation import still
 from cells import snapshot
 from recorded_demo import RecordedSession
 from standing_rollout import stand_still
@@ -21,6 +25,8 @@ from console.wall import WallApp
 from fleet.rollout.events import Outcome
 
 KEPT = Path(__file__).with_name("snapshots")
+PICTURES = Path(__file__).parents[2] / "screenshots"
+PICTURED = {**{f"{screen}-live": screen for screen in SCREENS}, "wall-live": "wall", "rollout-applying": "rollout"}
 SIZES = ((160, 48), (80, 24))
 DECK_SIZES = ((200, 60), (160, 48), (120, 36), (80, 24), (60, 20))
 Compare = Callable[[str, App[None]], None]
@@ -29,9 +35,13 @@ Compare = Callable[[str, App[None]], None]
 @pytest.fixture
 def compare(request: pytest.FixtureRequest) -> Compare:
     def check(name: str, app: App[None]) -> None:
-        size = app.size
-        path = KEPT / f"{name}-{size.width}x{size.height}.txt"
-        shown = snapshot(app.export_screenshot(), size.width, size.height)
+        width, height = app.size
+        svg = app.export_screenshot()
+        same(KEPT / f"{name}-{width}x{height}.txt", snapshot(svg, width, height))
+        if name in PICTURED and (width, height) == SIZES[0]:
+            same(PICTURES / f"{PICTURED[name]}.svg", still(svg, width, height))
+
+    def same(path: Path, shown: str) -> None:
         if request.config.getoption("--update-screenshots"):
             path.write_text(shown, encoding="utf-8")
         assert path.exists(), f"there is no {path.name}; run pytest --update-screenshots"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import html
 import re
 
-_TEXT = re.compile(r'<text [^>]*?x="([\d.]+)"[^>]*?clip-path="url\(#[^)]*-line-(\d+)\)"[^>]*>(.*?)</text>')
-_CELL = 12.2
-"""Width of a cell in Rich's pictures, in their own units."""
+_TEXT = re.compile(r'<text [^>]*?x="([\d.]+)" y="([\d.]+)" textLength="[\d.]+"[^>]*>(.*?)</text>')
+_CELL, _ROW, _BASELINE = 12.2, 24.4, 20.0
+"""Width of a cell, height of a row and where text stands in the first one, in the units of Rich's pictures."""
 
 
 def svg_text(svg: str) -> str:
-    """The lines of an SVG that Textual exported, every run of text in its place."""
+    """The lines of an SVG that Textual exported, or of a still of it, every run of text in its place."""
     lines: dict[int, str] = {}
-    for x, line, text in _TEXT.findall(svg):
-        before = lines.get(int(line), "")
-        lines[int(line)] = before.ljust(round(float(x) / _CELL)) + html.unescape(text).replace("\xa0", " ")
+    for x, y, text in _TEXT.findall(svg):
+        line = round((float(y) - _BASELINE) / _ROW)
+        before = lines.get(line, "")
+        lines[line] = before.ljust(round(float(x) / _CELL)) + html.unescape(text).replace("\xa0", " ")
     return "\n".join(lines.get(number, "").rstrip() for number in range(max(lines, default=-1) + 1))
 
 
