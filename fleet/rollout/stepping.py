@@ -8,7 +8,7 @@ from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UnreachableError
-from fleet.planning.plan import Action, Step
+from fleet.planning.plan import Action, Former, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
 from fleet.rollout.gates import Drained, Seen, Serving, Startable, Stopped
@@ -120,6 +120,14 @@ class Stepper:
             return False
         return step.model in fresh.services and fresh.services[step.model].word is ServiceWord.ACTIVE
 
+    def ended(self, of: Step | Former) -> str:
+        """How its service ended, by the newest reading; empty where it runs, or has not been read."""
+        seen = self._board.latest(of.host)
+        state = seen.services.get(of.model) if seen else None
+        if state is None or state.word not in (ServiceWord.FAILED, ServiceWord.STOPPED):
+            return ""
+        return f"its service failed ({state.result})" if state.word is ServiceWord.FAILED else "its process ended"
+
     async def _startable(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
         """Wait until its GPUs are fit for it; at once where the newest reading says so."""
         gate = Startable(step, self._first.get(step.host))
@@ -151,7 +159,8 @@ class Stepper:
             if called_off():
                 raise
             said = await self._engine_said(step)
-            raise StepError(f"{step.model} did not come up: {said or error}", loops=error.loops) from None
+            why = (said or str(error)).rstrip(".")
+            raise StepError(f"{step.model} did not come up: {why}.", loops=error.loops) from None
         await self._check(step, told, called_off)
         return remark
 
