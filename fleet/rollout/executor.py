@@ -207,11 +207,18 @@ class Rollout:
         done = {*done, *await self._settled(rollout)}
         self._begun = set(done) - await self._untouched()
         self._done = set(await still_standing(self.plan, done, self._operators, self._board))
+        self._done -= self._out_of_router(rollout)
 
     async def _restored(self, rollout: int) -> Result:
         await self._settled(rollout)
         self._begun -= await self._untouched()
         return await self._roll_all_back(rollout)
+
+    def _out_of_router(self, rollout: int) -> set[int]:
+        """The steps that brought a model into service which a way back may have taken out of it again."""
+        back = {(touch.model, touch.host) for touch in self._journal.touches(rollout) if touch.phase is Phase.ROLLBACK}
+        waits = (step for step in self.plan.steps if step.action is Action.WAIT and step.commands)
+        return {step.n for step in waits if (step.model, step.host) in back}
 
     async def _untouched(self) -> set[int]:
         """The steps of services that stand as they did before the plan, be it that a way back came so far."""

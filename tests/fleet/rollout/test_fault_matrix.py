@@ -23,6 +23,7 @@ from fleet.planning.plan import Action, Step
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.executor import Rollout
 from fleet.rollout.lock import EXPIRES_SECONDS, HostLock
+from fleet.rollout.restoring import restoring
 from fleet.services.holder import Holder, holder_text
 
 ROUTED = Handling(router_remove="router rm {model}", router_add="router add {model}", warmup="warm {model}")
@@ -252,19 +253,26 @@ async def ends(swap: Bench) -> Ends:
     return Ends(before, {"a": (True, None, (0,)), "b": (True, write.overlay, (1,)), "c": before["c"]})
 
 
-async def struck(bench: Bench, strike: Strike, kind: Action, *, back: bool) -> Result | None:
-    """Carry the swap out until the fault strikes, and then the operator may want it back; None where it was killed."""
+async def struck(bench: Bench, strike: Strike, kind: Action, *, back: bool, phase: Phase = Phase.PLAN) -> Result | None:
+    """Carry the swap out until the fault strikes, and then the operator may want it back; None where it was killed.
+
+    What is to be struck on the way back has the operator want that in the last step of the plan.
+    """
     cell = Cell(bench)
     plan = await bench.plan(*SWAP)
-    target = [step for step in plan.steps if step.action is kind][-1]
+    targets = plan.steps if phase is Phase.PLAN else restoring(plan, range(len(plan.steps) + 1))
+    target = [step for step in targets if step.action is kind][-1]
     journal = bench.journal()
 
     def watch(event: Event) -> None:
         bench.events.append(event)
-        if event.kind is Kind.STARTED and event.phase is Phase.PLAN and event.step == target and cell.step is None:
+        if event.kind is not Kind.STARTED or cell.step is not None:
+            return
+        hit = (event.phase, event.step) == (phase, target)
+        if back and (hit or event.step == plan.steps[-1]):
+            rollout.roll_back()
+        if hit:
             cell.step = target
-            if back:
-                rollout.roll_back()
             strike(cell)
 
     rollout: Rollout = bench.rollout(plan, journal, watch)
@@ -351,3 +359,21 @@ async def test_whoever_comes_back_to_a_fault_may_come_again(
     assert swap.unfinished() is not None
     assert (await comes()).outcome is (Outcome.ROLLED_BACK if back else Outcome.DONE)
     await check_ended(swap, ends.before if back else ends.after)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Action if kind is not Action.DRAIN])
+@pytest.mark.parametrize(
+    "strike", [killed, killed_midway, cut_for_good, rebooted_midway, console_disk_full, sudo_is_gone]
+)
+@pytest.mark.parametrize("back", [False, True], ids=["resume", "rollback"])
+async def test_a_way_back_that_is_struck_is_gone_again_or_forward(
+    swap: Bench, ends: Ends, strike: Strike, kind: Action, back: bool
+) -> None:
+    """It begins in the last step of the plan."""
+    result = await struck(swap, strike, kind, back=True, phase=Phase.ROLLBACK)
+    check_known(swap, ends, result)
+    heal(swap)
+    if result is None or result.outcome.is_open:
+        result = await (swap.undone() if back else swap.resumed())
+        assert result.outcome is (Outcome.ROLLED_BACK if back else Outcome.DONE)
+    await check_ended(swap, ends.after if result.outcome is Outcome.DONE else ends.before)
