@@ -60,6 +60,26 @@ class StepError(Exception):
         """Whether what was started ends and is started again, until somebody stops it."""
 
 
+async def read_anew(board: Watching, host: str) -> HostSnapshot:
+    """How a host's services are by a question asked after now; the first answer may be to one asked before.
+
+    Raises UnreachableError where it does not say.
+    """
+    seen = board.latest(host)
+    for _ in range(2):
+        seen = await _next_services(board, host, seen)
+    assert seen
+    return seen
+
+
+async def _next_services(board: Watching, host: str, seen: HostSnapshot | None) -> HostSnapshot:
+    services = seen.services if seen else None
+    try:
+        return await board.until(host, lambda new: new.services is not services, READING_TIMEOUT)
+    except TimeoutError:
+        raise UnreachableError(f"{host} does not say how its services are.") from None
+
+
 class Stepper:
     """Takes steps on hosts, and watches what comes of them."""
 
@@ -112,11 +132,9 @@ class Stepper:
 
     async def still_runs(self, step: Step) -> bool:
         """Whether the service runs by a reading begun after now; whoever failed to stop it may not have touched it."""
-        seen = self._board.latest(step.host)
-        services = seen.services if seen else None
         try:
-            fresh = await self._board.until(step.host, lambda new: new.services is not services, READING_TIMEOUT)
-        except TimeoutError:
+            fresh = await read_anew(self._board, step.host)
+        except UnreachableError:
             return False
         return step.model in fresh.services and fresh.services[step.model].word is ServiceWord.ACTIVE
 

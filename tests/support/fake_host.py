@@ -476,24 +476,21 @@ class Bench:
         return Rollout(plan, {"gpu01": self.host}, self.host, journal, tell, clock=lambda: self.clock, **options)
 
     async def resumed(self, **options: Any) -> Result:
-        """The next console carries the unfinished rollout on."""
-        self.host.tick()
+        """The next console carries the unfinished rollout on, by an old reading at first."""
         with closing(self.journal()) as journal:
             found = journal.unfinished()
             assert found is not None
             return await self.rollout(found.plan, journal, **options).go_on_from(found.id, found.done)
 
     async def accepted(self) -> Result:
-        """The next console leaves the unfinished rollout as it stands."""
-        self.host.tick()
+        """The next console leaves the unfinished rollout as it stands, by an old reading at first."""
         with closing(self.journal()) as journal:
             found = journal.unfinished()
             assert found is not None
             return await self.rollout(found.plan, journal).accept(found.id, found.done)
 
     async def undone(self) -> Result:
-        """The next console takes the unfinished rollout back."""
-        self.host.tick()
+        """The next console takes the unfinished rollout back, by an old reading at first."""
         with closing(self.journal()) as journal:
             found = journal.unfinished()
             assert found is not None
