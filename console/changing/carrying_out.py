@@ -23,7 +23,7 @@ from fleet.planning.patch import patch_of
 from fleet.planning.plan import Plan
 from fleet.planning.planner import make_plan
 from fleet.planning.prechecks import precheck
-from fleet.planning.window import outside
+from fleet.planning.window import OUTSIDE_WINDOW, outside
 from fleet.planning.world import World, read_world
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def rollout_of(
 ) -> Rollout:
     """A rollout of the plan over the session's own connections, not yet begun.
 
+    It begins nothing that the maintenance window does not hold, unless the plan said so and so was agreed to.
     ``options`` are those of `fleet.rollout.executor.Rollout`.
     """
     from fleet.rollout.executor import Rollout
@@ -115,6 +116,8 @@ def rollout_of(
 
     operators = {host: Operator(session.connection(host)) for host in plan.hosts}
     options.setdefault("operator", operator_name())
+    if not any(finding.code == OUTSIDE_WINDOW for finding in plan.findings):
+        options.setdefault("may_begin", window_of(session))
     return Rollout(plan, operators, session.board, journal, on_event, **options)
 
 
@@ -144,6 +147,22 @@ def _unfinished(journal: Journal) -> Unfinished:
     return found
 
 
+async def accept(rollout: Rollout, journal: Journal) -> Result:
+    """End the journal's unfinished rollout and leave everything as it stands. Raises GpudeckError."""
+    found = _unfinished(journal)
+    return await rollout.accept(found.id, found.done)
+
+
+def window_of(session: Session) -> Callable[[float], str]:
+    """Says why the fleet's maintenance windows do not hold a next model's change of so many seconds; empty: they do."""
+
+    def refusal(seconds: float) -> str:
+        late = outside(session.inventory.policy.windows, time.time(), seconds, "the next model")
+        return late.message if late else ""
+
+    return refusal
+
+
 def operator_name() -> str:
     """Who we are to other operators: ``user@machine``."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
@@ -159,13 +178,14 @@ def follow_what_stands(session: Session, plan: Plan) -> str:
 def follow(session: Session, plan: Plan, result: Result) -> str:
     """Let the session, and its fleet file, follow what is done; what was not done stays a draft.
 
-    Only the changed values of the file change. What is wrong with writing it, as a sentence; empty where nothing is.
+    Only the changed values of the file change; nothing does while the rollout may still be gone on from or undone. What
+    is wrong with writing it, as a sentence; empty where nothing is.
     """
     from console.history.recording import record_rollout
     from fleet.rollout.events import Outcome
 
     record_rollout(session, [change.model for change in plan.changes], str(result.outcome), result.message)
-    if result.outcome is Outcome.ROLLED_BACK:
+    if result.outcome is Outcome.ROLLED_BACK or result.outcome.is_open:
         return ""
     stand = {change.model for change in plan.changes} - {step.model for step in plan.steps}
     as_asked = {*result.done, *(stand if result.outcome is Outcome.DONE else ())}

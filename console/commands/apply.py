@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", type=Path, metavar="FILE", help="carry out a plan made by `gpudeck plan --json`")
     parser.add_argument("--resume", action="store_true", help="carry on an unfinished rollout")
     parser.add_argument("--rollback", action="store_true", help="undo an unfinished rollout")
+    parser.add_argument("--accept", action="store_true", help="end an unfinished rollout and leave all as it stands")
     parser.add_argument(
         "--remove-overlays",
         action="store_true",
@@ -31,10 +32,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Plan, ask, do."""
     inventory = choose_fleet(options)
-    if options.resume or options.rollback:
-        from console.changing.resuming import resume
+    ways = [way for way in ("resume", "rollback", "accept") if getattr(options, way)]
+    if len(ways) > 1:
+        raise UsageError(f"--{' and --'.join(ways)} do not go together.")
+    if ways:
+        from console.changing.resuming import end_unfinished
 
-        return resume(inventory, back=options.rollback, yes=options.yes, take_over=options.take_over)
+        return end_unfinished(inventory, ways[0], options)
     changes = read_changes(options, inventory)
     if options.remove_overlays:
         if changes or options.plan is not None or wants_rebalancing(options):

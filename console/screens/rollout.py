@@ -15,7 +15,7 @@ from console.screens.progress import ProgressScreen
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Plan
 from fleet.rollout.events import Event, Kind, Outcome, Result
-from fleet.rollout.restoring import finished
+from fleet.rollout.progress import finished
 from widgets.paragraphs import paragraph
 from widgets.rows import Row
 

@@ -11,8 +11,8 @@ from fleet.windows import Windows
 OUTSIDE_WINDOW = "POL005"
 
 
-def outside(windows: Windows | None, now: float, seconds: float) -> Finding | None:
-    """What is to be said of a plan that takes so long and begins now; None where a window holds all of it."""
+def outside(windows: Windows | None, now: float, seconds: float, what: str = "the plan") -> Finding | None:
+    """What is to be said of a plan, or its next part, that takes so long from now; None where a window holds it."""
     if windows is None:
         return None
     closing = windows.closing(now)
@@ -21,7 +21,7 @@ def outside(windows: Windows | None, now: float, seconds: float) -> Finding | No
     words = f"no maintenance window is open; the next opens {windows.words(windows.next_opening(now))}"
     if closing is not None:
         left = f"the maintenance window closes {windows.words(closing)}, in {duration(closing - now)}"
-        words = f"{left}, and the plan takes about {duration(seconds)}"
+        words = f"{left}, and {what} takes about {duration(seconds)}"
     return Finding(
         code=OUTSIDE_WINDOW,
         severity=Severity.WARNING,

@@ -56,6 +56,15 @@ class Outcome(StrEnum):
     """The operator left it between two steps; it can be carried on or undone."""
     UNKNOWN = "unknown"
     """The line was lost in the middle of a step: what it did is not known."""
+    STOPPED = "stopped"
+    """It ended between two models, because no other may be begun now. What is done stands."""
+    ACCEPTED = "accepted"
+    """Its operator leaves everything as it stands."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to be gone on from, undone or accepted: the journal keeps it as unfinished."""
+        return self in (Outcome.FAILED, Outcome.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,26 @@ from fleet.planning.plan import Action, Plan, Step
 from fleet.planning.replay import breaches
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.hosts import Hosts
-from fleet.rollout.journal import Journal
+from fleet.rollout.journal import Journal, JournalError
 from fleet.rollout.lock import LockLostError
-from fleet.rollout.restoring import entangled, finished, restoring, stop
-from fleet.rollout.resuming import still_standing
+from fleet.rollout.progress import entangled, finished, seconds_until_whole, serving
+from fleet.rollout.restoring import restoring, stop
+from fleet.rollout.resuming import as_before, overlay_stands, still_standing
 from fleet.rollout.stepping import OperatorConnection, StepError, Stepper, Watching
 
+WAYS_ON = "`gpudeck apply --rollback` goes back, `--resume` goes on, and `--accept` leaves everything as it stands."
 MayStop = Callable[[tuple[str, ...]], Awaitable[bool]]
 """Asked whether these models, which serve, may be stopped for another's way back."""
+MayBegin = Callable[[float], str]
+"""Asked whether what takes so many seconds may be begun now: why not, as a sentence; empty where it may."""
 
 
 async def _always(models: tuple[str, ...]) -> bool:
     return True
+
+
+def _at_any_time(seconds: float) -> str:
+    return ""
 
 
 class Rollout:
@@ -41,6 +49,7 @@ class Rollout:
         operator: str,
         take_over: str = "",
         may_stop: MayStop = _always,
+        may_begin: MayBegin = _at_any_time,
         max_failures: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -56,6 +65,7 @@ class Rollout:
             take_over: Whose lock may be taken, where one is held.
             may_stop: Asked before a model's way back stops others that serve as the plan wants them; where they may
                 not be stopped, everything is left as it stands.
+            may_begin: Asked before a model is begun while no other is half done; where it may not be, the rest is left.
             max_failures: It ends when so many models have failed. Until a model has come up well, one is enough.
             clock: Unix seconds.
         """
@@ -67,6 +77,7 @@ class Rollout:
         self._tell = on_event
         self._take_over = take_over
         self._may_stop = may_stop
+        self._may_begin = may_begin
         self._max_failures = max_failures
         self._go_on = asyncio.Event()
         self._go_on.set()
@@ -117,16 +128,11 @@ class Rollout:
         try:
             await self._hosts.lock(rollout, self._take_over)
         except GpudeckError as error:
-            return self._not_begun(rollout, f"Nothing was done: {error}")
+            return self._ended(rollout, Result(Outcome.FAILED, f"Nothing was done: {error}"))
         except asyncio.CancelledError:
-            self._not_begun(rollout, "Interrupted; nothing was done.")
+            self._ended(rollout, Result(Outcome.FAILED, "Interrupted; nothing was done."))
             raise
         return await self._finish(rollout, self._forward(rollout))
-
-    def _not_begun(self, rollout: int, sentence: str) -> Result:
-        self._journal.end(rollout, Outcome.FAILED, sentence)
-        self._tell(Event(Kind.ENDED, sentence))
-        return Result(Outcome.FAILED, sentence)
 
     async def go_on_from(self, rollout: int, done: Collection[int]) -> Result:
         """Carry on a rollout of the journal whose steps with these numbers are said to be done.
@@ -145,20 +151,39 @@ class Rollout:
         self._begun = set(begun)
         return await self._finish(rollout, self._restored(rollout))
 
+    async def accept(self, rollout: int, done: Collection[int]) -> Result:
+        """End a rollout of the journal, and leave everything as it stands on its hosts now. Raises as `go_on_from`.
+
+        Also where a host cannot be asked any more: how that one stands is not known then, and is said.
+        """
+        self._journal.claim()
+        try:
+            await self._hosts.lock(rollout, self._take_over)
+        except UnreachableError as lost:
+            return self._ended(rollout, Result(Outcome.ACCEPTED, f"{lost.message} How it stands there is not known."))
+        return await self._finish(rollout, self._accepted(rollout, done))
+
     async def _finish(self, rollout: int, work: Awaitable[Result]) -> Result:
         try:
             result = await work
+            if not result.outcome.is_open:
+                self._journal.end(rollout, result.outcome, result.message)
+            await self._hosts.leave(rollout)
         except UnreachableError as lost:
             unknown = f"{lost.message} What the last step did is not known; look at the host, then resume or roll back."
             result = Result(Outcome.UNKNOWN, unknown, finished(self.plan, self._done))
         except LockLostError as taken:
             result = Result(Outcome.UNKNOWN, str(taken), finished(self.plan, self._done))
+        except JournalError as error:
+            result = Result(Outcome.UNKNOWN, f"{error} {WAYS_ON}", finished(self.plan, self._done))
         except asyncio.CancelledError:
             self._tell(Event(Kind.ENDED, self._how_left()))
             raise
-        else:
-            self._journal.end(rollout, result.outcome, result.message)
-            await self._hosts.leave(rollout)
+        self._tell(Event(Kind.ENDED, result.message))
+        return result
+
+    def _ended(self, rollout: int, result: Result) -> Result:
+        self._journal.end(rollout, result.outcome, result.message)
         self._tell(Event(Kind.ENDED, result.message))
         return result
 
@@ -169,14 +194,36 @@ class Rollout:
         return f"Interrupted{left}. `gpudeck apply --resume` goes on, `gpudeck apply --rollback` takes all back."
 
     async def _resumed(self, rollout: int, done: Collection[int]) -> Result:
-        done = {*done, *await self._settled(rollout)}
-        self._begun = set(done)
-        self._done = set(await still_standing(self.plan, done, self._operators, self._board))
+        await self._note_what_stands(rollout, done)
         return await self._forward(rollout)
+
+    async def _accepted(self, rollout: int, done: Collection[int]) -> Result:
+        await self._note_what_stands(rollout, done)
+        as_asked = finished(self.plan, self._done)
+        words = f"as the plan wants them: {', '.join(as_asked) or 'none'}"
+        return Result(Outcome.ACCEPTED, f"Everything is left as it stands; {words}.", as_asked)
+
+    async def _note_what_stands(self, rollout: int, done: Collection[int]) -> None:
+        done = {*done, *await self._settled(rollout)}
+        self._begun = set(done) - await self._untouched()
+        self._done = set(await still_standing(self.plan, done, self._operators, self._board))
+        self._done -= self._out_of_router(rollout)
 
     async def _restored(self, rollout: int) -> Result:
         await self._settled(rollout)
+        self._begun -= await self._untouched()
         return await self._roll_all_back(rollout)
+
+    def _out_of_router(self, rollout: int) -> set[int]:
+        """The steps that brought a model into service which a way back may have taken out of it again."""
+        back = {(touch.model, touch.host) for touch in self._journal.touches(rollout) if touch.phase is Phase.ROLLBACK}
+        waits = (step for step in self.plan.steps if step.action is Action.WAIT and step.commands)
+        return {step.n for step in waits if (step.model, step.host) in back}
+
+    async def _untouched(self) -> set[int]:
+        """The steps of services that stand as they did before the plan, be it that a way back came so far."""
+        formers = await as_before(self.plan, self._operators, self._board)
+        return {step.n for step in self.plan.steps if (step.model, step.host) in formers}
 
     async def _settled(self, rollout: int) -> Collection[int]:
         """Wait for the step that was under way; the number of a step of the plan that is done by that."""
@@ -197,6 +244,9 @@ class Rollout:
             await self._may_go_on()
             if self._back:
                 return await self._roll_all_back(rollout)
+            refusal = self._not_now(step)
+            if refusal:
+                return Result(Outcome.STOPPED, refusal, finished(self.plan, self._done))
             self._begun.add(step.n)
             try:
                 await self._take(rollout, Phase.PLAN, step)
@@ -208,11 +258,23 @@ class Rollout:
             self._done.add(step.n)
         if self._back:
             return await self._roll_all_back(rollout)
+        for step in serving(self.plan, self._done):
+            how = self._stepper.ended(step)
+            if how:
+                self._done.discard(step.n)
+                return await self._recover(rollout, step, f"{step.model} came up, and since then {how}.")
         done = finished(self.plan, self._done)
         if not self._failures:
             return Result(Outcome.DONE, "Every step is done.", done)
         said = " ".join(failure.message for failure in self._failures)
         return Result(Outcome.RESTORED, f"{said} All others are done.", done, self._failures[0].failed)
+
+    def _not_now(self, step: Step) -> str:
+        """Why no other model may be begun with this step; empty where it may, or one is half done already."""
+        seconds = seconds_until_whole(self.plan, self._begun, self._done, step)
+        refusal = self._may_begin(seconds) if seconds else ""
+        left = dict.fromkeys(other.model for other in self.plan.steps if other.n not in self._done | self._begun)
+        return f"{refusal} Not begun: {', '.join(left)}." if refusal else ""
 
     def _may_go_on_without(self, result: Result) -> bool:
         """Whether the rest goes on after a failure: what failed is back, and what is left is proven without it."""
@@ -237,14 +299,14 @@ class Rollout:
         if step.action is Action.STOP and await self._stepper.still_runs(step):
             self._begun.discard(step.n)
         back = entangled(self.plan, self._begun, self._done, step.model)
-        serving = tuple(model for model in finished(self.plan, self._done) if model in back)
-        if serving and not await self._may_stop(serving):
-            kept = f"{', '.join(serving)} would have had to be stopped, so everything is left as it stands now."
-            return Result(Outcome.FAILED, f"{sentence} {kept}", finished(self.plan, self._done), step.model)
+        healthy = tuple(model for model in finished(self.plan, self._done) if model in back)
+        if healthy and not await self._may_stop(healthy):
+            kept = f"{', '.join(healthy)} would have had to be stopped, so everything is left as it stands now."
+            return Result(Outcome.FAILED, f"{sentence} {kept} {WAYS_ON}", finished(self.plan, self._done), step.model)
         done = tuple(model for model in finished(self.plan, self._done) if model not in back)
-        problem = await self._run_back(rollout, restoring(self.plan, self._begun, back))
+        problem = await self._run_back(rollout, self._way_back(back))
         if problem:
-            message = f"{sentence} It could not be restored either: {problem}"
+            message = f"{sentence} It could not be restored either: {problem} {WAYS_ON}"
             return Result(Outcome.FAILED, message, done, step.model)
         self._give_up(back)
         return Result(Outcome.RESTORED, f"{sentence} {self._how_restored(step.model, back)}", done, step.model)
@@ -263,10 +325,14 @@ class Rollout:
         return "It is back as it was before." if was_running else "It is stopped, as it was before."
 
     async def _roll_all_back(self, rollout: int) -> Result:
-        problem = await self._run_back(rollout, restoring(self.plan, self._begun))
+        problem = await self._run_back(rollout, self._way_back(None))
         if problem:
-            return Result(Outcome.FAILED, f"The way back stopped: {problem}")
+            return Result(Outcome.FAILED, f"The way back stopped: {problem} {WAYS_ON}")
         return Result(Outcome.ROLLED_BACK, "Everything is back as it was before.")
+
+    def _way_back(self, models: Collection[str] | None) -> tuple[Step, ...]:
+        ended = [former for former in self.plan.formers if self._stepper.ended(former)]
+        return restoring(self.plan, self._begun, models, ended)
 
     async def _run_back(self, rollout: int, steps: tuple[Step, ...]) -> str:
         """Take the steps of a way back; the sentence in which one failed, empty where none did."""
@@ -276,6 +342,8 @@ class Rollout:
             try:
                 await self._take(rollout, Phase.ROLLBACK, step)
             except StepError as error:
+                if await overlay_stands(step, self._operators[step.host]):
+                    continue  # the host refused what would have changed nothing
                 return str(error) + (await self._end_loop(rollout, step) if error.loops else "")
         return ""
 

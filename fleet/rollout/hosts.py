@@ -14,7 +14,7 @@ from fleet.rollout.journal import Journal
 from fleet.rollout.lock import HostLock, kept
 from fleet.rollout.on_host import OnHost, Told
 from fleet.rollout.resuming import Settled, settled
-from fleet.rollout.stepping import OperatorConnection, Watching
+from fleet.rollout.stepping import OperatorConnection, Watching, read_anew
 from fleet.services.holder import Holder
 
 
@@ -95,7 +95,7 @@ class Hosts:
     async def settle(self, rollout: int, told: Told) -> Settled | None:
         """Wait for the end of the step that was under way when its console ended, and put that into the journal.
 
-        None where there was none. Raises UnreachableError.
+        By then its host was read anew. None where there was none. Raises UnreachableError.
         """
         touch = next(reversed(self._journal.touches(rollout)), None)
         if touch is None or touch.outcome is not None:
@@ -103,6 +103,7 @@ class Hosts:
         id = self._journal.step_id(rollout, touch.id)
         how = settled(touch, await self._running[touch.host].outcome(id, told))
         self._journal.touched(touch.id, how.outcome, how.sentence)
+        await read_anew(self._board, touch.host)
         return how
 
     def _lock_of(self, step: Step) -> HostLock:

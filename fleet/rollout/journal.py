@@ -29,6 +29,12 @@ CREATE TABLE touch (
 """
 
 
+class JournalError(GpudeckError):
+    """The journal cannot be written, so nothing is changed on a host."""
+
+    title = "No journal"
+
+
 @dataclass(frozen=True, slots=True)
 class Touch:
     """One step that was begun."""
@@ -92,7 +98,7 @@ class Journal:
             self._prepare(path)
         except (OSError, sqlite3.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise GpudeckError(
+            raise JournalError(
                 f"The journal {path} cannot be written: {reason}.", "Nothing is changed on a host without it."
             ) from None
 
@@ -138,7 +144,7 @@ class Journal:
         if other is not None:
             raise GpudeckError(
                 f"A rollout of this fleet that {other.operator} began is not finished.",
-                "Carry it on with `gpudeck apply --resume`, or undo it with `gpudeck apply --rollback`.",
+                "Carry it on with `gpudeck apply --resume`, undo it with `--rollback`, or leave it with `--accept`.",
             )
         return self._write(
             "INSERT INTO rollout (begun, operator, plan) VALUES (?, ?, ?)",
@@ -223,6 +229,6 @@ class Journal:
         try:
             return self._database.execute(statement, values).lastrowid or 0
         except sqlite3.Error as error:
-            raise GpudeckError(
+            raise JournalError(
                 f"The journal cannot be written: {error}.", "Nothing is changed on a host without it."
             ) from None

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from fleet.commands import Write
-from fleet.errors import UnreachableError
+from fleet.errors import GpudeckError, UnreachableError
 from fleet.readings import HostSnapshot, Link
 from fleet.rollout.lock import HostLock
 from fleet.rollout.stepping import OperatorConnection, StepError, Watching
@@ -53,7 +53,10 @@ class OnHost:
             LockLostError: Another has the host; nothing was run.
             UnreachableError: They go on, or not, where nobody sees them: `outcome` tells later.
         """
-        beginning = launch(id, commands, lock.holder, self._become)
+        try:
+            beginning = launch(id, commands, lock.holder, self._become)
+        except GpudeckError as error:
+            raise StepError(str(error)) from None
         for _ in range(_LAUNCHES):
             begun = await self.patiently(partial(self._connection.write, beginning), told)
             if not begun.ok:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from fleet.model import GpuId
 from fleet.planning.plan import Action, Former, Plan, Step
 from fleet.services.registry import service_named
 
@@ -13,41 +12,12 @@ STOP_SECONDS = 10.0
 COMMAND_SECONDS = 1.0
 
 
-def entangled(plan: Plan, begun: Collection[int], done: Collection[int], failed: str) -> frozenset[str]:
-    """The models that have to go back with one whose step failed, itself included.
-
-    Those are the ones the plan left half done, stopped early to make room for instance, and those that by now hold
-    more than before on a GPU that a model going back needs.
-    """
-    back = {failed} | {step.model for step in plan.steps if step.n in begun and step.model not in finished(plan, done)}
-    while True:
-        needed = {gpu for former in plan.formers if former.model in back for gpu in former.gpus}
-        more = {model for model in finished(plan, done) if model not in back and _grown(plan, model) & needed}
-        if not more:
-            return frozenset(back)
-        back |= more
-
-
-def finished(plan: Plan, done: Collection[int]) -> tuple[str, ...]:
-    """The models whose every step is done."""
-    left = {step.model for step in plan.steps if step.n not in done}
-    return tuple(dict.fromkeys(step.model for step in plan.steps if step.model not in left))
-
-
-def _grown(plan: Plan, model: str) -> set[GpuId]:
-    """The GPUs on which a model is to hold more than it did."""
-    waits = [step for step in plan.steps if step.model == model and step.action is Action.WAIT]
-    if not waits:
-        return set()
-    wait = waits[-1]  # those before it were in temporary places
-    formers = [former for former in plan.formers if former.model == model and former.running]
-    held = {expect.gpu: expect.high_bytes for former in formers for expect in former.expects}
-    now = {expect.gpu: expect.high_bytes for expect in wait.expects} or dict.fromkeys(wait.gpus, 1)
-    return {gpu for gpu, size in now.items() if size > held.get(gpu, 0)}
-
-
-def restoring(plan: Plan, begun: Collection[int], models: Collection[str] | None = None) -> tuple[Step, ...]:
+def restoring(
+    plan: Plan, begun: Collection[int], models: Collection[str] | None = None, ended: Collection[Former] = ()
+) -> tuple[Step, ...]:
     """The steps that undo the plan's steps with these numbers, of these models (None = of all).
+
+    Services in ``ended`` have ended by themselves, though no step stopped them; they are started as well.
 
     What was started is stopped before anything is started again, so that memory is there; then what took most comes
     back first. Every step is safe to repeat, so it does not matter how far an interrupted one came.
@@ -62,7 +32,7 @@ def restoring(plan: Plan, begun: Collection[int], models: Collection[str] | None
     ]
     steps += [_overlay(former) for former in formers if _changed(touched, former, Action.WRITE, Action.REMOVE)]
     for former in sorted(formers, key=lambda former: -former.needs_bytes):
-        if former.running and _changed(touched, former, Action.STOP, Action.START):
+        if former.running and (former in ended or _changed(touched, former, Action.STOP, Action.START)):
             steps += _start(former)
         elif former.running and former.joining:
             steps.append(_wait(former))

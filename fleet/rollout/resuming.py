@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fleet.commands import Reader
+from fleet.errors import GpudeckError
 from fleet.planning.plan import Action, Plan, Step
 from fleet.readings import HostSnapshot, ServiceWord
 from fleet.rollout.events import Phase
@@ -61,9 +62,7 @@ async def still_standing(
     A model that is not as its done steps left it (it was started again meanwhile, its host came up anew) has none:
     all its steps are taken again, from its stop.
 
-    Raises:
-        UnreachableError: A host cannot be asked.
-        GpudeckError: A service is missing on its host, or its definition cannot be read.
+    Raises UnreachableError where a host cannot be asked.
     """
     moved = set()
     for model, host in dict.fromkeys((step.model, step.host) for step in plan.steps if step.n in done):
@@ -73,6 +72,40 @@ async def still_standing(
     return frozenset(step.n for step in plan.steps if step.n in done and step.model not in moved)
 
 
+async def as_before(plan: Plan, readers: Mapping[str, Reader], newest: Newest) -> frozenset[tuple[str, str]]:
+    """The models and hosts whose service stands as it did before the plan; one that has to enter a router never does.
+
+    Raises UnreachableError.
+    """
+    found = set()
+    for former in plan.formers:
+        snapshot = newest.latest(former.host)
+        state = snapshot.services.get(former.model) if snapshot else None
+        engine = snapshot.engines.get(former.model) if snapshot else None
+        if state is None or former.joining or (state.word is ServiceWord.ACTIVE) is not former.running:
+            continue
+        if former.running and former.asks_health and not (engine and engine.healthy):
+            continue
+        if await _has_overlay(former.service, former.overlay, readers[former.host]):
+            found.add((former.model, former.host))
+    return frozenset(found)
+
+
+async def overlay_stands(step: Step, reader: Reader) -> bool:
+    """Whether a step that writes or removes an overlay would leave what is there already. Raises UnreachableError."""
+    return step.action in (Action.WRITE, Action.REMOVE) and await _has_overlay(step.service, step.overlay, reader)
+
+
+async def _has_overlay(service: str, overlay: str | None, reader: Reader) -> bool:
+    """Whether that is its overlay on the host; not where the service is missing there, or cannot be read."""
+    named = service_named(service, "none")
+    answer = await reader.read(named.definition())
+    try:
+        return named.parse_definition(answer).overlay == overlay
+    except GpudeckError:
+        return False
+
+
 async def _stands(done: list[Step], reader: Reader, snapshot: HostSnapshot | None) -> bool:
     moved = _last(done, Action.STOP, Action.START, Action.WAIT)
     state = snapshot.services.get(done[0].model) if snapshot else None
@@ -80,11 +113,7 @@ async def _stands(done: list[Step], reader: Reader, snapshot: HostSnapshot | Non
     if moved is not None and (state is None or runs is (moved.action is Action.STOP)):
         return False
     written = _last(done, Action.WRITE, Action.REMOVE)
-    if written is None:
-        return True
-    service = service_named(written.service, "none")
-    definition = service.parse_definition(await reader.read(service.definition()))
-    return definition.overlay == written.overlay
+    return written is None or await overlay_stands(written, reader)
 
 
 def _last(steps: list[Step], *actions: Action) -> Step | None:

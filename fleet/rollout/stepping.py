@@ -8,7 +8,7 @@ from typing import Protocol
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import GpudeckError, UnreachableError
-from fleet.planning.plan import Action, Step
+from fleet.planning.plan import Action, Former, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
 from fleet.rollout.gates import Drained, Seen, Serving, Startable, Stopped
@@ -58,6 +58,26 @@ class StepError(Exception):
         super().__init__(sentence)
         self.loops = loops
         """Whether what was started ends and is started again, until somebody stops it."""
+
+
+async def read_anew(board: Watching, host: str) -> HostSnapshot:
+    """How a host's services are by a question asked after now; the first answer may be to one asked before.
+
+    Raises UnreachableError where it does not say.
+    """
+    seen = board.latest(host)
+    for _ in range(2):
+        seen = await _next_services(board, host, seen)
+    assert seen
+    return seen
+
+
+async def _next_services(board: Watching, host: str, seen: HostSnapshot | None) -> HostSnapshot:
+    services = seen.services if seen else None
+    try:
+        return await board.until(host, lambda new: new.services is not services, READING_TIMEOUT)
+    except TimeoutError:
+        raise UnreachableError(f"{host} does not say how its services are.") from None
 
 
 class Stepper:
@@ -112,13 +132,19 @@ class Stepper:
 
     async def still_runs(self, step: Step) -> bool:
         """Whether the service runs by a reading begun after now; whoever failed to stop it may not have touched it."""
-        seen = self._board.latest(step.host)
-        services = seen.services if seen else None
         try:
-            fresh = await self._board.until(step.host, lambda new: new.services is not services, READING_TIMEOUT)
-        except TimeoutError:
+            fresh = await read_anew(self._board, step.host)
+        except UnreachableError:
             return False
         return step.model in fresh.services and fresh.services[step.model].word is ServiceWord.ACTIVE
+
+    def ended(self, of: Step | Former) -> str:
+        """How its service ended, by the newest reading; empty where it runs, or has not been read."""
+        seen = self._board.latest(of.host)
+        state = seen.services.get(of.model) if seen else None
+        if state is None or state.word not in (ServiceWord.FAILED, ServiceWord.STOPPED):
+            return ""
+        return f"its service failed ({state.result})" if state.word is ServiceWord.FAILED else "its process ended"
 
     async def _startable(self, step: Step, told: Callable[[str], None], called_off: Callable[[], bool]) -> None:
         """Wait until its GPUs are fit for it; at once where the newest reading says so."""
@@ -151,7 +177,8 @@ class Stepper:
             if called_off():
                 raise
             said = await self._engine_said(step)
-            raise StepError(f"{step.model} did not come up: {said or error}", loops=error.loops) from None
+            why = (said or str(error)).rstrip(".")
+            raise StepError(f"{step.model} did not come up: {why}.", loops=error.loops) from None
         await self._check(step, told, called_off)
         return remark
 

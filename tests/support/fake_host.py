@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fleet.commands import Answer, Read, Write
 from fleet.errors import UnreachableError
@@ -27,7 +29,7 @@ from fleet.readings import (
     ServiceReading,
     ServiceWord,
 )
-from fleet.rollout.events import Event, Result
+from fleet.rollout.events import Event, Phase, Result
 from fleet.rollout.executor import Rollout
 from fleet.rollout.journal import Journal, Unfinished
 from fleet.services import Definition
@@ -48,6 +50,10 @@ class Killed(BaseException):
     """The console's process ends here."""
 
 
+class PowerLoss(Exception):
+    """What runs on the host ends here."""
+
+
 @dataclass
 class Unit:
     """A model's service: its own file, our overlay, and what runs."""
@@ -55,12 +61,16 @@ class Unit:
     model: str
     size: int
     own: str
+    boots: bool = False
+    """Whether it is started when its host is."""
     overlay: str | None = None
     word: ServiceWord = ServiceWord.STOPPED
     result: str = "success"
     restarts: int = 0
     starts: int = 0
     age: int = 0
+    lives: int = 0
+    """Seconds it serves before it dies, where it does."""
     gpus: tuple[int, ...] = ()
     running: int = 0
     log: list[str] = field(default_factory=list)
@@ -114,10 +124,14 @@ class FakeHost:
         self.now = 0
         self.commands: list[str] = []
         self.before_write: Callable[[str], None] = lambda _: None
+        self.after_write: Callable[[str], None] = lambda _: None
+        """May raise PowerLoss."""
         self.refuses: dict[str, str] = {}
         """What a unit's engine says instead of starting."""
         self.hangs: set[str] = set()
         self.loops: set[str] = set()
+        self.dies: set[str] = set()
+        """Units that fail as soon as they have served."""
         self.ends: set[str] = set()
         """Units whose process ends by itself, successfully."""
         self.strays: dict[str, tuple[int, ...]] = {}
@@ -126,6 +140,12 @@ class FakeHost:
         """How many starts of a unit go wrong as said above; later ones are well."""
         self.forbids: str = ""
         """A word no command may hold, as if sudo forbade it."""
+        self.no_root = ""
+        """Why nobody may become root; empty where they may."""
+        self.no_space = False
+        """Whether nothing can be written to its disk; what is in memory, as the lock is, still can."""
+        self.no_steps = False
+        """Whether not even an empty file can be made there, so that no step is begun."""
         self.fault: tuple[int, bool, BaseException] | None = None
         """At the command of that number, before or after it is done, this happens to the console, once.
 
@@ -143,8 +163,13 @@ class FakeHost:
         """When the line is there again."""
         self.lost_at_question = -2
         """After so many more questions the line is down for some seconds."""
+        self.frozen = False
+        """Whether nothing goes on there: its line is as good as lost."""
         self.slow = False
         """Whether steps are under way for ever."""
+        self.booted = 0
+        self.suspended = 0.0
+        """Seconds that its uptime has gained while it stood still."""
         self.lock = LockFolders()
         self.audit: list[str] = []
         self._files: dict[str, str] = {}
@@ -156,6 +181,35 @@ class FakeHost:
     def state(self) -> dict[str, tuple[bool, str | None, tuple[int, ...]]]:
         """Of each model: whether it runs, its overlay, its GPUs."""
         return {unit.model: (unit.word is ServiceWord.ACTIVE, unit.overlay, unit.gpus) for unit in self.units.values()}
+
+    @property
+    def uptime(self) -> float:
+        return self.now - self.booted + self.suspended
+
+    # what happens to it
+
+    def cut_line(self, seconds: float = math.inf) -> None:
+        self.lost, self.back_at = True, self.now + seconds
+
+    def freeze(self, seconds: float = math.inf) -> None:
+        self.frozen = self.slow = True
+        self.cut_line(seconds)
+
+    def come_back(self) -> None:
+        self.lost = self.frozen = self.slow = False
+        self.back_at = math.inf
+
+    def reboot(self) -> None:
+        """Everything that runs ends; it is there again in some seconds, with what it starts by itself."""
+        self.booted = self.now
+        self.lock.held.clear()
+        self.cut_line(20)
+        for unit in self.units.values():
+            unit.word = ServiceWord.STOPPED
+            self._stop(unit)
+        for unit in self.units.values():
+            if unit.boots:
+                self.start(unit)
 
     def used(self, gpu: int) -> int:
         return sum(unit.holds for unit in self.units.values() if gpu in unit.gpus)
@@ -173,7 +227,7 @@ class FakeHost:
         if command.words[-1].endswith("/cordons"):
             return Answer(0, self.cordons, "")
         if command.words[0] == "cat":
-            return self.lock.cat(command.words, self.now)
+            return self.lock.cat(command.words, self.uptime)
         if not any(word.endswith(".service") for word in command.words):
             self.failing_reads -= 1
             return Answer(0, "", "") if self.failing_reads < 0 else Answer(1, "", "not yet")
@@ -185,11 +239,13 @@ class FakeHost:
     async def write(self, command: Write, timeout: float = 0) -> Answer:
         self._reach()
         if "gpudeck-rollout" in command.line:
-            return self.lock.do(command)
+            return Answer(1, "", self.no_root) if self.no_root else self.lock.do(command)
         if command.words[0] == "logger":
             self.audit.append(command.words[-1])
             return Answer(0, "", "")
         if isinstance(command, Launch):
+            if self.no_steps:
+                return Answer(1, "", "mkdir: cannot create directory '.gpudeck-steps': No space left on device")
             self._launch(command)
         elif command.words[:1] == ("sh",):
             for id in command.words[4:]:
@@ -224,6 +280,10 @@ class FakeHost:
             if self.cut_off == len(self.commands) - 1:
                 self.cut_off = None
                 return Progress(State.CUT_OFF)
+            try:
+                self.after_write(command.line)
+            except PowerLoss:
+                return Progress(State.CUT_OFF)
         return Progress(State.ENDED, len(script.commands))
 
     def _reach(self) -> None:
@@ -236,7 +296,11 @@ class FakeHost:
     def _do(self, command: Write) -> Answer:
         if self.forbids and self.forbids in command.line:
             return Answer(1, "", "sudo: a password is required")
+        if self.no_root and command.words[0] == "sudo":
+            return Answer(1, "", self.no_root)
         match command.words[3:]:
+            case ("tee", path) if self.no_space:
+                return Answer(1, "", f"tee: {path}: No space left on device")
             case ("tee", path):
                 self._files[path] = command.stdin.decode()
             case ("mv", "-T", source, target):
@@ -305,14 +369,19 @@ class FakeHost:
         """Let a second pass and read the host."""
         self.now += 1
         if self.now >= self.back_at:
-            self.lost, self.back_at = False, math.inf
+            self.come_back()
         for unit in self.units.values():
-            if unit.word is ServiceWord.ACTIVE and unit.age < LOAD_TICKS:
+            if unit.word is ServiceWord.ACTIVE and not self.frozen:
                 self._load(unit)
         self._snapshot = self._publish()
 
     def _load(self, unit: Unit) -> None:
         faulty = self._is_faulty(unit)
+        if unit.age >= LOAD_TICKS:
+            unit.age += 1
+            if faulty and unit.name in self.dies and unit.age > LOAD_TICKS + unit.lives:
+                self._fail(unit, "RuntimeError: HIP error: an illegal memory access was encountered")
+            return
         if faulty and unit.name in self.hangs:
             return
         unit.age += 1
@@ -340,9 +409,9 @@ class FakeHost:
             Link.LIVE,
             read_at=self.now,
             reading=HostReading(
-                "boot",
+                f"boot {self.booted}",
                 self.now,
-                self.now,
+                self.uptime,
                 tuple(GpuReading(identity, self.used(identity.hip_index)) for identity in identities),
                 tuple(
                     ProcessReading(
@@ -373,6 +442,7 @@ class Bench:
         self.inventory = Inventory("test", (Host("gpu01", "ops@gpu01", "MI300X", GPUS),), ())
         self.events: list[Event] = []
         self.path = path
+        self.clock = 1_795_262_400.0
 
     def add(self, name: str, place: str, size_gib: int, *, enabled: bool = True) -> None:
         """A model whose own unit places it there; an enabled one serves already."""
@@ -381,7 +451,7 @@ class Bench:
         own = f"[Service]\nEnvironment=HIP_VISIBLE_DEVICES={','.join(map(str, gpus))}\nExecStart=/opt/serve {name}\n"
         unit = Unit(name, size, own)
         if enabled:
-            unit.word, unit.age, unit.gpus = ServiceWord.ACTIVE, LOAD_TICKS, gpus
+            unit.boots, unit.word, unit.age, unit.gpus = True, ServiceWord.ACTIVE, LOAD_TICKS, gpus
         self.host.units[unit.name] = unit
         model = Model(
             name, Engine("other"), place=Place.parse(place), service=unit.service, url="http://127.0.0.1:1",
@@ -395,10 +465,37 @@ class Bench:
         return make_plan(self.inventory, changes, world)
 
     def journal(self) -> Journal:
-        return Journal(self.path, lambda: 1_795_262_400.0)
+        return Journal(self.path, lambda: self.clock)
 
-    def rollout(self, plan: Plan, journal: Journal) -> Rollout:
-        return Rollout(plan, {"gpu01": self.host}, self.host, journal, self.events.append, operator="ops@here")
+    def rollout(
+        self, plan: Plan, journal: Journal, on_event: Callable[[Event], None] | None = None, **options: Any
+    ) -> Rollout:
+        """A rollout of that plan; the options are its own."""
+        tell = on_event or self.events.append
+        options.setdefault("operator", "ops@here")
+        return Rollout(plan, {"gpu01": self.host}, self.host, journal, tell, clock=lambda: self.clock, **options)
+
+    async def resumed(self, **options: Any) -> Result:
+        """The next console carries the unfinished rollout on, by an old reading at first."""
+        with closing(self.journal()) as journal:
+            found = journal.unfinished()
+            assert found is not None
+            return await self.rollout(found.plan, journal, **options).go_on_from(found.id, found.done)
+
+    async def accepted(self) -> Result:
+        """The next console leaves the unfinished rollout as it stands, by an old reading at first."""
+        with closing(self.journal()) as journal:
+            found = journal.unfinished()
+            assert found is not None
+            return await self.rollout(found.plan, journal).accept(found.id, found.done)
+
+    async def undone(self) -> Result:
+        """The next console takes the unfinished rollout back, by an old reading at first."""
+        with closing(self.journal()) as journal:
+            found = journal.unfinished()
+            assert found is not None
+            begun = [touch.n for touch in found.touches if touch.phase is Phase.PLAN]
+            return await self.rollout(found.plan, journal).restore(found.id, begun)
 
     async def run(self, *changes: Change) -> Result:
         """Plan these changes and carry them out."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_host import Bench
 
+MEMORY = Path("/dev/shm")
+"""Where a journal is synced in no time."""
+
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path / "state" / "test.sqlite")
+def bench() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Bench(Path(folder) / "state" / "test.sqlite")

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.commands import Answer, Read, Write
-from fleet.inventory.changes import Restart
+from fleet.inventory.changes import Move, Restart
+from fleet.model import Place
 from fleet.planning.plan import Action, Step
 from fleet.rollout.events import Outcome
+from fleet.rollout.journal import Journal
 from fleet.rollout.lock import (
     EXPIRES_SECONDS,
     STEP_SECONDS,
@@ -186,3 +188,25 @@ async def test_whoever_is_interrupted_while_locking_leaves_nothing_locked(bench:
         await bench.run(Restart("a"))
     assert bench.said("ended") == ["Interrupted; nothing was done."]
     assert (bench.host.lock.held, bench.unfinished()) == ({}, None)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_two_consoles_with_conflicting_drafts_exactly_one_proceeds(bench: Bench, first: int) -> None:
+    """Each is on a machine of its own, with a journal of its own."""
+    bench.add("a", "gpu01/0", 90)
+    bench.add("b", "gpu01/1", 90)
+    drafts = [(Move("a", Place.parse("gpu01/2")),), (Move("b", Place.parse("gpu01/2")), Restart("a"))]
+    plans = [await bench.plan(*draft) for draft in drafts]
+    journals = [Journal(bench.path.parent / name, lambda: bench.clock) for name in ("anna", "bob")]
+    rollouts = [
+        bench.rollout(plan, journal, operator=who)
+        for plan, journal, who in zip(plans, journals, ("anna", "bob"), strict=True)
+    ]
+    results = await asyncio.gather(rollouts[first].run(), rollouts[1 - first].run())
+    assert [result.outcome for result in results] == [Outcome.DONE, Outcome.FAILED]
+    assert results[1].message.startswith(f"Nothing was done: gpu01 is being changed by {('anna', 'bob')[first]}")
+    assert bench.host.state["ab"[first]][2] == (2,)
+    assert (bench.host.state["ab"[1 - first]][2], bench.host.lock.held) == ((1 - first,), {})
+    assert all(journal.unfinished() is None for journal in journals)
+    for journal in journals:
+        journal.close()

@@ -11,7 +11,7 @@ from fake_host import Bench, Killed
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.inventory.changes import Change, Disable, Enable, Move
 from fleet.model import Place
-from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
+from fleet.rollout.events import Event, Kind, Outcome
 from fleet.rollout.executor import Rollout
 
 CHANGES: tuple[Change, ...] = (
@@ -42,29 +42,6 @@ async def interrupted(bench: Bench, number: int, after: bool, fault: BaseExcepti
         return
 
 
-async def resumed(bench: Bench) -> Result:
-    journal = bench.journal()
-    found = journal.unfinished()
-    assert found is not None
-    bench.host.tick()
-    try:
-        return await bench.rollout(found.plan, journal).go_on_from(found.id, found.done)
-    finally:
-        journal.close()
-
-
-async def undone(bench: Bench) -> Result:
-    journal = bench.journal()
-    found = journal.unfinished()
-    assert found is not None
-    begun = [touch.n for touch in found.touches if touch.phase is Phase.PLAN]
-    bench.host.tick()
-    try:
-        return await bench.rollout(found.plan, journal).restore(found.id, begun)
-    finally:
-        journal.close()
-
-
 async def test_the_commands_of_the_plan_are_as_many_as_the_tests_below_interrupt(swap: Bench) -> None:
     assert (await swap.run(*CHANGES)).outcome is Outcome.DONE
     assert len(swap.host.commands) == COMMANDS
@@ -74,7 +51,7 @@ async def test_the_commands_of_the_plan_are_as_many_as_the_tests_below_interrupt
 @pytest.mark.parametrize("number", range(COMMANDS))
 async def test_a_console_killed_at_any_command_carries_on(swap: Bench, number: int, after: bool) -> None:
     await interrupted(swap, number, after, Killed())
-    result = await resumed(swap)
+    result = await swap.resumed()
     assert result.outcome is Outcome.DONE
     assert {name: (runs, gpus) for name, (runs, _, gpus) in swap.host.state.items()} == {
         "a": (True, (1,)),
@@ -90,7 +67,7 @@ async def test_a_console_killed_at_any_command_carries_on(swap: Bench, number: i
 async def test_a_console_killed_at_any_command_takes_everything_back(swap: Bench, number: int, after: bool) -> None:
     before = swap.host.state
     await interrupted(swap, number, after, Killed())
-    result = await undone(swap)
+    result = await swap.undone()
     assert result.outcome is Outcome.ROLLED_BACK
     assert swap.host.state == before
     assert swap.unfinished() is None
@@ -140,7 +117,7 @@ async def test_a_step_that_does_not_end_is_left_to_its_host_and_found_there_late
     assert "gpu01 has not ended the step within 600 s; what runs there goes on." in result.message
     assert "it is still at work on gpu01" in swap.said(Kind.PROGRESS)
     swap.host.slow = False
-    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert (await swap.resumed()).outcome is Outcome.DONE
 
 
 async def test_whoever_interrupts_is_told_what_is_under_way_and_how_to_go_on(swap: Bench) -> None:
@@ -149,7 +126,7 @@ async def test_whoever_interrupts_is_told_what_is_under_way_and_how_to_go_on(swa
     assert re.match(
         r"Interrupted; gpu01 finishes \w+ \w, the step under way, if begun\. `gpudeck apply --resume`", said
     )
-    assert (await undone(swap)).outcome is Outcome.ROLLED_BACK
+    assert (await swap.undone()).outcome is Outcome.ROLLED_BACK
 
 
 async def test_a_line_that_stays_down_leaves_the_result_unknown_and_the_rollout_unfinished(swap: Bench) -> None:
@@ -162,16 +139,16 @@ async def test_a_line_that_stays_down_leaves_the_result_unknown_and_the_rollout_
     assert found.touches[-1].outcome is None
     assert found.touches[-1].n not in found.done
     swap.host.lost = False
-    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert (await swap.resumed()).outcome is Outcome.DONE
 
 
 async def test_a_way_back_that_was_cut_is_gone_again(swap: Bench) -> None:
     before = swap.host.state
     await interrupted(swap, 10, True, Killed())
     lose(swap, 14)
-    assert (await undone(swap)).outcome is Outcome.UNKNOWN
+    assert (await swap.undone()).outcome is Outcome.UNKNOWN
     swap.host.lost = False
-    assert (await undone(swap)).outcome is Outcome.ROLLED_BACK
+    assert (await swap.undone()).outcome is Outcome.ROLLED_BACK
     assert swap.host.state == before
 
 
@@ -181,7 +158,7 @@ async def test_a_model_somebody_started_meanwhile_is_stopped_again(swap: Bench) 
     assert stopped
     for unit in stopped:
         swap.host.start(unit)
-    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert (await swap.resumed()).outcome is Outcome.DONE
     assert swap.host.state["a"][2] == (1,)
 
 
@@ -191,14 +168,14 @@ async def test_an_overlay_somebody_removed_meanwhile_is_written_again(swap: Benc
     assert written
     for unit in written:
         unit.overlay = None
-    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert (await swap.resumed()).outcome is Outcome.DONE
     assert [swap.host.state[name][2] for name in "ab"] == [(1,), (0,)]
 
 
 async def test_what_a_host_finished_by_itself_is_not_done_again(swap: Bench) -> None:
     await interrupted(swap, 5, True, Killed())
     done = list(swap.host.commands)
-    assert (await resumed(swap)).outcome is Outcome.DONE
+    assert (await swap.resumed()).outcome is Outcome.DONE
     assert len(swap.host.commands) == COMMANDS
     assert swap.host.commands[: len(done)] == done
     assert any("gpu01 has finished write" in said for said in swap.said(Kind.PROGRESS))
