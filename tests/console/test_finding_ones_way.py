@@ -50,7 +50,7 @@ async def test_the_filters_submitted_before_are_remembered(console_app: GpudeckA
 async def test_a_letter_jumps_to_its_model(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:
         await pilot.press("semicolon")
-        assert "ddevstral-small" in shown(pilot)
+        assert "d devstral-small" in shown(pilot)
         await pilot.press("d")
         deck = console_app.screen.query_one(Deck)
         assert (deck.gpu, deck.model) == (GpuId("gpu01", 1), "devstral-small")
