@@ -237,6 +237,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         Where.RECORD, "R", "roll_back", "roll back", "restore what was before a rollout that did not end", changes=True
     ),
+    Key(Where.RECORD, "A", "accept", "accept", "end a rollout that did not, and leave all as it stands", changes=True),
     Key(Where.RECORD, "escape", "close", "back", "back; nothing on the hosts changes"),
     Key(Where.HELP, "escape,question_mark,q", "close", "back", "back"),
     Key(Where.WALL, "q", "quit", "quit", "leave"),

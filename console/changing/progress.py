@@ -21,7 +21,11 @@ _SIGNS = {
     Kind.DONE: ("✓", "good"),
     Kind.FAILED: ("✗", "error"),
 }
-_STYLES = {Outcome.DONE: "good", **dict.fromkeys((Outcome.ROLLED_BACK, Outcome.RESTORED, Outcome.LEFT), "warning")}
+_STYLES = dict.fromkeys(Outcome, "warning") | {
+    Outcome.DONE: "good",
+    Outcome.FAILED: "error",
+    Outcome.UNKNOWN: "error",
+}
 _ENDS = {"done": Kind.DONE, "failed": Kind.FAILED}
 _TITLES = {Phase.PLAN: "The plan", Phase.ROLLBACK: "Restoring what was there before"}
 
@@ -52,7 +56,7 @@ class Progress:
 
 def outcome_style(outcome: str | None) -> str:
     """The style of how a rollout ended; None where it did not."""
-    return "warning" if outcome is None else _STYLES.get(Outcome(outcome), "error")
+    return "warning" if outcome is None else _STYLES[Outcome(outcome)]
 
 
 def progress_of(plan: Plan, touches: tuple[Touch, ...]) -> Progress:

@@ -1,4 +1,4 @@
-"""A rollout of the journal, step by step. One that did not end is carried on, or undone, from here."""
+"""A rollout of the journal, step by step. One that did not end is carried on, undone or accepted from here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from console.changing.carrying_out import carry_on, undo
+from console.changing.carrying_out import accept, carry_on, undo
 from console.changing.progress import outcome_style, progress_of
 from console.changing.unfinished import Ways, past_words, ways
 from console.keys import Where, bindings
@@ -19,11 +19,11 @@ from fleet.rollout.journal import Past
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span
 
-_WAYS = frozenset({"carry_on", "roll_back"})
+_WAYS = frozenset({"carry_on", "roll_back", "accept"})
 
 
 class RecordScreen(ProgressScreen):
-    """What was done then. Nothing is changed but by the two keys that say so, where it did not end."""
+    """What was done then. Nothing is changed but by the keys that say so, where it did not end."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.RECORD)]
 
@@ -32,7 +32,8 @@ class RecordScreen(ProgressScreen):
         self._past = past
         self._ways: Ways | None = None
         self._trouble = ""
-        self._asked = False
+        self._asked = ""
+        """The way that was chosen and is asked about once more."""
 
     def on_mount(self) -> None:
         """Show it; of one that did not end, ask the hosts what each way would stop."""
@@ -92,13 +93,23 @@ class RecordScreen(ProgressScreen):
         """Undo it; asked a second time where that stops what runs."""
         if not self._knows():
             return
-        if self._ways and self._ways.back and not self._asked:
-            self._asked = True
-            key, close = self.key("record.roll_back"), self.key("record.close")
+        if self._ways and self._ways.back and self._asked != "roll_back":
             names = ", ".join(self._ways.back)
-            self.say(f"That stops {names}. {key} again goes back, {close} leaves all as it stands.", "warning")
+            self._ask_again("roll_back", f"That stops {names}", "goes back")
             return
         self._go(undo)
+
+    def action_accept(self) -> None:
+        """End it and leave all as it stands, once it was asked a second time: after that nothing undoes it."""
+        if self._asked != "accept":
+            self._ask_again("accept", "After that it can be neither carried on nor undone", "ends it")
+            return
+        self._go(accept)
+
+    def _ask_again(self, way: str, words: str, does: str) -> None:
+        self._asked = way
+        key, close = self.key(f"record.{way}"), self.key("record.close")
+        self.say(f"{words}. {key} again {does}, {close} leaves all as it stands.", "warning")
 
     def _go(self, way: Way) -> None:
         forward = [touch for touch in self._past.touches if touch.phase is Phase.PLAN]

@@ -270,6 +270,18 @@ async def test_going_back_asks_before_it_stops_a_model_that_serves(app: GpudeckA
         assert bench.host.state["b"][0]
 
 
+async def test_what_stands_is_accepted_once_it_was_asked_twice(app: GpudeckApp, bench: Bench) -> None:
+    await killed_after(bench, 1, to("gpu01/2"))
+    async with app.run_test(size=(160, 48)) as pilot:
+        await settled(pilot)
+        await pilot.press("A")
+        assert "After that it can be neither carried on nor undone. A again ends it" in shown(pilot)
+        assert bench.unfinished() is not None
+        await pilot.press("A")
+        assert "Everything is left as it stands" in await settled(pilot)
+        assert bench.unfinished() is None
+
+
 async def test_what_carrying_on_would_stop_is_said(app: GpudeckApp, bench: Bench) -> None:
     await killed_after(bench, 1, to("gpu01/2"), Disable("b"))
     async with app.run_test(size=(160, 48)) as pilot:
