@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,3 +26,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
         asyncio.run(running.ready())
         yield running
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two workers to a core: most tests wait for hosts, terminals and processes more than they reckon."""
+    return 2 * (os.cpu_count() or 1)
