@@ -146,7 +146,7 @@ def follow(id: str, seconds: int) -> Follow:
 
 def forget(ids: Sequence[str]) -> Write:
     """Take away what is kept of scripts that have ended."""
-    script = f'for id; do rm -f {FOLDER}/"$id" {FOLDER}/"$id".*; done; rmdir {FOLDER} 2>/dev/null; :'
+    script = f'for id; do rm -f {FOLDER}/"$id" {FOLDER}/new."$id" {FOLDER}/"$id".*; done; rmdir {FOLDER} 2>/dev/null; :'
     return Write(("sh", "-c", script, "sh", *map(_checked, ids)))
 
 

@@ -91,4 +91,5 @@ def test_a_killed_console_is_gone_on_from(demo: Demo, tmp_path: Path, step: str)
         printed, _ = process.communicate(timeout=PATIENCE)
     states = {model["name"]: model["state"] for model in json.loads(printed)["models"]}
     assert states["kb-whisper-large"] == "serving"
+    assert not list(demo.directory.glob("hosts/gpu01/home/.gpudeck*/*"))
     assert not list(demo.directory.glob("hosts/gpu01/home/.gpudeck*"))
