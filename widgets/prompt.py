@@ -12,6 +12,8 @@ from textual.message import Message
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Label
 
+from widgets.line import Line
+
 
 class Prompt(Horizontal):
     """A sign and a line. It remembers what was submitted, per sign; up and down go through it."""
@@ -56,9 +58,7 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign and the line."""
         yield Label("", markup=False)
-        line = Input(select_on_focus=False)
-        line.cursor_blink = False  # nothing moves by itself
-        yield line
+        yield Line(select_on_focus=False)
 
     @property
     def is_open(self) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from textual import events
 from textual.widgets import Input
 
+from widgets.line import Line
+
 _ACTIONS = {"cursor_left": "left", "cursor_right": "right"}
 """What the line itself does on keys that it may be told to leave alone."""
 
 
-class ValueLine(Input):
+class ValueLine(Line):
     """An input whose value is replaced by the first key typed after `fill`."""
 
     DEFAULT_CSS = """

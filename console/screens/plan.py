@@ -21,6 +21,7 @@ from fleet.planning.plan import Plan, Step
 from fleet.units import duration
 from widgets.findings_list import SIGNS
 from widgets.hints import Hints
+from widgets.line import Line
 from widgets.paragraphs import Paragraphs, paragraph, sentence
 from widgets.rows import Row, Span, ends
 
@@ -50,7 +51,7 @@ class PlanScreen(ConsoleScreen):
             yield Paragraphs(id="plan")
         with Vertical(id="asking"):
             yield Paragraphs(id="question")
-            yield Input()
+            yield Line()
         yield Hints()
 
     def on_mount(self) -> None:

@@ -69,15 +69,16 @@ def still(svg: str, columns: int, rows: int) -> str:
 def _document(
     body: Sequence[str], palette: dict[str, str], more_styles: Sequence[str], width: float, height: float
 ) -> str:
+    width, height = width + 2 * _MARGIN, height + 2 * _MARGIN
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 2 * _MARGIN:g} {height + 2 * _MARGIN:g}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:g} {height:g}">',
             "<style>",
             "text{font-family:'Fira Code',monospace;font-size:20px}",
             *(f".{name}{{{style}}}" for style, name in palette.items()),
             *more_styles,
             "</style>",
-            f'<rect width="{width + 2 * _MARGIN:g}" height="{height + 2 * _MARGIN:g}" rx="8" fill="{_PAPER}"/>',
+            f'<rect width="{width:g}" height="{height:g}" rx="8" fill="{_PAPER}"/>',
             f'<g transform="translate({_MARGIN},{_MARGIN})">',
             *body,
             "</g>",
