@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_host import Bench, FakeHost, Killed
+from bench import Bench
+from fake_host import FakeHost, Killed
 from piloting import last_line, shown
 from textual.pilot import Pilot
 

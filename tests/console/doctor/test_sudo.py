@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from console.doctor.sudo import grants, sudoers
 from fleet.commands import Answer, Write

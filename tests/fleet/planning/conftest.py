@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 
 @pytest.fixture

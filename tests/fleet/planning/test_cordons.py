@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 from hypothesis import given
 from hypothesis import strategies as st
 

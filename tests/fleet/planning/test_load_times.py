@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from console.changing.plan_text import plan_lines
 from fleet.history.values import Start

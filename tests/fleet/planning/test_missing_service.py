@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.commands import Answer, Read, Reader
 from fleet.errors import GpudeckError

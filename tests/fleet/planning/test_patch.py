@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Change, Move, Restart, Serve, SetArgument

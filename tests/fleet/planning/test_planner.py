@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.commands import Write
 from fleet.errors import GpudeckError, UnreachableError, UsageError

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.inventory.changes import Move, Restart
 from fleet.model import Place

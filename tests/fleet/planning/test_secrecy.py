@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Move, Restart, SetArgument, sentence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fake_host import Bench, Unit
+from bench import Bench
+from fake_host import Unit
 
 from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, SetArgument
 from fleet.model import Handling, Place

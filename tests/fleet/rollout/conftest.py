@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 MEMORY = Path("/dev/shm")
 """Where a journal is synced in no time."""

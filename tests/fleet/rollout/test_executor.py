@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.inventory.changes import Disable, Enable, Move, Restart
 from fleet.model import Place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.inventory.changes import Change, Move
 from fleet.model import Place

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, NoReturn
 
 import pytest
-from fake_host import LOCK, Bench, Killed, PowerLoss
+from bench import Bench
+from fake_host import LOCK, Killed, PowerLoss
 
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Move

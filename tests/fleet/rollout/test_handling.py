@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from fake_host import Bench
+from bench import Bench
 
 from console.changing.plan_text import losses, wants_name
 from fleet.inventory.changes import Move, Restart

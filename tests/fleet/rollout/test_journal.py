@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Move

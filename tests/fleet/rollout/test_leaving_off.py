@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fake_host import LOCK, Bench, Killed
+from bench import Bench
+from fake_host import LOCK, Killed
 
 from fleet.inventory.changes import Move
 from fleet.model import Place

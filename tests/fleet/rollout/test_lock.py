@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from fake_host import Bench, LockFolders
+from bench import Bench
+from fake_host import LockFolders
 from hypothesis import given
 from hypothesis import strategies as st
 

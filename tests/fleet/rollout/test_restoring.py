@@ -6,7 +6,8 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from fake_host import LOAD_TICKS, TOTAL, Bench
+from bench import Bench
+from fake_host import LOAD_TICKS, TOTAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

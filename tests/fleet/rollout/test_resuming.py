@@ -6,7 +6,8 @@ import asyncio
 import re
 
 import pytest
-from fake_host import Bench, Killed
+from bench import Bench
+from fake_host import Killed
 
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.inventory.changes import Change, Disable, Enable, Move

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from fake_host import Bench
+from bench import Bench
 
 from fleet.findings.assess import assess
 from fleet.inventory import Inventory
