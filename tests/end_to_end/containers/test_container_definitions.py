@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from booted_hosts import gpudeck
-from container_hosts import SERVICES, ContainerHost, container_host
+from container_hosts import SERVICES, ContainerHost
 
 from fleet.commands import Answer, Write
 from fleet.inventory.loading import load
@@ -50,12 +50,6 @@ TRIED = {
 }
 """By service: its file, what is in it, and what its container is called."""
 HOSTILE = "50% $HOME $(reboot) ${HF_TOKEN} `id` 'x' \"y\" \\ \\n %n é ;#&"
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerHost]:
-    with container_host(tmp_path_factory.mktemp("containers")) as host:
-        yield host
 
 
 class Tried:

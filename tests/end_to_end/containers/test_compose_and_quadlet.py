@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from booted_hosts import gpudeck, states
-from container_hosts import SECRET, SERVICES, ContainerHost, container_host
+from container_hosts import SECRET, SERVICES, ContainerHost
 
 from fleet.inventory.loading import load
 
@@ -16,20 +15,6 @@ CONTAINERS = {"compose": "compose-llm-1", "quadlet": "systemd-llm-quadlet"}
 OVERLAYS = "ls /srv/compose/gpudeck.* /etc/containers/systemd/llm-quadlet.container.d/* 2>/dev/null || true"
 OTHER = "podman container inspect --format '{{.Id}} {{.State.StartedAt}}' compose-other-1"
 OWN_FILES = "cat /srv/compose/compose.yaml /etc/containers/systemd/llm-quadlet.container"
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerHost]:
-    with container_host(tmp_path_factory.mktemp("containers")) as host:
-        yield host
-
-
-@pytest.fixture
-def fleet(host: ContainerHost, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Every test leaves the host as it was, unless it failed."""
-    if request.session.testsfailed:
-        host.reset()
-    return host.fleet(tmp_path / "fleet.yaml")
 
 
 def test_one_file_changes_the_service_and_without_it_all_is_as_before(host: ContainerHost, fleet: Path) -> None:
