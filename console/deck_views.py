@@ -32,8 +32,6 @@ class Doing:
     """While jumping: the letter of each model, under the empty name of a GPU without any."""
     marked: frozenset[str] = frozenset()
     """Models that are chosen together."""
-    failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Why the last start of each of these models failed."""
 
 
 def pane_views(state: FleetState, doing: Doing) -> list[PaneView]:
@@ -63,5 +61,4 @@ def _view(gpu: GpuState, host: HostState, doing: Doing, *, names_host: bool) -> 
         is_production=host.production,
         labels={name: letter for (where, name), letter in doing.labels.items() if where == gpu.gpu},
         marked=doing.marked,
-        failures=doing.failures,
     )

@@ -366,7 +366,7 @@ class HostSnapshot:
     starts: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
     """The newest start of each model that came up and could be read, by name."""
     failures: Mapping[str, ModelStart] = field(default_factory=lambda: MappingProxyType({}))
-    """The newest that did not come up, by name."""
+    """The newest start of each model whose newest did not come up, by name."""
 
     def cordon(self, pci: str) -> Cordon | None:
         """Why nothing new is placed on that GPU; None where it may be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from fleet.simulator.child import Demo, start_demo
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""Tests interrupt what they start, which would ignore it where the suite itself was started in the background."""
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "gpudeck-hypothesis")
 

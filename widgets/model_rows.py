@@ -74,8 +74,8 @@ def _entry(view: PaneView, model: ModelState, cells: int) -> Entry:
     head = ends((_marker(view, model.name), name), (Span(f" {word}", style), Span(f"{figure:>7}")), cells)
     if is_faint:
         head = tuple(Span(span.text, "dim") for span in head)
-    if model.word is ModelWord.FAILED and model.name in view.failures:
-        return [head, *paragraph("   " + view.failures[model.name], cells, "error", indent="   ")]
+    if model.why_not_up:
+        return [head, *paragraph("   " + model.why_not_up, cells, "error", indent="   ")]
     details = [_measured(model, used, share), _pace(model.engine), _cache(model.estimate), _arguments(model.model.args)]
     return [head, *(ends(detail, (), cells) for detail in details if detail)]
 

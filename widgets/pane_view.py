@@ -52,8 +52,6 @@ class PaneView:
     """While jumping: the letter of each model, and under the empty name that of the GPU."""
     marked: frozenset[str] = frozenset()
     """Models that are chosen together."""
-    failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Why the last start of each of these models failed, in the engine's words."""
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ from widgets.large import large, largest_scale
 from widgets.links import LINK_STYLES
 from widgets.rows import Row, Rows, Span, ends, fit, width
 from widgets.wall_tile import tile_rows, tile_scale
-from widgets.wall_view import WallAlert, WallView, gpus_worst_first, hosts_worst_first, is_down, standing, trouble
+from widgets.wall_view import WallAlert, WallView, gpus_worst_first, hosts_worst_first, standing, trouble
 
 READ_ONLY = "READ ONLY"
 FRESH_SECONDS = 10.0
@@ -60,7 +60,7 @@ def _banner(view: WallView, cells: int, lines: int) -> list[Row]:
 
 def _wrongs(view: WallView, cells: int, lines: int) -> list[Row]:
     """Models that are down, alerts and findings, the worst first; how many there is no room for."""
-    down = [model for model in view.state.models if is_down(model)]
+    down = [model for model in view.state.models if model.is_down]
     said = [
         *(WallAlert(Severity.ERROR, f"{model.name} {model.word} on {model.model.place}") for model in down),
         *view.alerts,

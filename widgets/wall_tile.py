@@ -8,7 +8,6 @@ from fleet.units import gib
 from widgets.large import large, large_height, largest_scale
 from widgets.model_rows import WORD_STYLES
 from widgets.rows import Row, Span, ends, fit
-from widgets.wall_view import is_down
 
 _STRIPES = {
     Severity.ERROR: Span("█ ", "error"),
@@ -50,7 +49,7 @@ def tile_rows(
         ends((Span(sizes, "text" if known else "dim"),), (), room),
         *(
             ends((Span(model.name),), (Span(f" {model.word}", WORD_STYLES[model.word]),), room)
-            for model in sorted(gpu.models, key=lambda model: not is_down(model))
+            for model in sorted(gpu.models, key=lambda model: not model.is_down)
             if model.model.enabled
         ),
     ]

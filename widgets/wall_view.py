@@ -10,9 +10,8 @@ from typing import NamedTuple
 from fleet.findings import Finding, Severity, Tense
 from fleet.model import GpuId
 from fleet.readings import Link
-from fleet.state import FleetState, GpuState, HostState, ModelState, ModelWord
+from fleet.state import FleetState, GpuState, HostState
 
-DOWN = (ModelWord.FAILED, ModelWord.STOPPED)
 _GONE = (Link.LOST, Link.UNREACHABLE)
 _STYLES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "good"}
 
@@ -63,7 +62,7 @@ def trouble(state: FleetState, alerts: Sequence[WallAlert] = ()) -> Trouble:
     gone = [host.name for host in state.hosts if host.link in _GONE]
     if gone:
         return Trouble(Severity.ERROR, _counted(gone, "lost"))
-    down = sum(map(is_down, state.models))
+    down = sum(model.is_down for model in state.models)
     if down:
         return Trouble(Severity.ERROR, f"{down} down")
     found = Counter([*(finding.severity for finding in standing(state)), *(alert.severity for alert in alerts)])
@@ -91,11 +90,6 @@ def standing(state: FleetState) -> Iterator[Finding]:
     return (finding for finding in state.findings if finding.tense is Tense.NOW)
 
 
-def is_down(model: ModelState) -> bool:
-    """Whether it should serve and does not even try."""
-    return model.model.enabled and model.word in DOWN
-
-
 def gpu_severities(state: FleetState) -> dict[GpuId, Severity]:
     """The worst that is wrong with each GPU, its host or a model on it; INFO where nothing is."""
     of_gpu: dict[GpuId, Severity] = {}
@@ -112,7 +106,7 @@ def _severity(
     host: HostState, gpu: GpuState, of_gpu: Mapping[GpuId, Severity], of_model: Mapping[str, Severity]
 ) -> Severity:
     models = [model for model in gpu.models if model.model.enabled]
-    if host.link in _GONE or any(map(is_down, models)):
+    if host.link in _GONE or any(model.is_down for model in models):
         return Severity.ERROR
     found = [of_gpu.get(gpu.gpu, Severity.INFO), *(of_model.get(model.name, Severity.INFO) for model in models)]
     if host.link is Link.STALE:
@@ -131,7 +125,7 @@ def hosts_worst_first(state: FleetState) -> list[HostState]:
     bad = gpu_severities(state)
 
     def place(host: HostState) -> tuple[bool, bool, int, bool]:
-        down = any(is_down(model) for gpu in host.gpus for model in gpu.models)
+        down = any(model.is_down for gpu in host.gpus for model in gpu.models)
         worst = min((bad[gpu.gpu].rank for gpu in host.gpus), default=Severity.INFO.rank)
         return host.link not in _GONE, not down, worst, host.link is Link.LIVE
 

@@ -10,7 +10,6 @@ from fleet.inventory.alerts import AlertRule
 from fleet.state import FleetState, GpuState, ModelState, ModelWord
 from fleet.text import clean
 from fleet.units import duration
-from widgets.wall_view import is_down
 
 _SHARES = ("used_share", "kv_usage")
 _NAMES = {
@@ -69,7 +68,7 @@ def _down(rule: AlertRule, model: ModelState) -> Held:
         return Held(None)
     place = f" on {model.model.place}" if model.model.place else ""
     severity = Severity(rule.severity or Severity.ERROR)
-    return Held(is_down(model), clean(f"{model.name}{place} is {model.word}."), severity)
+    return Held(model.is_down, clean(f"{model.name}{place} is {model.word}."), severity)
 
 
 def _figures(quantity: str, state: FleetState) -> Iterator[tuple[str, float | None]]:

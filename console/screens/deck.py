@@ -15,7 +15,7 @@ from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
 from console.screens.commanding import CommandingScreen
 from console.screens.rewinding import TIME, RewindingScreen
-from console.trouble import failures, next_down
+from console.trouble import next_down
 from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
@@ -109,7 +109,6 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             wanted=self._filter,
             labels=self._labels,
             marked=frozenset(self._marked),
-            failures=self._failures(),
         )
         return pane_views(self._state, doing)
 
@@ -202,12 +201,10 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             self.console.tell("No model has failed or stopped.", "good")
             return
         deck.go_to(*target)
-        name = target[1]
-        why = self._failures().get(name, f"{self.key('deck.logs')} shows its log.")
-        self.console.tell(f"{name} {self._state.model(name).word}: {why}", "error")
-
-    def _failures(self) -> dict[str, str]:
-        return failures(() if self.past else self.session.board.snapshots.values())
+        model = self._state.model(target[1])
+        again = " again" if model.comes_up_again else ""
+        why = model.why_not_up or f"{self.key('deck.logs')} shows its log."
+        self.console.tell(f"{model.name} {model.word}{again}: {why}", "error")
 
     def action_now_after(self) -> None:
         """Toggle between the placement now and after the draft."""

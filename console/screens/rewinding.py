@@ -40,10 +40,12 @@ class RewindingScreen(DeckPart):
             rows.show_grey(self.past is not None)
 
     def past_news(self) -> str:
-        """What became so at the moment that is shown."""
+        """What became so at the moment that is shown; what was reckoned of it comes last."""
         from console.history.text import event_words
+        from fleet.history.values import EventKind
 
-        news = [event_words(event) for event in self.past.events] if self.past else []
+        told = sorted(self.past.events, key=lambda event: event.kind is EventKind.FINDING) if self.past else []
+        news = [event_words(event) for event in told]
         return news[0] + (f", and {len(news) - 1} more" if len(news) > 1 else "") if news else ""
 
     def refuse(self, event: events.Key) -> None:

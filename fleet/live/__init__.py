@@ -5,11 +5,11 @@ from __future__ import annotations
 from fleet.findings import Finding, Tense
 from fleet.findings.ignoring import sorted_out
 from fleet.inventory import Inventory
-from fleet.live import drift, estimated, faults, links, load, memory, queues, remarks
+from fleet.live import down, drift, estimated, faults, links, load, memory, queues, remarks
 from fleet.live.load import Peaks
 from fleet.state import FleetState
 
-_RULES = (links.find, faults.find, memory.find, remarks.find, estimated.find, drift.find)
+_RULES = (links.find, down.find, faults.find, memory.find, remarks.find, estimated.find, drift.find)
 _NONE = Peaks()
 
 

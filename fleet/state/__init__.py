@@ -13,7 +13,7 @@ from fleet.estimate import Estimate
 from fleet.findings import Finding
 from fleet.findings.assessment import GpuOutlook
 from fleet.model import GpuId, Model
-from fleet.readings import Cordon, EngineReading, GpuReading, Link, ProcessReading
+from fleet.readings import Cordon, EngineReading, GpuReading, Link, ProcessReading, ServiceReading
 from fleet.startup import ModelStart
 
 
@@ -45,11 +45,31 @@ class ModelState:
     engine: EngineReading
     start: ModelStart | None = None
     """The start of what runs now; None where it could not be read."""
+    failure: ModelStart | None = None
+    """The newest start that came to an end, where it came to nothing; None where it came up or could not be read."""
+    service: ServiceReading | None = None
+    """What its service manager says of it; None before it was asked, and where there is none."""
 
     @property
     def name(self) -> str:
         """The model's name in the fleet file."""
         return self.model.name
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it should serve and does not even try."""
+        return self.model.enabled and self.word in (ModelWord.FAILED, ModelWord.STOPPED)
+
+    @property
+    def comes_up_again(self) -> bool:
+        """Whether its service manager starts it anew, since it ended by itself."""
+        tries = self.word in (ModelWord.STARTING, ModelWord.LOADING)
+        return tries and self.service is not None and self.service.restarts > 0
+
+    @property
+    def why_not_up(self) -> str:
+        """Why it does not serve, in the engine's words; empty where it does, or that is not known."""
+        return self.failure.startup.sentence if self.failure and (self.is_down or self.comes_up_again) else ""
 
     @property
     def estimate_bytes(self) -> int:

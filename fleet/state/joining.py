@@ -122,7 +122,7 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
     measured = False
     word = ModelWord.UNKNOWN
     engine = EngineReading()
-    start = None
+    start = failure = manager = None
     for host in _hosts_of(model) or snapshots:
         snapshot = snapshots.get(host)
         if snapshot is None or snapshot.reading is None:
@@ -134,9 +134,10 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
         here = snapshot.engines.get(model.name, EngineReading())
         newest = snapshot.starts.get(model.name)
         start = newest if newest and service and newest.invocation == service.invocation else start
+        failure = snapshot.failures.get(model.name, failure)
         found = _word(model, service, here, sum(held.values()))
         if word is ModelWord.UNKNOWN or found not in (ModelWord.UNKNOWN, ModelWord.STOPPED):
-            word, engine = found, here
+            word, engine, manager = found, here, service
         if not snapshot.link.is_heard:
             word = ModelWord.UNKNOWN
     if not model.enabled and word in (ModelWord.UNKNOWN, ModelWord.STOPPED):
@@ -149,6 +150,8 @@ def model_state(model: Model, assessment: Assessment, snapshots: Mapping[str, Ho
         used_by_gpu=used,
         engine=engine,
         start=start,
+        failure=failure,
+        service=manager,
     )
 
 

@@ -37,6 +37,8 @@ def status_json(state: FleetState) -> dict[str, Any]:
                 "estimate_bytes": model.estimate_bytes,
                 "estimate_basis": model.estimate.basis if model.estimate else None,
                 "kv_usage": model.engine.kv_usage,
+                "restarts": model.service.restarts if model.service else None,
+                "why_not_up": model.why_not_up or None,
                 "running": model.engine.running,
                 "waiting": model.engine.waiting,
                 **_engine_json(model.engine),

@@ -77,7 +77,7 @@ class Starts:
         return self._told(self._came_up, reading)
 
     def failed(self, reading: HostReading | None) -> dict[str, ModelStart]:
-        """The newest of each model that did not."""
+        """The newest of each model, where that did not."""
         return self._told(self._failed, reading)
 
     def _told(self, starts: Mapping[str, _Read], reading: HostReading | None) -> dict[str, ModelStart]:
@@ -123,7 +123,11 @@ class Starts:
             next_cache,
         )
         read_ = _Read(model, start, Occupant(startup, frozenset(gpus), owner))
-        (self._failed if startup.ending in (Ending.REFUSED, Ending.OOM) else self._came_up)[model.name] = read_
+        if startup.ending in (Ending.REFUSED, Ending.OOM):
+            self._failed[model.name] = read_
+        else:
+            self._came_up[model.name] = read_
+            self._failed.pop(model.name, None)
         return True
 
     async def _startup(self, model: Model, service: Service, reading: ServiceReading) -> Startup:

@@ -52,6 +52,19 @@ async def test_a_key_goes_from_one_model_that_is_down_to_the_next_and_says_why(c
         assert deck.model == "devstral-small"
 
 
+async def test_a_model_that_is_started_again_and_again_is_gone_to_between_two_failures(
+    console_app: GpudeckApp, session: RecordedSession, failing: None
+) -> None:
+    snapshot = session.board.snapshots["gpu01"]
+    again = ServiceReading(ServiceWord.STARTING, restarts=4)
+    services = MappingProxyType({**snapshot.services, "devstral-small": again})
+    session.board.publish(replace(snapshot, services=services))
+    async with console_app.run_test(size=(200, 60)) as pilot:
+        await pilot.press("n")
+        assert console_app.screen.query_one(Deck).model == "devstral-small"
+        assert f"devstral-small starting again: {REFUSAL}" in shown(pilot).splitlines()[-1]
+
+
 @pytest.mark.usefixtures("failing")
 async def test_the_pane_of_a_model_that_failed_says_why(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,17 @@ class Fleet:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def autopilot(self, *words: str) -> subprocess.Popen[str]:
+    @contextmanager
+    def autopilot(self, *words: str) -> Iterator[subprocess.Popen[str]]:
         """One that flies until it is told to end."""
         command = self.command("autopilot", "--json", "--interval", "1s", *words)
-        return subprocess.Popen(
+        with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment, cwd=ROOT
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def unload(self) -> None:
         """Leave the host as it was."""
@@ -194,7 +199,7 @@ def test_the_console_without_a_screen_tells_what_would_be_done(fleet: Fleet) -> 
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fleet.environment, cwd=ROOT
     ) as process:
         assert process.stdin and process.stdout
-        said = next(line for line in process.stdout if "AUT001" in line)
+        said = next((line for line in process.stdout if "AUT001" in line), "it never said so")
         process.stdin.write("quit\n")
         process.stdin.close()
     assert said.startswith("Now, info AUT001, qwen3-32b: Load qwen3-32b on gpu01/3: its hours go on until ")

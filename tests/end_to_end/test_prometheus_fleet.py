@@ -174,8 +174,9 @@ def test_the_console_shows_what_is_known_and_refuses_to_plan_what_it_cannot_reac
         console.press("z")
         console.until("not known: AMD's device metrics exporter, read through Prometheus, shows none")
         assert "not said, 0, –" in console.text, "an exporter's number is amd-smi's, and no HIP index"
+        console.until("esc back")
         console.press("\x1b")
-        console.until("restart")
+        console.until("r restart")
         console.press("r")
         console.until("draft: 1 change")
         console.press("p")

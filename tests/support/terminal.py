@@ -39,7 +39,7 @@ class Terminal:
         """Type these characters."""
         os.write(self._master, keys.encode())
 
-    def until(self, words: str, *, timeout: float = 20.0) -> str:
+    def until(self, words: str, *, timeout: float = 60.0) -> str:
         """Read until these words stand on the screen; the screen then."""
         deadline = time.monotonic() + timeout
         while words not in self.text:
@@ -48,7 +48,7 @@ class Terminal:
                 raise AssertionError(f"never saw {words!r}; the screen was:\n{self.text}")
         return self.text
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = 60.0) -> int:
         """Read until the program ends; its exit status."""
         deadline = time.monotonic() + timeout
         while self._read(max(0.0, deadline - time.monotonic())):

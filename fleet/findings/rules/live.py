@@ -93,4 +93,15 @@ RULES = (
         "another copy fits.",
         "running and waiting requests of the engine's own metrics, its KV cache in use",
     ),
+    Rule(
+        "LIVE010",
+        Severity.ERROR,
+        "a model that does not come up",
+        "Its service failed, or it ended by itself and its service manager starts it again; every start that comes to "
+        "nothing takes the memory and the time of a whole load. Where the log says why, that is told in the engine's "
+        "own words; a start that is under way after an end nobody explained is a warning.",
+        "Mend what the engine names: its arguments with e, its place with m. Read its log for the rest, and stop it "
+        "where it only loops.",
+        "state and restarts by the service manager; the engine's last words in its log",
+    ),
 )

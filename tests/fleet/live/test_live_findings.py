@@ -170,7 +170,7 @@ def test_memory_no_process_holds_is_on_its_way_back_only_where_something_ended()
     (stuck,) = found(WHISPER, unheld=41)
     assert (stuck.code, stuck.severity) == ("LIVE002", Severity.WARNING)
     assert stuck.message == "On gpu01/0 41.0 GiB are in use, and no process holds them."
-    (draining,) = found(unheld=41, service=ServiceReading(ServiceWord.FAILED))
+    (draining,) = found(unheld=41, service=ServiceReading(ServiceWord.STOPPED))
     assert (draining.code, draining.severity) == ("LIVE006", Severity.INFO)
     assert draining.message == "whisper ended, and the driver still holds 41.0 GiB of gpu01/0."
 

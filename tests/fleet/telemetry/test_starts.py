@@ -189,6 +189,16 @@ async def test_a_start_that_failed_is_kept_beside_the_one_that_came_up(shell: Sh
     assert (failed.startup.ending, failed.args["gpu-memory-utilization"]) == (Ending.REFUSED, 0.7)
 
 
+async def test_a_start_that_comes_up_ends_the_failure_before_it(shell: Shell) -> None:
+    shell.log(FIRST, f"INFO [api_server.py:1289] vLLM API server version 0.9.2\n{REFUSED}\n")
+    shell.log(SECOND, LOG)
+    starts = starts_over(shell)
+    await refresh(starts, snapshot(FIRST, ServiceWord.FAILED, pid=0))
+    assert "llama" in starts.failed(None)
+    assert await refresh(starts, snapshot(SECOND))
+    assert "llama" not in starts.failed(None)
+
+
 async def test_a_crash_that_its_manager_restarted_at_once_is_read_all_the_same(shell: Shell) -> None:
     shell.log(FIRST, f"INFO [api_server.py:1289] vLLM API server version 0.9.2\n{REFUSED}\n")
     starts = starts_over(shell)
