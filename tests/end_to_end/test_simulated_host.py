@@ -26,7 +26,7 @@ from fleet.telemetry.join import join
 from fleet.units import GiB
 
 openssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="there is no OpenSSH client")
-PATIENCE = 30
+PATIENCE = 60
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 
 from fleet.simulator.child import Demo, DemoError, start_demo
 
-PATIENCE = 30
+PATIENCE = 60
 PARENT = """
 import asyncio, sys
 from fleet.simulator.child import start_demo

@@ -53,7 +53,7 @@ def ask(helper: list[str], *words: str, stdin: str = "", **environment: str) -> 
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         env={"PATH": "/usr/bin:/bin", **environment},
         check=False,
     )

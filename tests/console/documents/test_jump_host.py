@@ -49,7 +49,7 @@ def jump(tmp_path: Path) -> Iterator[SshServer]:
 
 def ssh(server: SshServer, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["ssh", "-F", server.ssh_config, *words], capture_output=True, text=True, timeout=30, check=False
+        ["ssh", "-F", server.ssh_config, *words], capture_output=True, text=True, timeout=60, check=False
     )
 
 

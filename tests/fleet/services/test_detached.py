@@ -46,7 +46,7 @@ class Home:
             input=command.stdin[:cut],
             capture_output=True,
             cwd=self.path,
-            timeout=30,
+            timeout=60,
             check=False,
             umask=UMASK,
         )
@@ -91,7 +91,7 @@ def test_one_that_is_under_way_is_waited_for_by_everyone_who_asks(home: Home) ->
     question = follow("step-1", 20)
     asking = [subprocess.Popen(question.words, cwd=home.path, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     (home.path / "go").write_text("went\n")
-    answers = [process.communicate(timeout=20)[0] for process in asking]
+    answers = [process.communicate(timeout=60)[0] for process in asking]
     assert answers == ["ended 1.0\nwent\n"] * 3
 
 
@@ -99,7 +99,7 @@ def test_it_is_begun_once_however_often_it_is_asked_for(home: Home) -> None:
     step = launch("step-1", [sh("echo x >>times")], ANNA, "none")
     begun = [subprocess.Popen(step.words, stdin=subprocess.PIPE, cwd=home.path) for _ in range(8)]
     for process in begun:
-        process.communicate(step.stdin, timeout=20)
+        process.communicate(step.stdin, timeout=60)
     home.outcome("step-1")
     home.run(step)
     assert home.outcome("step-1") == Progress(State.ENDED, 1, 0, "")

@@ -156,7 +156,7 @@ async def test_watching_ends_when_it_is_told_to_in_the_moment_the_host_is_lost()
     model = Model("m", Engine.parse("whisper"), place=Place("gpu01", (0,)), service="systemd:m.service")
     watcher = HostWatcher(HOST, [model], cast(ProbeOnly, Losing()), lambda snapshot: None)
     task = asyncio.create_task(watcher.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.wait([task])
     assert task.cancelled()
 
