@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from fleet.simulator.child import Demo, start_demo
@@ -19,6 +20,9 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """Tests interrupt what they start, which would ignore it where the suite itself was started in the background."""
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "gpudeck-hypothesis")
+settings.register_profile("search", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("search"), max_examples=100, derandomize=True, database=None)
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

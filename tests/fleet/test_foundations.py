@@ -89,7 +89,7 @@ class TestCommands:
     )
 
     @given(words.filter(bool))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_every_word_reaches_a_real_shell_as_it_is(self, arguments: list[str]) -> None:
         line = Read(("printf", r"%s\0", *arguments)).line
         done = subprocess.run(["sh", "-c", line], capture_output=True, check=True)

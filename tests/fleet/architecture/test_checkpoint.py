@@ -196,7 +196,7 @@ def test_a_file_tells_whether_it_holds_what_latent_attention_needs(tensor: str, 
 
 
 @given(text=st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_for_a_config_end_in_a_config_or_a_sentence(text: bytes) -> None:
     steps: Reader[dict[str, Any]] = parse_config("config.json", len(text))
     try:
@@ -237,7 +237,7 @@ VALUES = st.recursive(
         max_size=4,
     )
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_values_in_a_config_make_an_architecture_or_a_sentence(changes: dict[str, Any]) -> None:
     try:
         known = from_config("m", {**CONFIG, **changes})

@@ -126,7 +126,7 @@ def test_a_header_that_makes_no_sense_is_refused_with_the_place(tmp_path: Path, 
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_broken_bytes_end_in_a_sentence_and_never_in_more_than_the_limit(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

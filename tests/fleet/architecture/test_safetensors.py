@@ -102,7 +102,7 @@ def test_a_length_the_file_cannot_have_is_refused_before_anything_is_read(tmp_pa
 
 
 @given(data=st.binary(max_size=300), cut=st.integers(0, 120), flips=st.lists(st.integers(0, 119), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_broken_bytes_end_in_a_sentence_and_never_in_more_than_the_limit(
     data: bytes, cut: int, flips: list[int]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.architecture.catalogue import names
@@ -138,7 +138,6 @@ _FLAGS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(database=None, derandomize=True, deadline=None)
 @given(
     args=st.dictionaries(_FLAGS, _NUMBERS, max_size=4),
     version=st.sampled_from(["0.5.5", "0.6.4", "0.9.0", "0.9.2", "0.17.1", "0.33.0"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.estimate.fitting import (
@@ -94,7 +94,6 @@ def test_engines_without_a_share_have_none() -> None:
     assert (found.share, found.smallest_share, found.most_sequences) == (None, None, None)
 
 
-@settings(deadline=None)
 @given(st.integers(-5, 60), st.integers(0, 50), st.integers(-10, 70))
 def test_the_search_finds_the_last_number_that_holds(low: int, extent: int, last: int) -> None:
     high = low + extent

@@ -80,7 +80,7 @@ def test_enabling_takes_the_line_away_and_gives_a_place() -> None:
 
 
 @given(st.lists(changes, max_size=4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_edited_file_means_what_the_changes_mean(staged: list[Change]) -> None:
     try:
         after = edited(TEXT, staged, DEMO)

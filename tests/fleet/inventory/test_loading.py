@@ -254,7 +254,7 @@ def test_no_text_raises_anything_but_a_told_problem(text: str) -> None:
     st.integers(0, 30),
     st.text(alphabet="abc: -[]{}&*!|>'\"%@`#,\n\t0.5", max_size=12),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_slip_in_a_good_file_raises_anything_but_told_problems(at: int, cut: int, put: str) -> None:
     try:
         load_text(TEXT[:at] + put + TEXT[at + cut :], PATH)

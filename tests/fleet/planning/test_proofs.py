@@ -123,7 +123,7 @@ def changes(model: Model) -> st.SearchStrategy[list[Change]]:
     return st.one_of(kinds)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(drafts())
 def test_no_step_breaks_a_budget_or_a_start_check(draft: tuple[Inventory, tuple[Change, ...]]) -> None:
     inventory, wanted = draft
@@ -153,7 +153,7 @@ def test_no_step_breaks_a_budget_or_a_start_check(draft: tuple[Inventory, tuple[
     assert gpus == {(m.name, m.place.host): set(m.place.gpu_ids) for m in after.placed if m.place}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(drafts(), st.floats(0, 1))
 def test_the_way_back_from_any_step_ends_where_everything_began(
     draft: tuple[Inventory, tuple[Change, ...]], part: float
@@ -195,7 +195,7 @@ def test_a_plan_that_fails_its_replay_is_not_offered(monkeypatch: pytest.MonkeyP
         make_plan(inventory, swap, world_of(inventory))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(SHARES), st.sampled_from(SHARES), st.lists(st.integers(0, 190), min_size=3, max_size=3))
 def test_nothing_is_down_where_a_spare_copy_has_room_for_as_long(
     share: float, wanted: float, others: list[int]
@@ -216,7 +216,7 @@ def test_nothing_is_down_where_a_spare_copy_has_room_for_as_long(
         assert "a" not in plan.downtime_seconds
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(drafts())
 def test_the_same_draft_has_the_same_plan(draft: tuple[Inventory, tuple[Change, ...]]) -> None:
     inventory, wanted = draft

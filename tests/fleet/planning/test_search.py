@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.model import GpuId
@@ -167,7 +167,6 @@ def drafts(draw: st.DrawFn) -> list[Task]:
     return tasks
 
 
-@settings(deadline=None)
 @given(drafts())
 def test_nothing_costs_less_than_what_is_found(tasks: list[Task]) -> None:
     free = free_beside(tasks)
@@ -178,7 +177,6 @@ def test_nothing_costs_less_than_what_is_found(tasks: list[Task]) -> None:
         assert cost(found) == pytest.approx(least)
 
 
-@settings(deadline=None)
 @given(drafts())
 def test_nothing_is_down_where_an_order_without_downtime_exists(tasks: list[Task]) -> None:
     free = free_beside(tasks)
@@ -193,7 +191,6 @@ def _aside(task: Task, *places: Spot) -> int:
     return sum(any(place is spot for spot in task.temporary) for place in places)
 
 
-@settings(deadline=None)
 @given(drafts())
 def test_replayed_copy_by_copy_every_state_fits_and_every_model_ends_where_it_shall(tasks: list[Task]) -> None:
     free = free_beside(tasks)

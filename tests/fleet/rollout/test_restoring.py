@@ -59,7 +59,7 @@ async def go_and_come_back(
     assert bench.host.state == before
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(models, moves, st.floats(0, 1))
 def test_undoing_any_part_of_a_plan_gives_back_the_first_state(
     fleet: list[tuple[str, int, bool]], wanted: list[tuple[int, str]], part: float

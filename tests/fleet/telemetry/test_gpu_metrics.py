@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.telemetry.gpu_metrics import Metrics, Residencies, parse, throttling
@@ -128,7 +128,6 @@ def test_a_count_that_went_back_is_not_a_share() -> None:
     assert told and (told.prochot, told.power, told.vr_thermal) == (None, None, 0)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 9))
 def test_no_table_breaks_the_parser(noise: bytes, content: int) -> None:
     parse(noise)

@@ -68,7 +68,7 @@ def readings(lines: list[str]) -> list[HostReading]:
     return [join(frame) for line in lines if (frame := reader.feed(line))]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(ATOMS, max_size=40), st.integers(0, len(LINES)))
 def test_no_stream_breaks_the_reader_and_the_next_whole_host_is_read(noise: list[str], at: int) -> None:
     found = readings([*LINES[:at], *noise, "@end", *HOST, *FRAME])
@@ -96,7 +96,6 @@ def _texts(value: object) -> list[str]:
     return [text for name in slots for text in _texts(getattr(value, name))]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(LINES), max_size=60))
 def test_true_lines_in_any_order_make_sense(lines: list[str]) -> None:
     for reading in readings(lines):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleet.commands import Answer, Read
@@ -162,7 +162,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @example({"gpu_data": [{"gpu": []}]}, {"gpu_data": [{"gpu": []}]}, "")
 @given(JSON, JSON, st.text(max_size=20))
 def test_no_answer_breaks_the_parsers(listing: Any, metrics: Any, noise: str) -> None:

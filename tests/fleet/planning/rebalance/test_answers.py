@@ -75,13 +75,13 @@ def problems(draw: st.DrawFn) -> Problem:
     return problem(3, *items)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_greedy_repair_breaks_no_rule(posed: Problem) -> None:
     assert not list(breaches(posed, repair(posed)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_no_assignment_is_better_than_the_one_that_is_proved(posed: Problem) -> None:
     found = search(posed, 30.0)
@@ -91,7 +91,7 @@ def test_no_assignment_is_better_than_the_one_that_is_proved(posed: Problem) -> 
     assert (best.unplaced, best.restarts) == fewest(posed)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problems())
 def test_no_answer_that_places_all_restarts_fewer_than_the_bound(posed: Problem) -> None:
     unplaced, restarts = fewest(posed)

@@ -106,7 +106,7 @@ def goals(draw: st.DrawFn) -> Goals:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(goals(), st.lists(st.tuples(st.integers(5, 70), st.integers(0, 2), st.booleans()), min_size=1, max_size=5))
 def test_the_solver_pays_what_the_score_says(wanted: Goals, facts: list[tuple[int, int, bool]]) -> None:
     items = tuple(
