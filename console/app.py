@@ -113,8 +113,11 @@ class GpudeckApp(SessionApp):
     def show_state(self) -> None:
         """Show the session's newest state on the screens that are seen: the last one, and those below its dialogs."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, OfConsole) and screen.is_attached:
-                screen.show_state()
+            if isinstance(screen, OfConsole):
+                if screen.is_up:
+                    screen.show_state()
+                else:
+                    self._mark_news()
             if not isinstance(screen, ModalScreen):
                 break
 

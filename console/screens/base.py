@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from console.keys import Where, keys
 from console.textual_private import rebind
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from console.session import Session
 
 
-class OfConsole(DOMNode):
+class OfConsole(Widget):
     """A screen of the console: knows its application and the operator's session."""
 
     @property
@@ -32,6 +32,11 @@ class OfConsole(DOMNode):
     def on_mount(self) -> None:
         """Take the keys that the settings say. Textual calls this beside a screen's own `on_mount`."""
         rebind(self, self.console.settings.keys)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether all it is made of is there: not before it is mounted, nor while it is taken down."""
+        return self.is_attached and self.is_mounted
 
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""

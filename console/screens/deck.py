@@ -65,7 +65,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While something is carried only the keys of carrying mean anything; while typing, none."""
-        if self._labels or (self.is_attached and self.query_one(Prompt).is_open):
+        if self._labels or (self.is_up and self.query_one(Prompt).is_open):
             return False
         if action == "unmark":
             return bool(self._marked or self.console.hints) and self._carry is None and self.past is None

@@ -70,7 +70,7 @@ class LogsScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a search is typed, keys are text."""
-        return not (self.is_attached and self.query_one(Prompt).is_open)
+        return not (self.is_up and self.query_one(Prompt).is_open)
 
     @property
     def _view(self) -> LogView:

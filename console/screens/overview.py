@@ -64,7 +64,7 @@ class OverviewScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a filter is typed no key means anything else."""
-        return not (self.is_attached and self.query_one(Prompt).is_open)
+        return not (self.is_up and self.query_one(Prompt).is_open)
 
     # showing
 

@@ -42,12 +42,12 @@ class ProgressScreen(ConsoleScreen):
 
     def show_state(self) -> None:
         """Show the memory that was just read."""
-        if self.is_attached and self.is_mounted:
+        if self.is_up:
             self.query_one("#memory", Paragraphs).show(self.memory_rows)
 
     def show_progress(self) -> None:
         """Show how far it is."""
-        if not (self.is_attached and self.is_mounted):
+        if not self.is_up:
             return
         self.show_state()
         scroll = self.query_one(VerticalScroll)

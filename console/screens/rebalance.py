@@ -113,7 +113,7 @@ class RebalanceScreen(ConsoleDialog):
         )
 
     def _show_progress(self, progress: Progress) -> None:
-        if self.is_attached and self._proposal is None:
+        if self.is_up and self._proposal is None:
             words = f"{self._aim} …  {progress_words(progress)}"
             self.query_one(Paragraphs).show(sentence(words, "dim"))
 

@@ -114,7 +114,7 @@ class RolloutScreen(ProgressScreen):
     def show_progress(self) -> None:
         """Show how far it is, and hint at the keys that mean something by now."""
         super().show_progress()
-        if not (self.is_attached and self.is_mounted):
+        if not self.is_up:
             return
         every = frozenset(key.action for key in keys(Where.ROLLOUT))
         going = {"close"} if self._going is not None and not self._asked else every
