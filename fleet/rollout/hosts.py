@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
+from fleet.commands import Writer
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Plan, Step
 from fleet.rollout.audit import audit
@@ -14,7 +15,7 @@ from fleet.rollout.journal import Journal
 from fleet.rollout.lock import HostLock, kept
 from fleet.rollout.on_host import OnHost, Told
 from fleet.rollout.resuming import Settled, settled
-from fleet.rollout.stepping import OperatorConnection, Watching, read_anew
+from fleet.rollout.watching import Watching, read_anew
 from fleet.services.holder import Holder
 
 
@@ -24,7 +25,7 @@ class Hosts:
     def __init__(
         self,
         plan: Plan,
-        operators: Mapping[str, OperatorConnection],
+        operators: Mapping[str, Writer],
         board: Watching,
         journal: Journal,
         operator: str,

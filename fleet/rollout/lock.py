@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
 
-from fleet.commands import Answer, Read, Write
+from fleet.commands import Read, Write, Writer
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Step
 from fleet.services.holder import Holder, folder, holder_text, parse_holder
@@ -35,20 +34,10 @@ class LockLostError(GpudeckError):
     title = "Host was taken over"
 
 
-class Connection(Protocol):
-    """A connection that may change its host."""
-
-    async def read(self, command: Read, timeout: float = ...) -> Answer:
-        """Run a command that changes nothing. Raises UnreachableError."""
-
-    async def write(self, command: Write, timeout: float = ...) -> Answer:
-        """Run a command that changes the host. Raises UnreachableError."""
-
-
 class HostLock:
     """The lock of one host, for one rollout."""
 
-    def __init__(self, host: str, connection: Connection, become: str, holder: Holder) -> None:
+    def __init__(self, host: str, connection: Writer, become: str, holder: Holder) -> None:
         """Nothing is locked yet."""
         self.host = host
         self._connection = connection
