@@ -84,7 +84,8 @@ class Course:
         for step in self._plan.steps:
             if step.n in self._standing.done or step.model in self._standing.given_up:
                 continue
-            await self._steered.turn(self._pauses)
+            if not self._steered.back:
+                await self._steered.turn(self._pauses)
             if self._steered.back:
                 return await self.back()
             refusal = self._not_now(step)
