@@ -180,7 +180,8 @@ class Rollout(Steered):
 
     async def _until_left(self, work: Awaitable[Result]) -> Result:
         try:
-            return await work
+            async with self._hosts.kept():
+                return await work
         except LeftError:
             message = f"Left as it stands. {self._standing.words} {WAYS_ON}"
             return Result(Outcome.LEFT, message, self._standing.finished)

@@ -81,9 +81,9 @@ class Hosts:
             command = audit(self._operator, self._journal.token(rollout), step, next(formers, None))
             await host.patiently(partial(self._operators[step.host].write, command), told)
 
-    def kept(self, step: Step) -> AbstractAsyncContextManager[None]:
-        """The lock of the step's host, renewed inside the block."""
-        return kept(partial(self._lock_of(step).renew, step))
+    def kept(self) -> AbstractAsyncContextManager[None]:
+        """Their locks, renewed inside the block."""
+        return kept(self._locks)
 
     async def run(self, rollout: int, touch: int, step: Step, told: Told) -> None:
         """Have its host run a step's commands, and wait for their end: `fleet.rollout.on_host.OnHost.run`."""
@@ -92,6 +92,11 @@ class Hosts:
             id = self._journal.step_id(rollout, touch)
             await self._running[step.host].run(id, step.commands, self._lock_of(step), told)
             self.under_way = None
+
+    def rest(self, step: Step) -> None:
+        """The step has ended: nothing of it is at work on its host any more."""
+        self.under_way = None
+        self._lock_of(step).rest()
 
     async def settle(self, rollout: int, told: Told) -> Settled | None:
         """Wait for the end of the step that was under way when its console ended, and put that into the journal.

@@ -51,10 +51,10 @@ class Taker:
         touch = self._journal.touch(self._rollout, phase, step)
         self._tell(Event(Kind.STARTED, phase=phase, step=step))
         try:
-            async with self._hosts.kept(step):
-                run = partial(self._hosts.run, self._rollout, touch, step, waiting_for)
-                message = await self._stepper.take(step, run, waiting_for, partial(self._steered.calls_off, phase))
+            run = partial(self._hosts.run, self._rollout, touch, step, waiting_for)
+            message = await self._stepper.take(step, run, waiting_for, partial(self._steered.calls_off, phase))
         except StepError as error:
+            self._hosts.rest(step)
             self._journal.touched(touch, "failed", str(error))
             self._tell(Event(Kind.FAILED, str(error), phase, step))
             raise
@@ -62,6 +62,7 @@ class Taker:
             self._journal.touched(touch, "unknown", lost.message)
             self._tell(Event(Kind.FAILED, lost.message, phase, step))
             raise
+        self._hosts.rest(step)
         self._journal.touched(touch, "done", message)
         self._tell(Event(Kind.DONE, message, phase, step))
 
