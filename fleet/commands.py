@@ -122,3 +122,10 @@ class Reader(Protocol):
 
     async def read(self, command: Read, timeout: float = ...) -> Answer:
         """Run a command to its end, in so many seconds. Raises UnreachableError."""
+
+
+class Writer(Reader, Protocol):
+    """Whoever also runs commands that change it: `fleet.ssh.operator.Operator`."""
+
+    async def write(self, command: Write, timeout: float = ...) -> Answer:
+        """Run a command to its end. Raises UnreachableError where the line is lost: what it did is not known."""

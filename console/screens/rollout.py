@@ -14,8 +14,7 @@ from console.keys import Where, bindings, keys
 from console.screens.progress import ProgressScreen
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Plan
-from fleet.rollout.events import Event, Kind, Outcome, Result
-from fleet.rollout.progress import finished
+from fleet.rollout.events import Event, Outcome, Result
 from widgets.paragraphs import paragraph
 from widgets.rows import Row
 
@@ -38,13 +37,8 @@ class RolloutScreen(ProgressScreen):
         self._plan = plan
         self._way = way
         self._rollout: Rollout | None = None
-        self._work: asyncio.Future[Result] | None = None
-        self._waits = False
-        """Paused, with no step begun since."""
         self._leaving = False
         """Asked to leave it after this step."""
-        self._cut = False
-        """Left between two steps."""
         self._result: Result | None = None
         self._asked: tuple[str, ...] = ()
         """Models that serve, and would be stopped on the way back of another."""
@@ -63,21 +57,12 @@ class RolloutScreen(ProgressScreen):
             return
         try:
             self._rollout = rollout_of(self.session, self._plan, journal, self._on_event, may_stop=self._may_stop)
-            self._work = asyncio.ensure_future(self._way(self._rollout, journal))
-            result = await self._work
+            result = await self._way(self._rollout, journal)
         except GpudeckError as error:
             result = Result(Outcome.UNKNOWN, str(error))
-        except asyncio.CancelledError:
-            if not self._cut:
-                raise
-            result = self._left()
         finally:
             journal.close()
         self._end(result)
-
-    def _left(self) -> Result:
-        words = "Left as it stands after the last step; :rollouts carries it on or undoes it."
-        return Result(Outcome.LEFT, words, finished(self._plan, self.progress.done))
 
     async def _may_stop(self, models: tuple[str, ...]) -> bool:
         """Ask before models that serve are stopped on the way back of another."""
@@ -98,7 +83,8 @@ class RolloutScreen(ProgressScreen):
     def _end(self, result: Result) -> None:
         self._result = result
         problem = follow(self.session, self._plan, result)
-        self._last_words = [result.message, *([problem] if problem else [])]
+        here = ":rollouts does so from here." if result.outcome.is_open else ""
+        self._last_words = [words for words in (result.message, here, problem) if words]
         if not (self.is_attached and self.is_running):  # the console ends
             return
         self.console.tell(result.message, outcome_style(result.outcome))
@@ -106,9 +92,6 @@ class RolloutScreen(ProgressScreen):
 
     def _on_event(self, event: Event) -> None:
         self.progress = self.progress.told(event)
-        self._waits = event.kind is Kind.PAUSED
-        if self._waits and self._leaving:
-            self._cut_off()
         self.show_progress()
 
     def show_progress(self) -> None:
@@ -117,8 +100,17 @@ class RolloutScreen(ProgressScreen):
         if not self.is_up:
             return
         every = frozenset(key.action for key in keys(Where.ROLLOUT))
-        going = {"close"} if self._going is not None and not self._asked else every
-        self.hint(Where.ROLLOUT, every - {"close"} if self._result is not None else frozenset(going))
+        self.hint(Where.ROLLOUT, every - self._meaning(every))
+
+    def _meaning(self, every: frozenset[str]) -> frozenset[str]:
+        """The actions of which any would do something now."""
+        if self._result is not None:
+            return frozenset({"close"})
+        if self._rollout is None or self._asked:
+            return frozenset()
+        if self._leaving:
+            return frozenset({"leave"})
+        return every - {"close"} - ({"roll_back"} if self.progress.back else set())
 
     def below(self, cells: int) -> list[Row]:
         """How it ended."""
@@ -134,19 +126,18 @@ class RolloutScreen(ProgressScreen):
             names = ", ".join(self._asked)
             words = f"The way back would stop {names}, serving now: {back} goes back, {stay} leaves all as it stands"
             return words, "warning"
-        if self.progress.back:
-            return "going back", "warning"
         if self._leaving:
-            return "leaving everything as it stands after this step", "warning"
+            leave = self.key("rollout.leave")
+            return f"leaving everything as it stands after this step; {leave} again does not wait for it", "warning"
+        way = "going back" if self.progress.back else "carrying out"
         if self._rollout is not None and self._rollout.paused:
-            return f"pausing after this step; {self.key('rollout.pause')} goes on", "warning"
-        return "carrying out", "accent"
+            return f"{way}, pausing after this step; {self.key('rollout.pause')} goes on", "warning"
+        return way, "warning" if self.progress.back else "accent"
 
     @property
     def _going(self) -> Rollout | None:
-        """The rollout, while it goes forward."""
-        is_over = self._result is not None or self._leaving or self.progress.back
-        return None if is_over else self._rollout
+        """The rollout, while it goes there or back."""
+        return None if self._result is not None or self._leaving else self._rollout
 
     def action_pause(self) -> None:
         """Pause after this step, or go on."""
@@ -166,24 +157,17 @@ class RolloutScreen(ProgressScreen):
 
     def action_roll_back(self) -> None:
         """Restore what was there before, after this step."""
-        if not self._answered(True) and self._going is not None:
+        if not self._answered(True) and self._going is not None and not self.progress.back:
             self._going.roll_back()
             self.say("going back after this step", "warning")
 
     def action_leave(self) -> None:
-        """After this step leave everything as it stands; where it is paused already, now."""
-        rollout = self._going
-        if rollout is None or self._asked:
+        """After this step leave everything as it stands; asked again, or where it is paused already, now."""
+        if self._rollout is None or self._result is not None or self._asked:
             return
+        self._rollout.leave(at_once=self._leaving)
         self._leaving = True
-        if self._waits and rollout.paused:
-            self._cut_off()
-        rollout.pause()
         self.show_progress()
-
-    def _cut_off(self) -> None:
-        if self._work is not None:
-            self._cut = self._work.cancel()
 
     def action_close(self) -> None:
         """Back to the deck, once it has ended."""

@@ -15,6 +15,10 @@ class Phase(StrEnum):
     ROLLBACK = "rollback"
 
 
+WAYS_ON = "`gpudeck apply --rollback` goes back, `--resume` goes on, and `--accept` leaves everything as it stands."
+"""What to do with a rollout that is left to be gone on from."""
+
+
 class Kind(StrEnum):
     """What happened."""
 
@@ -53,7 +57,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     """A step failed, and so did the way back; the message says what stands."""
     LEFT = "left"
-    """The operator left it between two steps; it can be carried on or undone."""
+    """The operator left it as it stands, there or on the way back; it can be carried on or undone."""
     UNKNOWN = "unknown"
     """The line was lost in the middle of a step: what it did is not known."""
     STOPPED = "stopped"
@@ -64,7 +68,7 @@ class Outcome(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether something is left to be gone on from, undone or accepted: the journal keeps it as unfinished."""
-        return self in (Outcome.FAILED, Outcome.UNKNOWN)
+        return self in (Outcome.FAILED, Outcome.LEFT, Outcome.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

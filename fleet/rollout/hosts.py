@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
+from fleet.commands import Writer
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Plan, Step
 from fleet.rollout.audit import audit
@@ -14,7 +15,7 @@ from fleet.rollout.journal import Journal
 from fleet.rollout.lock import HostLock, kept
 from fleet.rollout.on_host import OnHost, Told
 from fleet.rollout.resuming import Settled, settled
-from fleet.rollout.stepping import OperatorConnection, Watching, read_anew
+from fleet.rollout.watching import Watching, read_anew
 from fleet.services.holder import Holder
 
 
@@ -24,7 +25,7 @@ class Hosts:
     def __init__(
         self,
         plan: Plan,
-        operators: Mapping[str, OperatorConnection],
+        operators: Mapping[str, Writer],
         board: Watching,
         journal: Journal,
         operator: str,
@@ -80,9 +81,9 @@ class Hosts:
             command = audit(self._operator, self._journal.token(rollout), step, next(formers, None))
             await host.patiently(partial(self._operators[step.host].write, command), told)
 
-    def kept(self, step: Step) -> AbstractAsyncContextManager[None]:
-        """The lock of the step's host, renewed inside the block."""
-        return kept(partial(self._lock_of(step).renew, step))
+    def kept(self) -> AbstractAsyncContextManager[None]:
+        """Their locks, renewed inside the block."""
+        return kept(self._locks)
 
     async def run(self, rollout: int, touch: int, step: Step, told: Told) -> None:
         """Have its host run a step's commands, and wait for their end: `fleet.rollout.on_host.OnHost.run`."""
@@ -91,6 +92,11 @@ class Hosts:
             id = self._journal.step_id(rollout, touch)
             await self._running[step.host].run(id, step.commands, self._lock_of(step), told)
             self.under_way = None
+
+    def rest(self, step: Step) -> None:
+        """The step has ended: nothing of it is at work on its host any more."""
+        self.under_way = None
+        self._lock_of(step).rest()
 
     async def settle(self, rollout: int, told: Told) -> Settled | None:
         """Wait for the end of the step that was under way when its console ended, and put that into the journal.

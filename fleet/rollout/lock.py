@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shlex
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Any
 
-from fleet.commands import Answer, Read, Write
+from fleet.commands import Read, Write, Writer
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Step
-from fleet.services.holder import Holder, folder, holder_text, parse_holder
+from fleet.services.holder import EXPIRES_SECONDS, STEP_SECONDS, Holder, folder, holder_text, parse_holder
 from fleet.text import clean
 from fleet.units import duration
 
-EXPIRES_SECONDS = 900.0
-"""Age at which a lock that nobody renews is anybody's."""
 RENEW_SECONDS = 60.0
-"""How often it is renewed while a step waits."""
-STEP_SECONDS = 90.0
-"""Age at which a step cannot be under way any more: its commands renew the lock on the host, more often than that."""
+"""How often it is renewed by whoever has it, in a step and between two."""
 
 
 class LockedError(GpudeckError):
@@ -35,20 +32,10 @@ class LockLostError(GpudeckError):
     title = "Host was taken over"
 
 
-class Connection(Protocol):
-    """A connection that may change its host."""
-
-    async def read(self, command: Read, timeout: float = ...) -> Answer:
-        """Run a command that changes nothing. Raises UnreachableError."""
-
-    async def write(self, command: Write, timeout: float = ...) -> Answer:
-        """Run a command that changes the host. Raises UnreachableError."""
-
-
 class HostLock:
     """The lock of one host, for one rollout."""
 
-    def __init__(self, host: str, connection: Connection, become: str, holder: Holder) -> None:
+    def __init__(self, host: str, connection: Writer, become: str, holder: Holder) -> None:
         """Nothing is locked yet."""
         self.host = host
         self._connection = connection
@@ -58,6 +45,7 @@ class HostLock:
         """The host's own when its lock was last looked at, in seconds."""
         self._folder = folder(become)
         self._own = f"{self._folder}.{holder.token}"
+        self._saying = asyncio.Lock()
 
     async def acquire(self, take_over: str = "") -> None:
         """Have the host to ourselves.
@@ -67,7 +55,7 @@ class HostLock:
 
         Raises:
             LockedError: Another has it, and it is neither expired nor held by ``take_over``.
-            GpudeckError: It cannot be made.
+            GpudeckError: It cannot be made, or the other's cannot be removed.
             UnreachableError: The host is lost.
         """
         await self._stage()
@@ -79,8 +67,7 @@ class HostLock:
                 other = await self._read(self._folder)
                 if other is None:
                     raise GpudeckError(
-                        f"{self.host} cannot be locked: {refused}.",
-                        f"If nobody is changing it, remove {self._folder} there.",
+                        f"{self.host} cannot be locked: {refused}. Who has it cannot be read.", self._removal
                     )
                 if other.token == self._holder.token:
                     self._holder = replace(self._holder, step=other.step, doing=other.doing, touching=other.touching)
@@ -99,12 +86,23 @@ class HostLock:
 
     async def renew(self, step: Step) -> None:
         """Say how far we are, and that we live. Raises LockLostError, UnreachableError."""
-        other = await self._read(self._folder) or await self._read(self._folder)  # a file being written is empty
-        if other is None or other.token != self._holder.token:
-            raise self.lost(other)
-        doing = f"{step.action} {step.model}"
-        self._holder = replace(self._holder, step=step.n, doing=doing, touching=bool(step.commands))
-        await self._write(self._folder)
+        await self._say(step=step.n, doing=f"{step.action} {step.model}", touching=bool(step.commands))
+
+    def rest(self) -> None:
+        """No step of ours is at work there any more: so it is said when the lock is next kept."""
+        self._holder = replace(self._holder, touching=False)
+
+    async def keep(self) -> None:
+        """Say that we live. Raises LockLostError, UnreachableError."""
+        await self._say()
+
+    async def _say(self, **news: Any) -> None:
+        async with self._saying:
+            other = await self._read(self._folder) or await self._read(self._folder)  # a file being written is empty
+            if other is None or other.token != self._holder.token:
+                raise self.lost(other)
+            self._holder = replace(self._holder, **news)
+            await self._write(self._folder)
 
     def lost(self, other: Holder | None) -> LockLostError:
         """The error to raise where we do not have the host any more, but that other one, if anybody."""
@@ -123,28 +121,46 @@ class HostLock:
 
     def _check(self, other: Holder, take_over: str) -> None:
         """Raises LockedError where the other's lock may not be taken."""
-        age = other.age(self._uptime)
-        if other.touching and age < STEP_SECONDS:
+        if other.is_expired(self._uptime):
+            return
+        age, takes = other.age(self._uptime), f"--take-over {shlex.quote(other.who)}"
+        heard = f"last heard of {duration(age)} ago"
+        expires = f"{duration(EXPIRES_SECONDS - age)} from now its lock expires"
+        if other.may_be_at_work(self._uptime):
             raise LockedError(
-                f"{self.host} is being changed by {other.who}, in the middle of {other.step_words}.",
-                "Wait until it has ended.",
+                f"{self.host} is being changed by {other.who}, in the middle of {other.step_words}, {heard}.",
+                f"Wait until it has ended. Unless it is heard of again, {takes} takes the host over "
+                f"{duration(STEP_SECONDS - age)} from now, and {expires}.",
             )
-        if age < EXPIRES_SECONDS and take_over != other.who:
+        if take_over != other.who:
             raise LockedError(
-                f"{self.host} is being changed by {other.words}, last heard of {duration(age)} ago.",
-                f"Wait, or take it over with --take-over {other.who}.",
+                f"{self.host} is being changed by {other.words}, {heard}.",
+                f"Add {takes} to take it over now; unless it is heard of again, {expires}.",
             )
 
     async def _evict(self, other: Holder) -> None:
-        """Of several who try at once, one succeeds in renaming it; what turns out to be another's is put back."""
+        """Of several who try at once, one succeeds in renaming it; what turns out to be another's is put back.
+
+        Raises GpudeckError where the host does not let us.
+        """
         taken = f"{self._own}.taken"
-        if await self._do("mv", "-T", self._folder, taken) is not None:
+        refused = await self._do("mv", "-T", self._folder, taken)
+        if refused is not None:
+            left = await self._read(self._folder)
+            if left is not None and left.token == other.token:
+                said = f"{self.host} is locked by {other.words}, last heard of {duration(other.age(self._uptime))} ago"
+                raise GpudeckError(f"{said}, and that lock cannot be taken: {refused}.", self._removal)
             return
         found = await self._read(taken)
         if found is None or found.token == other.token:
             await self._do("rm", "-rf", taken)
         else:
             await self._do("mv", "-T", taken, self._folder)
+
+    @property
+    def _removal(self) -> str:
+        """What helps where we cannot help ourselves."""
+        return f"If nobody is changing it, remove it there as root: `rm -r {self._folder}`."
 
     async def _stage(self) -> None:
         await self._read(self._folder)
@@ -174,14 +190,15 @@ class HostLock:
 
 
 @asynccontextmanager
-async def kept(renew: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Renew a lock every `RENEW_SECONDS` inside the block. Where that fails, the next step finds out."""
+async def kept(locks: Sequence[HostLock]) -> AsyncIterator[None]:
+    """Renew locks every `RENEW_SECONDS` inside the block. Where one cannot be, its next step finds out."""
 
     async def repeat() -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            with suppress(GpudeckError):
-                await renew()
+            for lock in locks:
+                with suppress(GpudeckError):
+                    await lock.keep()
 
     task = asyncio.create_task(repeat())
     try:

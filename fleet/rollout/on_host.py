@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from fleet.commands import Write
+from fleet.commands import Write, Writer
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.readings import HostSnapshot, Link
 from fleet.rollout.lock import HostLock
-from fleet.rollout.stepping import OperatorConnection, StepError, Watching
+from fleet.rollout.stepping import StepError
+from fleet.rollout.watching import Watching
 from fleet.secrets import masked
 from fleet.services.detached import Progress, State, follow, forget, launch, parse_progress, why_failed
 from fleet.text import clean
@@ -32,7 +33,7 @@ Told = Callable[[str], None]
 class OnHost:
     """What runs on one host by itself: begun, waited for, and found again by its id."""
 
-    def __init__(self, host: str, connection: OperatorConnection, board: Watching, become: str) -> None:
+    def __init__(self, host: str, connection: Writer, board: Watching, become: str) -> None:
         """Over a connection that may be lost and come back, and the board on which that is seen."""
         self.host = host
         self._connection = connection

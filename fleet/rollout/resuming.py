@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from fleet.commands import Reader
 from fleet.errors import GpudeckError
@@ -12,19 +11,13 @@ from fleet.planning.plan import Action, Plan, Step
 from fleet.readings import HostSnapshot, ServiceWord
 from fleet.rollout.events import Phase
 from fleet.rollout.journal import Touch
+from fleet.rollout.watching import Newest
 from fleet.secrets import masked
 from fleet.services.detached import Progress, State, why_failed
 from fleet.services.registry import service_named
 
 _DONE_BY_COMMANDS = (Action.WRITE, Action.REMOVE, Action.START)
 """Steps that wait for nothing after their commands; all others are taken again."""
-
-
-class Newest(Protocol):
-    """Where the newest snapshot of each host is found."""
-
-    def latest(self, host: str) -> HostSnapshot | None:
-        """The newest, None before the first."""
 
 
 @dataclass(frozen=True, slots=True)

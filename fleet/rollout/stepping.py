@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
 
-from fleet.commands import Answer, Read, Write
+from fleet.commands import Read, Writer
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.planning.plan import Action, Former, Step
 from fleet.readings import HostSnapshot, ServiceReading, ServiceWord
 from fleet.rollout.diagnosis import why
 from fleet.rollout.gates import Drained, Seen, Serving, Startable, Stopped
+from fleet.rollout.watching import READING_TIMEOUT, Watching, read_anew
 from fleet.secrets import masked
 from fleet.services.registry import service_named
 from fleet.telemetry.logs import read_log
@@ -19,33 +19,11 @@ from fleet.text import clean
 
 STOP_TIMEOUT = 180.0
 """Seconds until the driver has taken the memory back."""
-READING_TIMEOUT = 15.0
-"""Seconds until a host must have said how its services are."""
 CHECK_TIMEOUT = 60.0
 """Seconds one try of the operator's own health command may take."""
 CHECKS = 30
 """Tries of it, one with every reading, before the model is said not to serve."""
 LOG_LINES = 300
-
-
-class OperatorConnection(Protocol):
-    """A connection that may change its host."""
-
-    async def read(self, command: Read, timeout: float = ...) -> Answer:
-        """Run a command that changes nothing. Raises UnreachableError."""
-
-    async def write(self, command: Write, timeout: float = ...) -> Answer:
-        """Run a command that changes the host. Raises UnreachableError where the line is lost: result unknown."""
-
-
-class Watching(Protocol):
-    """Where the newest snapshot of each host is found."""
-
-    def latest(self, host: str) -> HostSnapshot | None:
-        """The newest, None before the first."""
-
-    async def until(self, host: str, predicate: Callable[[HostSnapshot], bool], timeout: float) -> HostSnapshot:
-        """The first for which the predicate is true. Raises TimeoutError."""
 
 
 Run = Callable[[], Awaitable[None]]
@@ -60,32 +38,10 @@ class StepError(Exception):
         """Whether what was started ends and is started again, until somebody stops it."""
 
 
-async def read_anew(board: Watching, host: str) -> HostSnapshot:
-    """How a host's services are by a question asked after now; the first answer may be to one asked before.
-
-    Raises UnreachableError where it does not say.
-    """
-    seen = board.latest(host)
-    for _ in range(2):
-        seen = await _next_services(board, host, seen)
-    assert seen
-    return seen
-
-
-async def _next_services(board: Watching, host: str, seen: HostSnapshot | None) -> HostSnapshot:
-    services = seen.services if seen else None
-    try:
-        return await board.until(host, lambda new: new.services is not services, READING_TIMEOUT)
-    except TimeoutError:
-        raise UnreachableError(f"{host} does not say how its services are.") from None
-
-
 class Stepper:
     """Takes steps on hosts, and watches what comes of them."""
 
-    def __init__(
-        self, operators: Mapping[str, OperatorConnection], board: Watching, becomes: Mapping[str, str]
-    ) -> None:
+    def __init__(self, operators: Mapping[str, Writer], board: Watching, becomes: Mapping[str, str]) -> None:
         """Over connections and ways to become root by host, and the board their readings are put on."""
         self._operators = operators
         self._becomes = becomes

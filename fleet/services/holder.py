@@ -9,6 +9,12 @@ from dataclasses import asdict, dataclass
 
 from fleet.commands import Read
 from fleet.text import clean
+from fleet.units import duration
+
+EXPIRES_SECONDS = 900.0
+"""Age at which a lock that nobody renews is anybody's."""
+STEP_SECONDS = 90.0
+"""Age at which a step cannot be under way any more: its commands renew the lock on the host, more often than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,31 @@ class Holder:
         """Seconds since it was written; endless where the host was booted since."""
         return uptime - self.uptime if uptime >= self.uptime else math.inf
 
+    def is_expired(self, uptime: float) -> bool:
+        """Whether the host is anybody's."""
+        return self.age(uptime) >= EXPIRES_SECONDS
+
+    def sentence(self, host: str, uptime: float) -> str:
+        """For people: that it changes the host; where it is not heard of any more, since when."""
+        age = self.age(uptime)
+        silent = f", not heard of {f'for {duration(age)}' if age < math.inf else 'since the host came up'}"
+        if self.is_expired(uptime):
+            return f"{host} was being changed by {self.words}{silent}: its lock expired."
+        silent = silent if age >= STEP_SECONDS else ""
+        return f"{host} is being changed by {self.words}{silent}."
+
+    def may_be_at_work(self, uptime: float) -> bool:
+        """Whether one of its commands may be running on the host, so that nobody takes it over."""
+        return self.touching and self.age(uptime) < STEP_SECONDS
+
 
 def parse_holder(text: str) -> Holder | None:
-    """The holder a file names; None for anything else. What it says is another's word: cleaned, and bounded."""
+    """The holder a file names; None for anything else. What it says is another's word: cleaned, and bounded.
+
+    Of two who write at once the shorter may leave the end of the longer behind, below its own line.
+    """
     try:
-        said = json.loads(text[:4000])
+        said = json.loads(text[:4000].partition("\n")[0])
         return Holder(
             token=clean(str(said["token"]), limit=200),
             who=clean(str(said["who"]), limit=200),

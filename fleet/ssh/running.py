@@ -11,6 +11,7 @@ from fleet.commands import Answer, Command, Read
 from fleet.errors import GpudeckError, UnreachableError
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.login_shell import Silencer
+from fleet.ssh.sessions import give
 from fleet.text import clean
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ async def _run(connection: HostConnection, command: Command) -> Answer:
     silencer = Silencer()
     async with connection.session(command.line) as process:
         with connection.telling():
-            if command.stdin:
-                process.stdin.write(command.stdin)
+            give(process, command.stdin)
             process.stdin.write_eof()
             stdout, stderr = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
             await process.wait_closed()

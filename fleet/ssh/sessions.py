@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ class Sessions:
                     await self._ended.wait()
                 else:
                     await asyncio.sleep(wait)
+
+
+def give(process: SSHClientProcess[bytes], data: bytes) -> None:
+    """Write to a session's standard input. One that has ended by now reads nothing: how it ended, its output tells."""
+    with suppress(BrokenPipeError):
+        process.stdin.write(data)
 
 
 def is_loss(error: ChannelOpenError) -> bool:

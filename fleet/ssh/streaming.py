@@ -14,6 +14,7 @@ from fleet.errors import UnreachableError
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.lines import LineSplitter
 from fleet.ssh.login_shell import Silencer
+from fleet.ssh.sessions import give
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientProcess
@@ -69,9 +70,8 @@ class Lines:
         return self._ready.popleft()
 
     def send(self, line: str = "") -> None:
-        """Give the script one line to read. Raises UnreachableError where the connection was lost."""
-        with self._connection.telling():
-            self._process.stdin.write(line.encode() + b"\n")
+        """Give the script one line to read; where it has ended or is lost, the next line asked for says so."""
+        give(self._process, line.encode() + b"\n")
 
     @property
     def exit_status(self) -> int | None:
@@ -100,6 +100,5 @@ async def stream(connection: HostConnection, script: str, *arguments: str) -> As
             raise UnreachableError(
                 f"{connection.name} is logged in to, but starts no program within {START_SECONDS:g} s."
             ) from None
-        with connection.telling():
-            process.stdin.write(script.encode())
+        give(process, script.encode())
         yield Lines(connection, process)

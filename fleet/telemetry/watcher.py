@@ -226,7 +226,9 @@ class HostWatcher:
         with suppress(GpudeckError):  # the frames tell whether the host is lost
             answer = await self._connection.read(who_holds(self._host.become))
             holder = parse_holder(answer.stdout) if answer.ok else None
-            self._changed_by = f"{self._host.name} is being changed by {holder.words}." if holder else ""
+            reading = self._snapshot.reading
+            uptime = reading.uptime_seconds if reading else 0.0
+            self._changed_by = holder.sentence(self._host.name, uptime) if holder else ""
             answer = await self._connection.read(read_cordons(self._host.become))
             self._show(cordons=parse_cordons(answer.stdout) if answer.ok else {})
 

@@ -120,6 +120,15 @@ async def settled(pilot: Pilot[None]) -> str:
     return shown(pilot)
 
 
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    """Wait until that holds."""
+    for _ in range(1000):
+        if holds():
+            return
+        await pilot.pause()
+    raise AssertionError(shown(pilot))
+
+
 async def test_the_queue_says_what_is_done_and_what_memory_there_is_now(app: GpudeckApp, bench: Bench) -> None:
     async with app.run_test(size=(160, 48)) as pilot:
         await open_rollout(pilot, bench, to("gpu01/2"))
@@ -156,18 +165,33 @@ async def test_it_pauses_after_a_step_takes_single_steps_and_goes_on(
         assert "Every step is done." in await settled(pilot)
 
 
-async def test_keys_that_mean_nothing_on_the_way_back_are_not_hinted_at(
+async def test_a_way_back_is_paused_gone_step_by_step_and_left_as_the_way_there_is(
     app: GpudeckApp, bench: Bench, session: BenchSession
 ) -> None:
+    before = bench.host.state
     async with app.run_test(size=(160, 48)) as pilot:
         session.gate.open.clear()
         await open_rollout(pilot, bench, to("gpu01/2"))
         assert "R roll back" in last_line(pilot)
-        await pilot.press("R", "x")
-        assert not any(word in last_line(pilot) for word in ("pause", "single step", "roll back"))
+        await pilot.press("R", "space")
         session.gate.open.set()
-        await settled(pilot)
+        await until(pilot, lambda: "going back, pausing after this step; space goes on" in shown(pilot))
+        assert "single step" in last_line(pilot)
+        assert "roll back" not in last_line(pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: len(bench.host.commands) > 1)
+        await pilot.press("x")
+        text = await settled(pilot)
+        assert "Half way: a (stop done on the way back)." in text
+        assert ":rollouts does so from here." in text
         assert "esc back" in last_line(pilot)
+        await pilot.press("escape", "colon", *"rollouts", "enter")
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        await pilot.press("R")
+        assert "Everything is back as it was before." in await settled(pilot)
+        assert bench.host.state == before
 
 
 async def test_a_rollout_is_left_between_two_steps_and_carried_on_later(
@@ -177,7 +201,8 @@ async def test_a_rollout_is_left_between_two_steps_and_carried_on_later(
         session.gate.open.clear()
         await open_rollout(pilot, bench, to("gpu01/2"))
         await pilot.press("x")
-        assert "leaving everything as it stands after this step" in shown(pilot)
+        assert "leaving everything as it stands after this step; x again does not wait for it" in shown(pilot)
+        await pilot.press("x")
         session.gate.open.set()
         assert "Left as it stands" in await settled(pilot)
         assert bench.host.commands == ["sudo -n -- systemctl stop a.service"]

@@ -94,7 +94,8 @@ def test_of_two_consoles_one_proceeds_and_nobody_takes_over_in_the_middle_of_a_s
     refused = apply(other, "--set", "b.gpu-memory-utilization=0.3", "--take-over", who)
     assert refused.returncode == 1
     assert f"Nothing was done: {host.name} is being changed by {who}" in refused.stderr
-    assert "in the middle of step 1 of 4 (stop a). Wait until it has ended." in refused.stderr
+    assert "in the middle of step 1 of 4 (stop a), last heard of " in refused.stderr
+    assert "Wait until it has ended." in refused.stderr
     held.go()
     assert first.wait(PATIENCE) == 0
     assert models(fleet) == CHANGED

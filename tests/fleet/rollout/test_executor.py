@@ -180,6 +180,7 @@ async def test_a_way_back_that_fails_says_what_stands(bench: Bench) -> None:
     result = await bench.run(move("a", "gpu01/1"))
     assert (result.outcome, result.failed) == (Outcome.FAILED, "a")
     assert "could not be restored" in result.message
+    assert "Half way: a (wait begun, not done on the way back)." in result.message
 
 
 async def test_a_drain_waits_for_requests_and_cuts_them_at_its_deadline(bench: Bench) -> None:

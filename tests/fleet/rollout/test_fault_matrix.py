@@ -23,9 +23,9 @@ from fleet.model import Handling, Place
 from fleet.planning.plan import Action, Step
 from fleet.rollout.events import Event, Kind, Outcome, Phase, Result
 from fleet.rollout.executor import Rollout
-from fleet.rollout.lock import EXPIRES_SECONDS, HostLock
+from fleet.rollout.lock import HostLock
 from fleet.rollout.restoring import restoring
-from fleet.services.holder import Holder, holder_text
+from fleet.services.holder import EXPIRES_SECONDS, Holder, holder_text
 
 ROUTED = Handling(router_remove="router rm {model}", router_add="router add {model}", warmup="warm {model}")
 SWAP = (Move("a", Place.parse("gpu01/0")), Move("b", Place.parse("gpu01/1")))

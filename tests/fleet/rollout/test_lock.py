@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
 
@@ -13,19 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.commands import Answer, Read, Write
+from fleet.errors import GpudeckError
 from fleet.inventory.changes import Move, Restart
 from fleet.model import Place
 from fleet.planning.plan import Action, Step
 from fleet.rollout.events import Outcome
 from fleet.rollout.journal import Journal
-from fleet.rollout.lock import (
-    EXPIRES_SECONDS,
-    STEP_SECONDS,
-    HostLock,
-    LockedError,
-    LockLostError,
-)
-from fleet.services.holder import Holder, folder, parse_holder, who_holds
+from fleet.rollout.lock import HostLock, LockedError, LockLostError, kept
+from fleet.services.holder import EXPIRES_SECONDS, STEP_SECONDS, Holder, folder, holder_text, parse_holder, who_holds
 from fleet.services.systemd import Systemd
 
 FOLDER = folder("sudo")
@@ -87,7 +83,10 @@ async def test_another_is_refused_with_who_and_since_when(host: SlowHost) -> Non
     host.uptime += 200
     with pytest.raises(LockedError, match=r"anna@desk \(step 0 of 4: a\), last heard of 3 min 20 s ago") as error:
         await host.lock(BOB).acquire()
-    assert "--take-over anna@desk" in error.value.way_out
+    assert error.value.way_out == (
+        "Add --take-over anna@desk to take it over now; "
+        "unless it is heard of again, 11 min 40 s from now its lock expires."
+    )
 
 
 async def test_by_the_name_of_its_holder_it_is_taken_over_and_the_holder_finds_out(host: SlowHost) -> None:
@@ -107,8 +106,11 @@ async def test_in_the_middle_of_a_step_nobody_takes_it_over(host: SlowHost) -> N
     await anna.acquire()
     await anna.renew(STOP)
     host.uptime += STEP_SECONDS - 1
-    with pytest.raises(LockedError, match=r"by anna@desk, in the middle of step 2 of 4 \(stop a\)\."):
+    with pytest.raises(LockedError, match=r"by anna@desk, in the middle of step 2 of 4 \(stop a\), last") as error:
         await host.lock(BOB).acquire(take_over="anna@desk")
+    assert "--take-over anna@desk takes the host over 1 s from now, and 13 min 31 s from now its lock expires" in str(
+        error.value
+    )
     host.uptime += 2
     await host.lock(BOB).acquire(take_over="anna@desk")
 
@@ -119,6 +121,87 @@ async def test_one_that_expired_or_is_of_before_a_reboot_is_anybodys(host: SlowH
     host.uptime += passes
     await host.lock(BOB).acquire()
     assert host.holder and host.holder.who == "bob@laptop"
+
+
+async def test_a_holder_of_several_words_is_named_as_a_shell_takes_it(host: SlowHost) -> None:
+    await host.lock(replace(ANNA, who="autopilot of anna@desk")).acquire()
+    with pytest.raises(LockedError, match="--take-over 'autopilot of anna@desk' to take it over now"):
+        await host.lock(BOB).acquire()
+
+
+async def test_a_lock_that_the_host_does_not_let_us_take_is_said_to_be_so_with_how_to_remove_it(
+    host: SlowHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await host.lock(ANNA).acquire()
+    host.uptime += EXPIRES_SECONDS + 60
+    do = host.do
+
+    def refusing(command: Write) -> Answer:
+        refuses = command.words[3:6] == ("mv", "-T", FOLDER)
+        return Answer(1, "", f"mv: cannot move '{FOLDER}': Operation not permitted") if refuses else do(command)
+
+    monkeypatch.setattr(host, "do", refusing)
+    with pytest.raises(GpudeckError, match="last heard of 16 min ago, and that lock cannot be taken: mv") as error:
+        await host.lock(BOB).acquire()
+    assert f"rm -r {FOLDER}" in error.value.way_out
+    assert set(host.held) == {FOLDER}
+
+
+async def test_a_lock_that_says_nothing_is_told_with_how_to_remove_it(host: SlowHost) -> None:
+    host.held[FOLDER] = ""
+    with pytest.raises(GpudeckError, match=r"Who has it cannot be read\. .* `rm -r /run/gpudeck-rollout`"):
+        await host.lock(BOB).acquire(take_over="anna@desk")
+
+
+async def test_a_holder_that_lives_is_heard_of_between_two_steps_and_while_another_host_has_its_turn(
+    host: SlowHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet.rollout.lock.RENEW_SECONDS", 0.0)
+    other = SlowHost()
+    locks = host.lock(ANNA), other.lock(ANNA)
+    for lock in locks:
+        await lock.acquire()
+    async with kept(locks):
+        await locks[0].renew(STOP)
+        host.uptime = other.uptime = 1000.0 + 2 * EXPIRES_SECONDS
+        for each, touching in ((host, True), (other, False)):
+            await until(lambda each=each: each.holder and each.holder.uptime == each.uptime)  # type: ignore[misc]
+            assert each.holder
+            assert (each.holder.touching, each.holder.step) == (touching, 2 * touching)
+        locks[0].rest()
+        await until(lambda: host.holder and not host.holder.touching)
+    await host.lock(BOB).acquire(take_over="anna@desk")
+
+
+async def until(holds: Callable[[], object]) -> None:
+    for _ in range(10_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never became true")
+
+
+@pytest.mark.parametrize(
+    ("passes", "said"),
+    [
+        (30.0, "is being changed by her."),
+        (200.0, "is being changed by her, not heard of for 3 min 20 s."),
+        (960.0, "was being changed by her, not heard of for 16 min: its lock expired."),
+        (
+            -1.0,
+            "was being changed by her, not heard of since the host came up: its lock expired.",
+        ),
+    ],
+)
+def test_others_are_told_for_how_long_a_holder_was_not_heard_of(passes: float, said: str) -> None:
+    sentence = replace(ANNA, uptime=1000.0).sentence("gpu01", 1000.0 + passes)
+    assert sentence.replace("anna@desk (step 0 of 4: a)", "her") == f"gpu01 {said}"
+
+
+def test_of_two_holders_written_at_once_one_is_read() -> None:
+    whole = holder_text(replace(ANNA, what="a longer list of models"))
+    short = holder_text(BOB)
+    assert parse_holder(short + whole[len(short) :]) == BOB
 
 
 async def test_the_same_rollout_has_it_again_when_it_is_resumed(host: SlowHost) -> None:

@@ -11,14 +11,18 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from openssh import MISSING, SshServer, openssh_server
 
-from fleet.commands import Read
+from fleet.commands import Read, Write
 from fleet.errors import UnreachableError
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.operator import Operator
+
+if TYPE_CHECKING:
+    from asyncssh import SSHClientProcess
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
@@ -26,9 +30,21 @@ SHELL = pwd.getpwuid(os.getuid()).pw_shell
 bash = pytest.mark.skipif(not SHELL.endswith("/bash"), reason="the login shell reads no profile for a single command")
 
 
+class SlowToSpeak(HostConnection):
+    """A connection whose sessions are over by the time anybody writes to them."""
+
+    @asynccontextmanager
+    async def session(
+        self, command: str, *, lasting: bool = False, **options: Any
+    ) -> AsyncIterator[SSHClientProcess[bytes]]:
+        async with super().session(command, lasting=lasting, **options) as process:
+            await process.wait_closed()
+            yield process
+
+
 @asynccontextmanager
-async def operating(server: SshServer) -> AsyncIterator[Operator]:
-    operator = Operator(HostConnection("gpu01", "gpu01", server.ssh_config))
+async def operating(server: SshServer, kind: type[HostConnection] = HostConnection) -> AsyncIterator[Operator]:
+    operator = Operator(kind("gpu01", "gpu01", server.ssh_config))
     try:
         yield operator
     finally:
@@ -195,3 +211,27 @@ class TestProfiles:
             with pytest.raises(UnreachableError, match=r"This account is closed\."):
                 async with operator.stream("echo ready\n") as lines:
                     await anext(lines)
+
+    async def test_a_shell_that_ended_before_it_was_given_anything_is_quoted_all_the_same(
+        self, server: SshServer, home: Path
+    ) -> None:
+        (home / ".bashrc").write_text("echo 'This account is closed.'; exit 0\n")
+        async with operating(server, SlowToSpeak) as operator:
+            with pytest.raises(UnreachableError, match=r"ended before it ran anything: This account is closed\."):
+                await operator.write(Write(("tee", "/dev/null"), stdin=b"words"))
+            with pytest.raises(UnreachableError, match=r"ended before it ran anything: This account is closed\."):
+                async with operator.stream("echo ready\n") as lines:
+                    await anext(lines)
+
+
+class TestAScriptThatEnded:
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> Iterator[SshServer]:
+        with openssh_server(tmp_path) as running:
+            yield running
+
+    async def test_one_that_reads_no_more_is_no_lost_connection(self, server: SshServer) -> None:
+        async with operating(server) as operator, operator.stream("echo one; echo two; exit 3\n") as lines:
+            assert [line async for line in lines] == ["one", "two"]
+            lines.send("nobody reads this")
+            assert lines.exit_status == 3
