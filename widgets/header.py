@@ -29,6 +29,7 @@ def header_row(state: FleetState, cells: int, *, clock: str, mode: str = "", pas
     if past:
         when = (Span(f"  {past} ", "warning"), *_word(mode))
         left = [*left, *when] if width((*left, *when, *right)) <= cells else [*when]
+        right = right if width((*left, *right)) <= cells else right[-1:]
     else:
         left += _word(mode)
     for piece in (_hosts(state), _gpus(state), _models(state), _sums(state)):
