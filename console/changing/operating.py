@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,6 @@ class Operating:
 
     def acknowledge(self, alerts: LiveAlerts, key: str, until: int) -> None:
         """Have nobody told of an alert until a time, Unix seconds. Raises GpudeckError."""
-        import getpass
-
         alerts.acknowledge(key, until, getpass.getuser())
 
 
