@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import ModalScreen, Screen
 
-from console.fleets import draft_path, state_folder
 from console.keys import Where, key_of
 from console.past.rewind import Rewind, not_there
 from console.screens.base import OfConsole
@@ -17,19 +15,14 @@ from fleet.errors import GpudeckError
 from fleet.model import GpuId
 
 if TYPE_CHECKING:
+    from console.first_hints import FirstHints
     from console.session import Session
     from fleet.inventory.changes import Change
-    from fleet.planning.draft import Draft
-    from fleet.planning.plan import Plan
     from fleet.state import FleetState
-
-if TYPE_CHECKING:
-    from console.first_hints import FirstHints
-    from fleet.rollout.journal import Past
 
 
 class GpudeckApp(SessionApp):
-    """The interactive console of one operator."""
+    """The interactive console: an operator's, or a viewer's where the session has nothing to operate with."""
 
     TITLE = "gpudeck"
     message: tuple[str, str] | None = None
@@ -70,19 +63,9 @@ class GpudeckApp(SessionApp):
         return DeckScreen(self.session.blank_state())
 
     def _begin(self) -> None:
-        from console.changing.unfinished import unfinished_rollout  # after the first paint
-
         super()._begin()
-        offered = self._offer_kept_draft()
-        if offered:
-            self.tell(offered, "warning")
-        try:
-            past = unfinished_rollout(self.session)
-        except GpudeckError as error:
-            self.tell(str(error), "warning")
-        else:
-            if past is not None:
-                self.open_record(past)
+        if not self.session.is_read_only:
+            self.session.operating.begin(self)
         if self._live and self.session.inventory.autopilot is not None:
             self.run_worker(self._keep_proposing(), group="autopilot")
 
@@ -90,25 +73,6 @@ class GpudeckApp(SessionApp):
         from console.autopilot.proposing import keep_proposing  # after the first paint
 
         await keep_proposing(self.session, self._mark_news)
-
-    def _offer_kept_draft(self) -> str:
-        """Let redo stage what an earlier console had drafted, and keep what this one drafts; what to say of it."""
-        from console.changing.kept_draft import KeptDraft  # after the first paint
-
-        session = self.session
-        kept = KeptDraft(draft_path(session.inventory, session.state_folder or state_folder()), time.time)
-
-        def keep(draft: Draft) -> None:
-            try:
-                kept.keep(draft, session.inventory)
-            except GpudeckError as error:
-                self.call_later(self.tell, str(error), "warning")  # after what is said of the staging itself
-
-        offer = kept.offer(session.inventory, self.key("deck.redo"))
-        session.when_drafted = keep
-        if offer.changes:
-            session.offer(offer.changes)
-        return offer.words
 
     def show_state(self) -> None:
         """Show the session's newest state on the screens that are seen: the last one, and those below its dialogs."""
@@ -208,24 +172,6 @@ class GpudeckApp(SessionApp):
         from console.screens.plan import PlanScreen
 
         self.push_screen(PlanScreen())
-
-    def open_rollout(self, plan: Plan) -> None:
-        """Carry a plan out."""
-        from console.screens.rollout import RolloutScreen
-
-        self.push_screen(RolloutScreen(plan))
-
-    def open_rollouts(self) -> None:
-        """List the rollouts of this machine's journal."""
-        from console.screens.rollouts import RolloutsScreen
-
-        self.push_screen(RolloutsScreen())
-
-    def open_record(self, past: Past) -> None:
-        """Show a rollout of the journal; one that did not end can be carried on or undone there."""
-        from console.screens.record import RecordScreen
-
-        self.push_screen(RecordScreen(past))
 
     def close_rollout(self) -> None:
         """Back to the deck, past the plan that was carried out."""

@@ -51,6 +51,8 @@ class Key:
     """Shown in the footer."""
     changes: bool = False
     """It stages something or carries something out: it is refused while the past is shown."""
+    operates: bool = False
+    """It takes an operator, as all that is done in `OPERATORS_PLACES` does: a viewer's console leaves it out."""
 
     @property
     def id(self) -> str:
@@ -219,7 +221,7 @@ KEYS: tuple[Key, ...] = (
     Key(Where.REBALANCE, "enter", "take", "stage", "end the search with the best so far; then stage it"),
     Key(Where.REBALANCE, "c", "take_offer", "checkpoints", "stage the checkpoints offered, and what moves then"),
     Key(Where.REBALANCE, "escape", "close", "back", "back to the deck; nothing is staged"),
-    Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True),
+    Key(P, "enter,a", "apply", "apply", "carry the plan out", changes=True, operates=True),
     Key(P, "y", "copy", "copy commands", "copy the commands to the clipboard"),
     Key(P, "escape", "close", "back", "back to the deck; the draft stays"),
     Key(R, "space", "pause", "pause", "pause after this step, or go on"),
@@ -246,10 +248,21 @@ KEYS: tuple[Key, ...] = (
 _AS_USUAL: Mapping[str, str] = MappingProxyType({})
 
 
-def keys(where: Where, *, changed: Mapping[str, str] = _AS_USUAL) -> tuple[Key, ...]:
-    """The keys that mean something there, in the table's order; with other keys for the bindings of these ids."""
-    here = (key for key in KEYS if key.where is where)
+OPERATORS_PLACES = frozenset({Where.ROLLOUT, Where.ROLLOUTS, Where.RECORD})
+"""Where only an operator comes to."""
+
+
+def keys(where: Where, *, changed: Mapping[str, str] = _AS_USUAL, read_only: bool = False) -> tuple[Key, ...]:
+    """The keys that mean something there, in the table's order; with other keys for the bindings of these ids.
+
+    Where gpudeck is read-only, those that take an operator mean nothing.
+    """
+    here = (key for key in KEYS if key.where is where and not (read_only and _takes_operator(key)))
     return tuple(replace(key, keys=changed.get(key.id, key.keys)) for key in here)
+
+
+def _takes_operator(key: Key) -> bool:
+    return key.operates or key.where in OPERATORS_PLACES
 
 
 def key_of(id: str, changed: Mapping[str, str] = _AS_USUAL) -> str:

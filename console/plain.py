@@ -13,12 +13,12 @@ from threading import Thread
 from types import MappingProxyType
 
 from console.autopilot.proposing import keep_proposing
-from console.changing.applying import print_event
-from console.changing.carrying_out import follow, open_journal, plan_changes, rollout_of
 from console.changing.confirming import questions
 from console.changing.drafting import read_changes
 from console.changing.plan_text import plan_lines
+from console.changing.planning import plan_changes
 from console.commands.status import status_lines
+from console.read_only import READ_ONLY
 from console.sentences import Teller, change_sentence, finding_sentence
 from console.session import Session
 from fleet.errors import GpudeckError, UsageError
@@ -28,12 +28,13 @@ LOOK_SECONDS = 1.0
 """How often changes are looked for."""
 
 _STAGING = ("move", "set", "enable", "disable", "restart")
+_FOR_OPERATORS = " apply: carry them out, once you agree."
 _HELP = """\
 status: every host, GPU and model, a line each.
 findings: what is wrong, and fixes.
 move MODEL=HOST/GPUS, set MODEL.ARGUMENT=VALUE, enable MODEL, disable MODEL, restart MODEL: stage a change.
 draft: what is staged. undo: take the last change back. clear: take all of them back.
-plan: the steps of the draft, with their commands. apply: carry them out, once you agree.
+plan: the steps of the draft, with their commands.{apply}
 quit: leave; nothing on the hosts changes."""
 
 
@@ -56,7 +57,8 @@ class PlainConsole:
         async with self._session.watching():
             await self._session.first_readings()
             self._tell()
-            print("Type a command; help lists them.", flush=True)
+            mode = f"This is {READ_ONLY}. " if self._session.is_read_only else ""
+            print(f"{mode}Type a command; help lists them.", flush=True)
             tasks = [asyncio.create_task(self._go_on_telling())]
             if self._session.inventory.autopilot is not None:
                 tasks.append(asyncio.create_task(keep_proposing(self._session)))
@@ -135,7 +137,7 @@ class PlainConsole:
 
     async def help(self) -> None:
         """The commands."""
-        print(_HELP, flush=True)
+        print(_HELP.format(apply="" if self._session.is_read_only else _FOR_OPERATORS), flush=True)
 
     async def plan(self) -> Plan | None:
         """The steps of the draft."""
@@ -148,16 +150,10 @@ class PlainConsole:
 
     async def apply(self) -> None:
         """Carry the draft out, once the operator agrees; a model that may stay down wants its name typed."""
+        operating = self._session.operating
         plan = await self.plan()
-        if plan is None or not await self._confirms(plan):
-            return
-        journal = open_journal(self._session)
-        try:
-            result = await rollout_of(self._session, plan, journal, print_event).run()
-        finally:
-            journal.close()
-        problem = follow(self._session, plan, result)
-        print(" ".join(filter(None, (f"The rollout is {result.outcome}.", result.message, problem))), flush=True)
+        if plan is not None and await self._confirms(plan):
+            print(await operating.carry_out(self._session, plan), flush=True)
 
     async def _confirms(self, plan: Plan) -> bool:
         asked = questions(plan, self._session.inventory)

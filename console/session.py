@@ -1,4 +1,4 @@
-"""One operator's session: the fleet file, the connections, what is read from the hosts, and the draft over it.
+"""One person's session: the fleet file, the connections, what is read from the hosts, and the draft over it.
 
 No screen is known here; the console, the wallboard and the command line each hold one.
 """
@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.read_only import ReadOnlyError
 from fleet.calibration.known import known_starts
 from fleet.errors import UnreachableError
 from fleet.findings import Finding, Tense, worst_first
@@ -29,9 +30,11 @@ from fleet.state.joining import join, totals
 from fleet.telemetry.board import Board
 
 if TYPE_CHECKING:
+    from console.changing.operating import Operating
     from console.readers import Readers
     from fleet.live.load import Peaks
     from fleet.ssh.connection import HostConnection
+    from fleet.ssh.operator import Operator
     from fleet.ssh.probe_only import ProbeOnly
 
 
@@ -42,9 +45,20 @@ READING_SECONDS = 20.0
 class Session:
     """State of one run of gpudeck over one fleet."""
 
-    def __init__(self, inventory: Inventory, *, state_folder: Path | None = None, interval: float = 1.0) -> None:
-        """A session over a fleet; its journal is kept in ``state_folder``, by default the user's own."""
+    def __init__(
+        self,
+        inventory: Inventory,
+        *,
+        operating: Operating | None = None,
+        state_folder: Path | None = None,
+        interval: float = 1.0,
+    ) -> None:
+        """A session over a fleet; what is kept of it is in ``state_folder``, by default the user's own.
+
+        Without ``operating`` it is a viewer's: whatever is drafted in it, no host can be changed through it.
+        """
         self.inventory = inventory
+        self._operating = operating
         self.state_folder = state_folder
         self.draft = Draft()
         self.when_drafted: Callable[[Draft], None] = lambda draft: None
@@ -60,6 +74,18 @@ class Session:
         """What was recorded of the fleet's last hours, for whoever looks back to say."""
         self.proposed: tuple[Finding, ...] = ()
         """What the autopilot would do, for whoever looks at the fleet as it does to say."""
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it is a viewer's: there is nothing to operate with."""
+        return self._operating is None
+
+    @property
+    def operating(self) -> Operating:
+        """What an operator has. Raises ReadOnlyError in a viewer's session."""
+        if self._operating is None:
+            raise ReadOnlyError
+        return self._operating
 
     def settle(self, inventory: Inventory) -> None:
         """Take the fleet as its file says it whole, where only its outline was known; before anything is read."""
@@ -79,15 +105,15 @@ class Session:
 
         return readers.Readers(self.inventory, self._connections, self.board.publish, self._interval)
 
-    def connection(self, host: str) -> HostConnection:
-        """The one connection to that host, shared by all who talk to it."""
-        return self._connections[host]
-
     def probe(self, host: str) -> ProbeOnly:
-        """A connection to that host that can only look."""
+        """A way to look at that host, over the one connection that all share who talk to it."""
         from fleet.ssh.probe_only import ProbeOnly
 
         return ProbeOnly(self._connections[host])
+
+    def operator(self, host: str) -> Operator:
+        """A way to change that host, over the same connection. Raises ReadOnlyError in a viewer's session."""
+        return self.operating.operator(self._connections[host])
 
     async def watch(self, ready: Awaitable[object] | None = None) -> None:
         """Read all hosts until cancelled, once ``ready`` is done; then close the connections."""

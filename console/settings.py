@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from console.read_only import READ_ONLY
 from console.themes import THEMES
 
 
@@ -31,6 +32,11 @@ CHOICES = (
         ("auto", "unicode", "ascii"),
         "Signs of bars, frames and verdicts; auto is ascii on terminals known to have nothing else.",
     ),
+    Choice(
+        "mode",
+        ("operator", READ_ONLY),
+        "What consoles may do; one that is read-only has nothing to change a host with, as with --read-only.",
+    ),
     Choice("mouse", ("auto", "on", "off"), "Whether clicks and the wheel work; auto is off over SSH."),
 )
 
@@ -41,6 +47,7 @@ class Settings:
 
     theme: str = "auto"
     glyphs: str = "auto"
+    mode: str = "operator"
     mouse: str = "auto"
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The keys of bindings that have others than usual, by the binding's id; as Textual names them."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from console.fleets import config_folder
 from console.keys import KEYS, Where, key_name, keys
+from console.read_only import READ_ONLY
 from console.settings import CHOICES, Settings
 from fleet.inventory.nodes import Entry, MappingNode, Node, ScalarNode, dereferenced
 from fleet.inventory.problems import FleetFileError, Problem, did_you_mean
@@ -18,12 +20,19 @@ from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text
 FILE_NAME = "settings.yaml"
 _NAMES = [*(choice.name for choice in CHOICES), "keys"]
 _IDS = {key.id: key for key in KEYS}
+_ASKS_TO_LOOK = re.compile(rf"""^mode:\s*["']?{READ_ONLY}\b""", re.MULTILINE)
+"""In a text that may be no YAML."""
 
 
 class SettingsFileError(FleetFileError):
     """A settings file that cannot be used; shown as one ``file:line:column: sentence`` a line."""
 
     title = "Bad settings file"
+
+    def __init__(self, problems: Iterable[Problem], *, read_only: bool = False) -> None:
+        super().__init__(problems)
+        self.read_only = read_only
+        """Whether it asks to be read-only, whatever is wrong with the rest of it."""
 
 
 def settings_path(environment: Mapping[str, str], config_folder: Path) -> Path:
@@ -44,13 +53,17 @@ def load_settings(path: Path) -> Settings:
 
 
 def own_settings() -> tuple[Settings, str]:
-    """The user's settings; where their file is bad, the usual ones and what is wrong: nobody is kept out by a typo."""
+    """The user's settings; where their file is bad, the usual ones and what is wrong: nobody is kept out by a typo.
+
+    Nor is a typo a way to more: what asks to be read-only is.
+    """
     try:
         return load_settings(settings_path(os.environ, config_folder())), ""
     except SettingsFileError as error:
         first, *others = error.problems
         more = f" (and {len(others)} more: gpudeck config validate)" if others else ""
-        return Settings(), f"The usual settings hold: {first}{more}"
+        usual = Settings(mode=READ_ONLY) if error.read_only else Settings()
+        return usual, f"The usual settings hold: {first}{more}"
 
 
 def read_settings(text: str, path: Path) -> Settings:
@@ -67,7 +80,7 @@ def read_settings(text: str, path: Path) -> Settings:
         entries = ()
         problems = [*document.problems, _at(root, path, f"settings are keys with values: {', '.join(_NAMES)}.")]
     if problems:
-        raise SettingsFileError(problems)
+        raise SettingsFileError(problems, read_only=_ASKS_TO_LOOK.search(text) is not None)
     found: dict[str, Any] = {entry.key.text: dereferenced(entry.value) for entry in entries}
     words = {choice.name: found[choice.name].text for choice in CHOICES if choice.name in found}
     own = found.get("keys")

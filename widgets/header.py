@@ -16,7 +16,8 @@ from widgets.rows import Row, Rows, Span, ends, width
 def header_row(state: FleetState, cells: int, *, clock: str, mode: str = "", past: str = "") -> Row:
     """The fleet's name, its hosts' links, counts and sums; what fits, the most important first.
 
-    ``past`` says of which time all that is, where it is not the present; it is never left out.
+    ``mode`` says what may be done here, where that is not all, and ``past`` of which time all that is, where it is not
+    the present; neither is ever left out.
     """
     right: list[Span] = []
     for severity in (Severity.ERROR, Severity.WARNING):
@@ -26,14 +27,19 @@ def header_row(state: FleetState, cells: int, *, clock: str, mode: str = "", pas
     right.append(Span(clock + " ", "dim"))
     left: list[Span] = [Span(" gpudeck", "accent"), Span("  " + state.fleet, "strong")]
     if past:
-        when = Span(f"  {past} ", "warning")
-        left = [*left, when] if width((*left, when, *right)) <= cells else [when]
-    if mode:
-        left.append(Span("  " + mode, "warning"))
+        when = (Span(f"  {past} ", "warning"), *_word(mode))
+        left = [*left, *when] if width((*left, *when, *right)) <= cells else [*when]
+        right = right if width((*left, *right)) <= cells else right[-1:]
+    else:
+        left += _word(mode)
     for piece in (_hosts(state), _gpus(state), _models(state), _sums(state)):
         if width((*left, *piece, *right)) + 2 <= cells:
             left += piece
     return ends(tuple(left), tuple(right), cells)
+
+
+def _word(mode: str) -> tuple[Span, ...]:
+    return (Span("  " + mode, "warning"),) if mode else ()
 
 
 def _hosts(state: FleetState) -> list[Span]:
@@ -78,8 +84,10 @@ class Header(Rows):
 
     DEFAULT_CSS = "Header { height: 1; dock: top; }"
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "") -> None:
+        """``mode`` is a word on what may be done here, where that is not all."""
         super().__init__()
+        self._mode = mode
         self._clock = ""
         self._past = ""
         self._state: FleetState | None = None
@@ -92,5 +100,5 @@ class Header(Rows):
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
         """One row."""
         if self._state is None:
-            return [(Span(" gpudeck", "accent"),)]
-        return [header_row(self._state, width, clock=self._clock, past=self._past)]
+            return [(Span(" gpudeck", "accent"), *_word(self._mode))]
+        return [header_row(self._state, width, clock=self._clock, mode=self._mode, past=self._past)]

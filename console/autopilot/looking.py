@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from console.autopilot.records import Records
-from console.changing.carrying_out import recorded_starts
+from console.changing.planning import recorded_starts
 from console.session import Session
 from fleet.autopilot.placing import Circumstances
 from fleet.autopilot.proposing import Proposal, propose

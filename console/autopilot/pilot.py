@@ -8,15 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.autopilot.records import Records
-from console.changing.carrying_out import (
-    follow,
-    follow_what_stands,
-    open_journal,
-    operator_name,
-    plan_changes,
-    rollout_of,
-)
+from console.changing.carrying_out import follow, follow_what_stands, open_journal, operator_name, rollout_of
 from console.changing.plan_text import confirmations
+from console.changing.planning import plan_changes
 from console.session import Session
 from fleet.autopilot.limits import Attempt, Ended
 from fleet.autopilot.proposing import Act
@@ -125,10 +119,9 @@ class Pilot:
     async def _note(self, plan: Plan, words: str) -> None:
         """Have the hosts' own logs say it. Raises UnreachableError."""
         from fleet.rollout.audit import note
-        from fleet.ssh.operator import Operator
 
         for host in plan.hosts:
-            await Operator(self._session.connection(host)).write(note(f"{self._who}: {words}"))
+            await self._session.operator(host).write(note(f"{self._who}: {words}"))
 
 
 class _Flight:

@@ -8,16 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.changing.carrying_out import (
-    changes_giving_back,
-    follow,
-    follow_what_stands,
-    open_journal,
-    plan_changes,
-    rollout_of,
-)
+from console.changing.carrying_out import follow, follow_what_stands, open_journal, rollout_of
 from console.changing.confirming import questions
+from console.changing.operating import Operating
 from console.changing.plan_text import OUTSIDE, plan_lines, step_words, wants_name
+from console.changing.planning import changes_giving_back, plan_changes
 from console.changing.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
 from console.options import count
 from console.session import Session
@@ -56,7 +51,7 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
 
 def apply_changes(inventory: Inventory, changes: Sequence[Change], options: argparse.Namespace) -> int:
     """Plan the changes, show the plan, ask, and carry it out; the exit code."""
-    return asyncio.run(_apply(Session(inventory), tuple(changes), None, options))
+    return asyncio.run(_apply(_session(inventory), tuple(changes), None, options))
 
 
 def apply_plan_file(inventory: Inventory, path: Path, options: argparse.Namespace) -> int:
@@ -71,12 +66,16 @@ def apply_plan_file(inventory: Inventory, path: Path, options: argparse.Namespac
         raise UsageError(f"The plan {path} is not UTF-8 text.", "Make one with `gpudeck plan --json`.") from None
     if plan.fleet != inventory.fleet:
         raise UsageError(f"This plan is for the fleet {plan.fleet}, and this is {inventory.fleet}.")
-    return asyncio.run(_apply(Session(inventory), plan.changes, plan, options))
+    return asyncio.run(_apply(_session(inventory), plan.changes, plan, options))
 
 
 def remove_overlays(inventory: Inventory, options: argparse.Namespace) -> int:
     """Have every model run as the operator's own files say, nothing of ours left on the hosts; the exit code."""
-    return asyncio.run(_apply(Session(inventory), None, None, options))
+    return asyncio.run(_apply(_session(inventory), None, None, options))
+
+
+def _session(inventory: Inventory) -> Session:
+    return Session(inventory, operating=Operating())
 
 
 async def _apply(

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from console.changing.carrying_out import operator_name
+from console.changing.operating import Operating
 from console.session import Session
 from fleet.commands import Write
 from fleet.errors import Exit, GpudeckError, UnreachableError
@@ -19,7 +20,7 @@ from fleet.text import clean
 
 def change_cordons(inventory: Inventory, target: str, why: str, *, lift: bool) -> int:
     """Cordon what ``target`` names (``HOST/GPUS`` or ``HOST``), or lift its cordons; the exit code."""
-    return asyncio.run(_change(Session(inventory), target, why, lift))
+    return asyncio.run(_change(Session(inventory, operating=Operating()), target, why, lift))
 
 
 async def _change(session: Session, target: str, why: str, lift: bool) -> int:
@@ -52,9 +53,7 @@ async def _change(session: Session, target: str, why: str, lift: bool) -> int:
 
 
 async def _write(session: Session, host: str, *commands: Write) -> None:
-    from fleet.ssh.operator import Operator
-
-    operator = Operator(session.connection(host))
+    operator = session.operator(host)
     for command in commands:
         answer = await operator.write(command)
         if not answer.ok:

@@ -8,6 +8,7 @@ import sys
 
 from console.changing.applying import answer, print_event
 from console.changing.carrying_out import accept, carry_on, follow, open_journal, rollout_of, undo, window_of
+from console.changing.operating import Operating
 from console.changing.unfinished import unfinished_rollout, ways
 from console.session import Session
 from fleet.errors import Exit, UsageError
@@ -26,7 +27,7 @@ def end_unfinished(inventory: Inventory, way: str, options: argparse.Namespace) 
     ``options`` are those of `console.changing.applying.add_apply_options`.
     Raises UsageError where there is none, or where the operator does not agree.
     """
-    return asyncio.run(_end(Session(inventory), way, options))
+    return asyncio.run(_end(Session(inventory, operating=Operating()), way, options))
 
 
 async def _end(session: Session, way: str, options: argparse.Namespace) -> int:

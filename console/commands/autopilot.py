@@ -29,6 +29,7 @@ from fleet.units import parse_duration
 
 if TYPE_CHECKING:
     from console.autopilot.pilot import Pilot
+    from console.changing.operating import Operating
 
 SCHEMA = "gpudeck/autopilot/1"
 
@@ -96,9 +97,9 @@ async def _fly(inventory: Inventory, options: argparse.Namespace, records: Recor
     """For ever, or once; begins anew with the fleet file when somebody else has changed that."""
     from console.autopilot.looking import Lookout
 
-    teller = _Teller(options.json)
+    teller, operating = _Teller(options.json), _operating() if options.act else None
     while True:
-        session, written = Session(inventory), _version(inventory.path)
+        session, written = Session(inventory, operating=operating), _version(inventory.path)
         async with session.watching():
             try:
                 await session.first_readings()
@@ -123,8 +124,14 @@ async def _fly(inventory: Inventory, options: argparse.Namespace, records: Recor
         inventory = await _changed(options, inventory, teller, interval)
 
 
+def _operating() -> Operating:
+    from console.changing.operating import Operating  # what can change a host
+
+    return Operating()
+
+
 def _pilot(session: Session, records: Records) -> Pilot:
-    from console.autopilot.pilot import Pilot  # who can change a host
+    from console.autopilot.pilot import Pilot
 
     return Pilot(session, records)
 

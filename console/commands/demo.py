@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from console import collecting
-from console.commands.console import add_plain_option, run_plain
+from console.commands.console import add_plain_option, add_read_only_option, operating, run_plain
 from console.fleets import at_a_glance
 from fleet.errors import Exit
 from fleet.simulator.fleets import MOST_HOSTS, demo_fleet
 from fleet.simulator.scenario import SCENARIOS
-
-if TYPE_CHECKING:
-    pass
 
 FOLDER_OF_ITS_OWN = Path()
 
@@ -39,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="rush-hour: for two minutes of every five, four times as many ask the chat models",
     )
     add_plain_option(parser)
+    add_read_only_option(parser)
     parser.add_argument("--print-fleet", action="store_true", help="print the fleet file and start nothing")
 
 
@@ -66,7 +63,11 @@ def run(options: argparse.Namespace) -> int:
 
         settings, remark = own_settings()
         named, whole = at_a_glance(demo.fleet_file, fleet)  # the file is written while the first screen is painted
-        session = Session(whole() if options.plain else named, state_folder=demo.directory / "state")
+        session = Session(
+            whole() if options.plain else named,
+            operating=None if options.wall else operating(options, settings),
+            state_folder=demo.directory / "state",
+        )
         if options.plain:
             return run_plain(session, demo.ready())
         ready = demo.ready()

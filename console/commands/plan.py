@@ -7,9 +7,9 @@ import asyncio
 import json
 import sys
 
-from console.changing.carrying_out import patch_changes, plan_changes
 from console.changing.drafting import add_change_options, read_changes
 from console.changing.plan_text import plan_lines
+from console.changing.planning import patch_changes, plan_changes
 from console.changing.rebalancing import (
     add_rebalance_options,
     proposal_json,

@@ -147,8 +147,8 @@ def keys() -> str:
     tables = (_keys_of(where, [key for key in KEYS if key.where is where]) for where in Where)
     return (
         f"# Keys\n\n{_MADE}"
-        "`?` shows the keys of where you are. Keys that change something are not there at all where gpudeck is "
-        "read-only.\n\n" + "\n".join(tables)
+        "`?` shows the keys of where you are. With `--read-only` a console has no key that takes an operator: "
+        "none that carries a plan out, and none of rollouts.\n\n" + "\n".join(tables)
     )
 
 

@@ -8,6 +8,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from console.keys import Where, keys
+from console.read_only import READ_ONLY
 from console.textual_private import rebind
 from widgets.hints import Hints
 
@@ -47,9 +48,14 @@ class OfConsole(Widget):
 
     def hint(self, where: Where, without: frozenset[str] = frozenset()) -> None:
         """Show the keys of that place in the last line, but for those whose actions mean nothing just now."""
-        here = (key for key in keys(where, changed=self.console.settings.keys) if key.hint)
-        found = [(key.shown, key.label) for key in here if key.action not in without]
+        here = keys(where, changed=self.console.settings.keys, read_only=self.session.is_read_only)
+        found = [(key.shown, key.label) for key in here if key.hint and key.action not in without]
         self.query_one(Hints).show_keys(found)
+
+    @property
+    def mode(self) -> str:
+        """The mode in a word where it is not an operator's."""
+        return READ_ONLY if self.session.is_read_only else ""
 
     def say(self, message: str, style: str = "text") -> None:
         """Show a message in the last line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
@@ -50,7 +49,8 @@ class CommandingScreen(CarryingScreen):
         """Say what the command takes and does."""
         if event.sign == COMMAND:
             word = event.text.partition(" ")[0]
-            meant = [command for command in COMMANDS if command.word.startswith(word)]
+            known = commands(read_only=self.session.is_read_only)
+            meant = [command for command in known if command.word.startswith(word)]
             self.say("  ".join(c.word for c in meant) if len(meant) > 1 else meant[0].usage if meant else "")
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
@@ -80,6 +80,8 @@ class Command:
     run: Callable[[CommandingScreen, str], None]
     values: Values = lambda _: ()
     """What may follow, for suggestions."""
+    operates: bool = False
+    """It takes an operator."""
 
     @property
     def usage(self) -> str:
@@ -95,7 +97,8 @@ def run(screen: CommandingScreen, text: str) -> None:
         raise UsageError(screen.console.not_there)
     if word not in known:
         near = get_close_matches(word, known, n=1)
-        meant = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+        there = (command.word for command in commands(read_only=screen.session.is_read_only))
+        meant = f"Did you mean {near[0]}?" if near else f"There are {', '.join(there)}."
         raise UsageError(f"There is no command {word!r}.", meant)
     command = known[word]
     if bool(command.takes) != bool(rest.strip()):
@@ -105,7 +108,7 @@ def run(screen: CommandingScreen, text: str) -> None:
 
 def suggestions(screen: CommandingScreen) -> Iterator[str]:
     """Whole command lines, for completion."""
-    for command in COMMANDS:
+    for command in commands(read_only=screen.session.is_read_only):
         values = list(command.values(screen))
         yield from (f"{command.word} {value}" for value in values) if values else (command.word,)
 
@@ -240,12 +243,12 @@ def _acknowledge(screen: CommandingScreen, text: str) -> None:
     from console.alerts.until import HOUR, until
     from console.history.text import clock
 
-    alerts = screen.console.alerts
+    alerts, operating = screen.console.alerts, screen.session.operating
     if alerts is None:
         raise UsageError("The fleet file has no alerts.")
     key, _, last = (text, "", HOUR) if text in _alerts(screen) else text.rpartition(" ")
     at = until(last, time.time())
-    alerts.acknowledge(key, at, getpass.getuser())
+    operating.acknowledge(alerts, key, at)
     screen.console.tell(f"{key}: nobody is told until {clock(at)}.", "good")
 
 
@@ -255,6 +258,10 @@ def _autopilot(screen: CommandingScreen, _: str) -> None:
     if screen.session.inventory.autopilot is None:
         raise UsageError("The fleet file leaves nothing to the autopilot.")
     screen.console.tell(records_words(screen.session))
+
+
+def _rollouts(screen: CommandingScreen, _: str) -> None:
+    screen.session.operating.open_rollouts(screen.console)
 
 
 def _pressing(action: str) -> Callable[[CommandingScreen, str], None]:
@@ -287,11 +294,11 @@ COMMANDS = (
     Command("restart", "MODEL", "stage a restart", _staging("restart"), _models),
     Command("try", "MODEL [ARGUMENT=VALUE …]", "carry a model that nobody serves yet; never staged", _try, _sources),
     Command("without", "GPU", "what if it were gone: new places, what fits nowhere, findings", _without, _gpus),
-    Command("ack", "ALERT [UNTIL]", "tell nobody of it for an hour, for 2h, until 18:00", _acknowledge, _alerts),
+    Command("ack", "ALERT [UNTIL]", "tell nobody of it for an hour, for 2h, until 18:00", _acknowledge, _alerts, True),
     Command("findings", "", "go through the findings", _pressing("findings")),
     Command("autopilot", "", "whether it may act, and what it did last", _autopilot),
     Command("plan", "", "turn the draft into ordered steps", _pressing("plan")),
-    Command("rollouts", "", "what was rolled out, step by step", lambda screen, _: screen.console.open_rollouts()),
+    Command("rollouts", "", "what was rolled out, step by step", _rollouts, operates=True),
     Command("undo", "", "take the last change of the draft back", _pressing("undo")),
     Command("redo", "", "stage it again", _pressing("redo")),
     Command("clear", "", "throw the draft away; redo brings it back", _clear),
@@ -301,3 +308,8 @@ COMMANDS = (
     Command("quit", "", "leave; nothing on the hosts changes", _pressing("quit")),
 )
 """Every command, in the order of the help."""
+
+
+def commands(*, read_only: bool = False) -> tuple[Command, ...]:
+    """The commands there are; where gpudeck is read-only, those that take no operator."""
+    return tuple(command for command in COMMANDS if not (read_only and command.operates))

@@ -42,7 +42,7 @@ class CompareScreen(ConsoleScreen):
 
     def compose(self) -> ComposeResult:
         """Header, the two columns, last line."""
-        yield Header()
+        yield Header(self.mode)
         with VerticalScroll():
             yield Paragraphs(id="comparison")
         yield Hints()

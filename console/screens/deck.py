@@ -51,7 +51,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def compose(self) -> ComposeResult:
         """Header, deck, findings, prompt, last line."""
-        yield Header()
+        yield Header(self.mode)
         yield Deck(self._views(), self._shelf())
         yield FindingsList(self.key("deck.findings"))
         yield Prompt()
@@ -410,6 +410,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         """Leave; a draft wants the key twice."""
         if self.session.changes and not self._leaving:
             self._leaving = True
-            self.console.tell(f"The draft is not applied. Press {self.key('deck.quit')} again to leave.", "warning")
+            lost = "is not kept where gpudeck is read-only" if self.session.is_read_only else "is not applied"
+            self.console.tell(f"The draft {lost}. Press {self.key('deck.quit')} again to leave.", "warning")
             return
         self.app.exit()

@@ -37,7 +37,7 @@ class DetailScreen(ConsoleScreen):
 
     def compose(self) -> ComposeResult:
         """Header, sections, last line."""
-        yield Header()
+        yield Header(self.mode)
         with VerticalScroll():
             yield Paragraphs(id="detail")
             past = self.console.rewind.past

@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from console.keys import Where, bindings, keys
+from console.keys import OPERATORS_PLACES, Where, bindings, keys
 from console.screens.base import ConsoleDialog
-from console.screens.commanding import COMMANDS
+from console.screens.commanding import commands
 from widgets.bar import legend
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs, paragraph
@@ -37,19 +37,22 @@ _TITLES = {
 }
 
 
-def help_rows(changed: Mapping[str, str], cells: int, first: Where = Where.DECK) -> list[Row]:
+def help_rows(
+    changed: Mapping[str, str], cells: int, first: Where = Where.DECK, *, read_only: bool = False
+) -> list[Row]:
     """Every key of every screen, in the table's order but for the ``first`` ones, as changed.
 
-    Keys that do the same stand together.
+    Keys that do the same stand together. Where gpudeck is read-only, what takes an operator is left out.
     """
     rows: list[Row] = []
-    for where in dict.fromkeys((first, *_TITLES)):
+    places = dict.fromkeys((first, *_TITLES))
+    for where in (place for place in places if not (read_only and place in OPERATORS_PLACES)):
         rows.append((Span(_TITLES[where], "accent"),))
-        for words, same in groupby(keys(where, changed=changed), key=lambda key: key.help):
+        for words, same in groupby(keys(where, changed=changed, read_only=read_only), key=lambda key: key.help):
             rows += _explained(_shown([key.shown for key in same]), words, cells)
         rows.append(())
     rows.append((Span("Commands", "accent"),))
-    for command in COMMANDS:
+    for command in commands(read_only=read_only):
         rows += paragraph(f"  :{command.usage}", cells, indent=" " * 10)
     rows.append(())
     rows += paragraph(f"Bars  {''.join(span.text for span in legend()).strip()}  {_GHOSTS}", cells, indent=" " * 6)
@@ -85,7 +88,8 @@ class HelpScreen(ConsoleDialog):
     def compose(self) -> ComposeResult:
         """The table."""
         with Vertical(), VerticalScroll():
-            yield Paragraphs(lambda cells: help_rows(self.console.settings.keys, cells, self._where))
+            changed, read_only = self.console.settings.keys, self.session.is_read_only
+            yield Paragraphs(lambda cells: help_rows(changed, cells, self._where, read_only=read_only))
         yield Hints()
 
     def on_mount(self) -> None:

@@ -90,6 +90,8 @@ class LogsScreen(ConsoleScreen):
             probe = self.session.probe(host.name)
             command = await following(probe, service, self._reach, host.become)
             async with probe.follow(command) as lines:
+                if not self.is_attached:  # it was left meanwhile
+                    return
                 self._kept, self._trouble = KeptLines(), ""
                 self._view.show(self._kept)
                 self.say("")
@@ -119,7 +121,7 @@ class LogsScreen(ConsoleScreen):
 
     def _show_news(self) -> None:
         """Show what came, unless the terminal has not taken the last frame yet."""
-        if self._news and not output_backlog(self.console):
+        if self._news and self.is_attached and not output_backlog(self.console):
             self._news = False
             self._show()
 

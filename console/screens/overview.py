@@ -49,7 +49,7 @@ class OverviewScreen(ConsoleScreen):
 
     def compose(self) -> ComposeResult:
         """Header, what is shown, cells, the GPU under the cursor, prompt, last line."""
-        yield Header()
+        yield Header(self.mode)
         yield Paragraphs(self._title, id="title")
         yield HeatMap(self._hosts())
         yield Paragraphs(self._here, id="here")

@@ -9,11 +9,12 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
-from console.changing.carrying_out import follow_what_stands, plan_changes
 from console.changing.confirming import questions
 from console.changing.plan_memory import Left, left_rows, memory_after, now_and_after
 from console.changing.plan_text import Confirmation, headline, losses, step_words, wants_name
+from console.changing.planning import plan_changes
 from console.keys import Where, bindings
+from console.read_only import ReadOnlyError
 from console.screens.base import ConsoleScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
@@ -57,6 +58,7 @@ class PlanScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Make the plan."""
         self.hint(Where.PLAN)
+        self.say(self.mode, "warning")
         self.query_one(VerticalScroll).focus()
         self.run_worker(self._make(), exclusive=True)
 
@@ -83,11 +85,15 @@ class PlanScreen(ConsoleScreen):
 
     def action_apply(self) -> None:
         """Carry the plan out; a loss that lasts, a closed window and production want a word typed first."""
+        if self.session.is_read_only:
+            way_out = f"{self.key('plan.copy')} copies the commands for an operator."
+            self.say(str(ReadOnlyError(way_out)), "warning")
+            return
         if self._plan is None or not (self._plan.steps or self._plan.changes):
             self.say("There is nothing to apply.", "warning")
             return
         if not self._plan.steps:
-            problem = follow_what_stands(self.session, self._plan)
+            problem = self.session.operating.follow_what_stands(self.session, self._plan)
             self.dismiss()
             self.console.tell(problem or "It runs so already; the fleet file follows.", "error" if problem else "good")
             return
@@ -97,7 +103,7 @@ class PlanScreen(ConsoleScreen):
     def _ask_next(self) -> None:
         if not self._asked:
             assert self._plan is not None, "asked about a plan"
-            self.console.open_rollout(self._plan)
+            self.session.operating.open_rollout(self.console, self._plan)
             return
         self.add_class("-asking")
         words = f"{self._asked[0].question}, or press {self.key('plan.close')} to go back."

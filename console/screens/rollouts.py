@@ -13,6 +13,7 @@ from console.changing.progress import outcome_style
 from console.changing.unfinished import past_words
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
+from console.screens.record import RecordScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence
 from fleet.rollout.journal import Past
@@ -77,4 +78,4 @@ class RolloutsScreen(ConsoleDialog):
     def action_open(self) -> None:
         """Show the chosen one."""
         if self._found:
-            self.console.open_record(self._found[self._index])
+            self.app.push_screen(RecordScreen(self._found[self._index]))

@@ -33,6 +33,17 @@ def console_app(session: RecordedSession) -> GpudeckApp:
 
 
 @pytest.fixture
+def viewer(tmp_path: Path) -> RecordedSession:
+    """A session that has nothing to operate with."""
+    return RecordedSession(load(DEMO_FLEET), tmp_path, operating=None)
+
+
+@pytest.fixture
+def viewer_app(viewer: RecordedSession) -> GpudeckApp:
+    return GpudeckApp(viewer, live=False, time_of_day=lambda: CLOCK, environment=TRUECOLOR)
+
+
+@pytest.fixture
 def wall_app(session: RecordedSession) -> WallApp:
     app = WallApp(session, live=False, time_of_day=lambda: CLOCK, environment=TRUECOLOR)
     app.monotonic = lambda: 0.0

@@ -12,6 +12,7 @@ from svg_text import said, svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
+from console.changing.operating import Operating
 from console.history.recording import path_of
 from console.session import Session
 from fleet.history.values import Event, EventKind
@@ -21,7 +22,6 @@ from fleet.inventory.loading import load
 from fleet.model import GpuId, Place
 from fleet.services.systemd import Systemd
 from fleet.simulator.child import Demo, start_demo
-from fleet.ssh.operator import Operator
 from fleet.state import ModelWord
 
 PATIENCE = 60
@@ -78,7 +78,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 @pytest.fixture
 def session(demo: Demo, tmp_path: Path) -> Session:
-    return Session(load(demo.fleet_file), state_folder=tmp_path / "state", interval=0.2)
+    return Session(load(demo.fleet_file), operating=Operating(), state_folder=tmp_path / "state", interval=0.2)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_kv001_is_fixed_from_its_warning_with_four_keys_at_most(keyboard: 
 
 
 async def test_why_a_start_failed_is_found_with_three_keys_at_most(keyboard: Keyboard, session: Session) -> None:
-    operator = Operator(session.connection("gpu01"))
+    operator = session.operator("gpu01")
     unit = Systemd("vllm-llama-3.3-70b.service", "sudo")
     before = unit.parse_definition(await operator.read(unit.definition()))
     words = ("vllm", "serve", "meta-llama/Llama-3.3-70B-Instruct", "--port", "8005", "--gpu-memory-utilization", "0.85")

@@ -1,26 +1,21 @@
-"""Every key on every screen does something or nothing, and never raises; the wallboard changes nothing at all."""
+"""Every key on every screen does something or nothing, and never raises; who may only look changes nothing at all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from every_key import PRESSED, press_all
 from recorded_demo import RecordedSession
 from standing_rollout import stand_still
-from textual.pilot import Pilot
 from views import MOVED, SCREENS, STATES
 
 from console.app import GpudeckApp
-from console.keys import KEYS
 from console.wall import WallApp
 from fleet.rollout.events import Outcome
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.operator import Operator
-from widgets.hints import Hints
-
-PRESSED = sorted({single for key in KEYS for single in key.keys.split(",")} - {"q"})
-MOST_BACK = 4
-"""Times escape is pressed at most, from anywhere to the deck."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,42 +37,26 @@ def operators(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-async def press_all(pilot: Pilot[None], way: tuple[str, ...]) -> None:
-    """Every key, each where that way leads from the deck."""
-    app = pilot.app
-    assert isinstance(app, GpudeckApp)
+def kept_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
-    def here() -> tuple[object, ...]:
-        return app.screen, app.screen.query_one(Hints).hints, app.rewind.past is None
 
-    async def go() -> tuple[object, ...]:
-        app.session.clear()
-        for _ in range(MOST_BACK):
-            await pilot.press("escape")
-            if here() == home:
-                break
-        for key in way:
-            await pilot.press(key)
-            await app.workers.wait_for_complete()
-        return here()
-
-    home = here()
-    there = await go()
-    for key in PRESSED:
-        await pilot.press(key)
-        if here() != there:
-            there = await go()
-    assert app.is_running
+@pytest.fixture(params=["operator", "read-only"])
+def app(request: pytest.FixtureRequest, console_app: GpudeckApp, viewer_app: GpudeckApp) -> GpudeckApp:
+    """The console in that mode."""
+    return console_app if request.param == "operator" else viewer_app
 
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 async def test_no_key_raises(
-    console_app: GpudeckApp, monkeypatch: pytest.MonkeyPatch, operators: list[str], screen: str
+    app: GpudeckApp, monkeypatch: pytest.MonkeyPatch, operators: list[str], tmp_path: Path, screen: str
 ) -> None:
     stand_still(monkeypatch, Outcome.RESTORED)
-    async with console_app.run_test(size=(80, 24)) as pilot:
-        await press_all(pilot, SCREENS[screen])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press_all(pilot, SCREENS[screen], app.workers.wait_for_complete)
     assert not operators
+    if app.session.is_read_only:
+        assert not kept_in(tmp_path)
 
 
 @pytest.mark.parametrize("outcome", [None, Outcome.RESTORED], ids=["under way", "ended"])
@@ -96,13 +75,14 @@ async def test_no_key_raises_in_a_rollout(
 
 @pytest.mark.parametrize("screen", ["deck", "detail", "findings"])
 async def test_no_key_raises_or_stages_anything_in_the_past(
-    console_app: GpudeckApp, past: Callable[[int], None], operators: list[str], screen: str
+    app: GpudeckApp, console_app: GpudeckApp, past: Callable[[int], None], operators: list[str], screen: str
 ) -> None:
-    async with console_app.run_test(size=(80, 24)) as pilot:
+    app.rewind.clock = console_app.rewind.clock
+    async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         staged: list[object] = []
-        console_app.session.when_drafted = staged.append
-        await press_all(pilot, ("left_square_bracket", *SCREENS[screen]))
+        app.session.when_drafted = staged.append
+        await press_all(pilot, ("left_square_bracket", *SCREENS[screen]), app.workers.wait_for_complete)
         assert not staged
     assert not operators
 

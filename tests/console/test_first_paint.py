@@ -23,6 +23,7 @@ AT_THE_FIRST_PAINT = """
 import sys
 from pathlib import Path
 from console.app import GpudeckApp
+from console.changing.operating import Operating
 from console.fleets import at_a_glance
 from console.session import Session
 from console.settings_file import own_settings
@@ -31,7 +32,7 @@ class First(GpudeckApp):
     def _open(self):
         self.exit()
 
-First(Session(at_a_glance(Path(sys.argv[1]))[0]), live=False).run(headless=True)
+First(Session(at_a_glance(Path(sys.argv[1]))[0], operating=Operating()), live=False).run(headless=True)
 print(*sys.modules)
 """
 

@@ -12,8 +12,8 @@ from svg_text import svg_text
 
 from console.app import GpudeckApp
 from console.changing.applying import _ask
-from console.changing.carrying_out import plan_changes
 from console.changing.plan_text import confirmations, plan_lines
+from console.changing.planning import plan_changes
 from console.screens.plan import PlanScreen
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import Move

@@ -12,10 +12,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console.app import GpudeckApp
-from console.changing.carrying_out import plan_changes
 from console.changing.confirming import questions
+from console.changing.operating import Operating
 from console.changing.plan_memory import memory_after
 from console.changing.plan_text import headline
+from console.changing.planning import plan_changes
 from console.screens.plan import PlanScreen
 from console.screens.rollout import RolloutScreen
 from console.settings import Settings
@@ -41,7 +42,7 @@ def serving_production(session: RecordedSession) -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Plans that would be carried out."""
     found: list[object] = []
-    monkeypatch.setattr(GpudeckApp, "open_rollout", lambda _, plan: found.append(plan))
+    monkeypatch.setattr(Operating, "open_rollout", lambda _, app, plan: found.append(plan))
     return found
 
 

@@ -14,6 +14,7 @@ from piloting import last_line, shown
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
+from console.changing.operating import Operating
 from console.fleets import journal_path
 from console.screens.deck import DeckScreen
 from console.screens.record import RecordScreen
@@ -51,7 +52,7 @@ class BenchSession(Session):
     """A session over the fake host."""
 
     def __init__(self, bench: Bench) -> None:
-        super().__init__(bench.inventory, state_folder=bench.path.parent)
+        super().__init__(bench.inventory, operating=Operating(), state_folder=bench.path.parent)
         self.bench = bench
         self.gate = Gate(bench.host)
         self._publish()
@@ -108,7 +109,7 @@ async def open_rollout(pilot: Pilot[None], bench: Bench, *changes: Change) -> Ro
     app = pilot.app
     assert isinstance(app, GpudeckApp)
     app.session.stage(*changes)
-    app.open_rollout(await bench.plan(*changes))
+    app.session.operating.open_rollout(app, await bench.plan(*changes))
     await pilot.pause()
     assert isinstance(app.screen, RolloutScreen)
     return app.screen

@@ -45,7 +45,7 @@ def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("theme: drak", "settings.yaml:1:8: theme must be one of auto, dark, light,"),
         ("glyphs: [ascii]", "settings.yaml:1:9: glyphs must be one of auto, unicode, ascii."),
         ("mouze: on", "settings.yaml:1:1: there is no setting 'mouze'; did you mean mouse?"),
-        ("- theme", "settings.yaml:1:1: settings are keys with values: theme, glyphs, mouse, keys."),
+        ("- theme", "settings.yaml:1:1: settings are keys with values: theme, glyphs, mode, mouse, keys."),
         ("keys: m", "settings.yaml:1:7: keys must be a mapping of bindings to keys"),
         ("keys:\n  deck.cary: c", "settings.yaml:2:3: there is no binding 'deck.cary'; did you mean deck.carry?"),
         ("keys:\n  deck.carry: hyper+c", "settings.yaml:2:15: deck.carry has the key 'hyper+c', which no keyboard"),
@@ -131,6 +131,17 @@ def test_a_bad_file_keeps_nobody_out(own_file: Path) -> None:
     assert settings == Settings()
     assert remark.startswith(f"The usual settings hold: {own_file}:1:8: theme must be")
     assert "1 more: gpudeck config validate" in remark
+
+
+@pytest.mark.parametrize(
+    "text", ["mode: read-only\ntheme: drak\n", "theme: [\nmode: read-only", "mouze: on\nmode: read-only"]
+)
+def test_a_typo_is_no_way_out_of_read_only(own_file: Path, text: str) -> None:
+    own_file.parent.mkdir()
+    own_file.write_text(text)
+    settings, remark = own_settings()
+    assert settings == Settings(mode="read-only")
+    assert remark
 
 
 async def test_a_remark_on_the_settings_is_the_first_that_is_said(session: RecordedSession) -> None:

@@ -29,6 +29,8 @@ PICTURES = Path(__file__).parents[2] / "screenshots"
 PICTURED = {**{f"{screen}-live": screen for screen in SCREENS}, "wall-live": "wall", "rollout-applying": "rollout"}
 SIZES = ((160, 48), (80, 24))
 DECK_SIZES = ((200, 60), (160, 48), (120, 36), (80, 24), (60, 20))
+READ_ONLY_SCREENS = ("deck", "after", "detail", "overview", "plan", "rollouts", "help")
+"""Those that a viewer sees otherwise than an operator."""
 Compare = Callable[[str, App[None]], None]
 
 
@@ -86,6 +88,14 @@ async def test_a_screen_of_the_past_looks_as_it_did(
     await both_sizes(console_app, f"{screen}-past", ("left_square_bracket", *SCREENS[screen]), compare)
 
 
+@pytest.mark.parametrize("screen", READ_ONLY_SCREENS)
+async def test_a_screen_of_a_viewer_looks_as_it_did(
+    viewer_app: GpudeckApp, utc: None, compare: Compare, screen: str
+) -> None:
+    viewer_app.rewind.clock = lambda: 1_800_000_000
+    await both_sizes(viewer_app, f"{screen}-read-only", SCREENS[screen], compare)
+
+
 @pytest.mark.parametrize(("name", "outcome"), [("applying", None), ("failed", Outcome.RESTORED)])
 async def test_a_rollout_looks_as_it_did(
     console_app: GpudeckApp, monkeypatch: pytest.MonkeyPatch, compare: Compare, name: str, outcome: Outcome | None
@@ -132,6 +142,6 @@ async def test_the_deck_looks_as_it_did_in_every_theme(session: RecordedSession,
 def test_no_snapshot_is_kept_of_what_is_no_longer_there() -> None:
     rollouts = [("rollout", "applying"), ("rollout", "failed")]
     walls = [("wall", state) for state in STATES]
-    pasts = [(screen, "past") for screen in SCREENS]
-    names = {"-".join(view) for view in (*VIEWS, *rollouts, *walls, *pasts)} | {f"theme-{theme}" for theme in THEMES}
+    others = [(screen, state) for screen in SCREENS for state in ("past", "read-only")]
+    names = {"-".join(view) for view in (*VIEWS, *rollouts, *walls, *others)} | {f"theme-{theme}" for theme in THEMES}
     assert {path.stem.rpartition("-")[0] for path in KEPT.iterdir()} <= names

@@ -19,7 +19,9 @@ import pytest
 from console.autopilot.looking import Lookout
 from console.autopilot.pilot import DeclinedError, FailedError, Pilot
 from console.autopilot.records import Records
-from console.changing.carrying_out import open_journal, plan_changes
+from console.changing.carrying_out import open_journal
+from console.changing.operating import Operating
+from console.changing.planning import plan_changes
 from console.session import Session
 from fleet.autopilot.limits import Ended
 from fleet.autopilot.proposing import Act
@@ -30,7 +32,6 @@ from fleet.rollout.events import Event, Kind
 from fleet.rollout.lock import HostLock
 from fleet.services.holder import Holder
 from fleet.simulator.child import Demo, start_demo
-from fleet.ssh.operator import Operator
 from fleet.state import ModelWord
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +96,9 @@ class Fleet:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        session = Session(load(self.path), state_folder=self.path.parent / "state" / "gpudeck", interval=0.2)
+        session = Session(
+            load(self.path), operating=Operating(), state_folder=self.path.parent / "state" / "gpudeck", interval=0.2
+        )
         async with session.watching():
             await session.first_readings()
             yield session
@@ -215,7 +218,7 @@ async def proposed(session: Session, records: Records) -> Act:
 async def test_what_another_is_changing_is_left_and_is_no_failure(fleet: Fleet) -> None:
     records = Records(fleet.path.parent / "records")
     async with fleet.session() as session:
-        anna = HostLock("gpu01", Operator(session.connection("gpu01")), "sudo", Holder("1a" * 8, "anna@desk", "x", 0.0))
+        anna = HostLock("gpu01", session.operator("gpu01"), "sudo", Holder("1a" * 8, "anna@desk", "x", 0.0))
         await anna.acquire()
         with pytest.raises(DeclinedError, match="is being changed by anna@desk"):
             await Pilot(session, records).act(await proposed(session, records), silent)

@@ -10,7 +10,8 @@ from pathlib import Path
 from booted_hosts import MODELS, BootedHost, gpudeck
 from booted_rollouts import PATIENCE, SERVING, apply, models, overlay_of, status
 
-from console.changing.carrying_out import follow_what_stands, plan_changes
+from console.changing.carrying_out import follow_what_stands
+from console.changing.planning import plan_changes
 from console.session import Session
 from fleet.inventory.loading import load
 from fleet.readings import HostSnapshot, Link

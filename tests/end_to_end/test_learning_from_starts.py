@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from console.changing.carrying_out import plan_changes
+from console.changing.operating import Operating
+from console.changing.planning import plan_changes
 from console.history.recording import path_of
 from console.session import Session
 from fleet.commands import Write
@@ -19,7 +20,6 @@ from fleet.inventory.changes import Restart, SetArgument
 from fleet.inventory.loading import load
 from fleet.model import GpuId
 from fleet.simulator.child import Demo, start_demo
-from fleet.ssh.operator import Operator
 from fleet.state import FleetState
 
 PATIENCE = 60
@@ -42,7 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 async def session(demo: Demo, tmp_path: Path) -> AsyncIterator[Session]:
-    session = Session(load(demo.fleet_file), state_folder=tmp_path, interval=0.2)
+    session = Session(load(demo.fleet_file), operating=Operating(), state_folder=tmp_path, interval=0.2)
     async with session.watching():
         await session.first_readings()
         yield session
@@ -96,7 +96,7 @@ async def test_a_plan_takes_as_long_as_the_starts_it_knows_of(session: Session) 
 
 
 async def test_a_model_restarted_by_hand_with_other_arguments_is_seen_as_a_diff(session: Session) -> None:
-    operator = Operator(session.connection("gpu01"))
+    operator = session.operator("gpu01")
     for words, stdin in (
         (("mkdir", "-p", DROP_IN), b""),
         (("tee", f"{DROP_IN}/10-by-hand.conf"), BY_HAND.encode()),

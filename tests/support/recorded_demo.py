@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from console.changing.operating import Operating
 from console.session import Session
 from fleet.commands import Answer, Read
 from fleet.inventory import Inventory
@@ -18,6 +19,7 @@ from fleet.telemetry.join import join
 
 RECORDED = Path(__file__).parents[1] / "console" / "recorded"
 READ_AT = 1000.0
+OPERATING = Operating()
 
 
 def recorded_reading() -> HostReading:
@@ -82,10 +84,10 @@ class RecordedUnits:
 
 
 class RecordedSession(Session):
-    """A session whose only host is the recording."""
+    """A session whose only host is the recording; an operator's, unless told otherwise."""
 
-    def __init__(self, inventory: Inventory, state_folder: Path) -> None:
-        super().__init__(inventory, state_folder=state_folder)
+    def __init__(self, inventory: Inventory, state_folder: Path, *, operating: Operating | None = OPERATING) -> None:
+        super().__init__(inventory, operating=operating, state_folder=state_folder)
         self.log: Sequence[str] = LOG
         self.board.publish(recorded_snapshot())
 

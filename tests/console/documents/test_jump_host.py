@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from openssh import MISSING, SshServer, openssh_server
+from terminal import Terminal
 
 from fleet.errors import EndpointError
 from fleet.ssh.connection import HostConnection
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "jump-host.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-WALL = "/opt/gpudeck/bin/gpudeck wall /etc/gpudeck/viewers.yaml"
+PROGRAM, FLEET = "/opt/gpudeck/bin/gpudeck", "/etc/gpudeck/viewers.yaml"
 
 
 def block(words: str) -> str:
@@ -35,14 +37,15 @@ def block(words: str) -> str:
 def jump(tmp_path: Path) -> Iterator[SshServer]:
     """A jump host whose sshd is configured as the page says, this user being the viewer."""
     fleet = tmp_path / "fleet.yaml"
-    fleet.write_text("fleet: f\nhosts: {gpu01: {address: gpu01, accelerator: MI300X, gpus: 8}}\n")
+    fleet.write_text("fleet: f\nhosts: {gpu01: {address: nobody@127.0.0.1:1, accelerator: MI300X, gpus: 8}}\n")
     command = tmp_path / "gpudeck"
-    command.write_text(f'#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m console.cli "$@"\n')
+    own = f"XDG_STATE_HOME={tmp_path} XDG_CONFIG_HOME={tmp_path} PYTHONPATH={ROOT}"
+    command.write_text(f'#!/bin/sh\n{own} exec {sys.executable} -m console.cli "$@"\n')
     command.chmod(0o755)
     text = block("ForceCommand")
-    assert WALL in text
+    assert f"{PROGRAM} {FLEET} --read-only" in text
     text = text.replace("Match Group gpudeck-viewers", f"Match User {getpass.getuser()}")
-    text = text.replace(WALL, f"{command} check {fleet}")
+    text = text.replace(PROGRAM, str(command)).replace(FLEET, str(fleet))
     with openssh_server(tmp_path / "sshd", "Subsystem sftp internal-sftp", *text.splitlines()) as server:
         yield server
 
@@ -53,10 +56,19 @@ def ssh(server: SshServer, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_on_a_terminal_a_viewer_gets_the_console_that_only_shows(jump: SshServer, tmp_path: Path) -> None:
+    argv = ["ssh", "-F", str(jump.ssh_config), "-tt", "gpu01", f"touch {tmp_path / 'mark'}"]
+    with Terminal(argv, columns=120, rows=36, environment={**os.environ, "TERM": "xterm-256color"}) as viewer:
+        assert "read-only" in viewer.until("m move").splitlines()[0]
+        viewer.press("q")
+        assert viewer.wait() == 0
+    assert not (tmp_path / "mark").exists()
+
+
 def test_a_viewer_gets_gpudeck_whatever_they_ask_for(jump: SshServer, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     plain = ssh(jump, "gpu01").stdout
-    assert plain.strip()
+    assert "gpu01" in plain
     assert ssh(jump, "gpu01", f"touch {mark}").stdout == plain
     assert ssh(jump, "gpu01", f"; touch {mark}").stdout == plain
     assert ssh(jump, "-s", "gpu01", "sftp").stdout == plain
