@@ -83,7 +83,7 @@ class SessionApp(App[None]):
         self._news = True
         self._shown_at = ""
 
-    def first_screen(self) -> Screen[None]:
+    def get_default_screen(self) -> Screen[None]:
         """The screen that is painted first."""
         raise NotImplementedError
 
@@ -110,7 +110,6 @@ class SessionApp(App[None]):
         rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
-        self.push_screen(self.first_screen())
         self.call_after_refresh(self._open)
 
     def look(self, settings: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
@@ -237,6 +236,8 @@ def _alerts(screen: CommandingScreen) -> list[str]:
 
 def _acknowledge(screen: CommandingScreen, text: str) -> None:
     """``RULE SUBJECT``, and until when: ``2h``, ``18:00``; an hour where that is not said."""
+    from getpass import getuser
+
     from console.alerts.until import HOUR, until
     from console.history.text import clock
 
@@ -245,7 +246,7 @@ def _acknowledge(screen: CommandingScreen, text: str) -> None:
         raise UsageError("The fleet file has no alerts.")
     key, _, last = (text, "", HOUR) if text in _alerts(screen) else text.rpartition(" ")
     at = until(last, time.time())
-    alerts.acknowledge(key, at, getpass.getuser())
+    alerts.acknowledge(key, at, getuser())
     screen.console.tell(f"{key}: nobody is told until {clock(at)}.", "good")
 
 

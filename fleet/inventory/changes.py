@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.claims import claims, clashes
-from fleet.inventory.fields import checked_argument, checked_flag, checked_line, checked_spelling, checked_type
 from fleet.inventory.replicas import sharing
 from fleet.model import Arguments, Model, Place, Scalar
 from fleet.secrets import MASK, is_secret
@@ -119,6 +118,8 @@ def _changed(inventory: Inventory, model: Model, change: Change) -> Model:
 
 
 def _with_argument(model: Model, flag: str, value: Scalar) -> Arguments:
+    from fleet.inventory.fields import checked_argument, checked_flag, checked_spelling, checked_type  # all it may say
+
     if value is None:
         return model.args.replace(flag, None) if flag in model.args else model.args
     try:
@@ -130,6 +131,8 @@ def _with_argument(model: Model, flag: str, value: Scalar) -> Arguments:
 
 
 def _checked_source(model: Model, source: str) -> str:
+    from fleet.inventory.fields import checked_line
+
     try:
         return checked_line(source)
     except ValueError as error:
