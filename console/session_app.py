@@ -38,10 +38,7 @@ class SessionApp(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = []
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-middle"), (44, "-tall")]  # noqa: RUF012
     CSS = """
-    .-middle FindingsList { height: 3; }
-    .-short FindingsList { height: 2; }
     Input, Input:focus { border: round $accent; }
     PlanScreen Input, PlanScreen Input:focus { border: round $error; }
     Prompt Input, Prompt Input:focus, ValueLine, ValueLine:focus { border: none; }
