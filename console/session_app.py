@@ -49,16 +49,17 @@ class SessionApp(App[None]):
         session: Session,
         *,
         check: Callable[[], Inventory] | None = None,
-        ready: Awaitable[object] | None = None,
+        prepare: Callable[[], Awaitable[object]] | None = None,
         live: bool = True,
         time_of_day: Callable[[], str] | None = None,
         environment: Mapping[str, str] | None = None,
         settings: Settings | None = None,
         remark: str = "",
     ) -> None:
-        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False.
+        """An app over a session; it reads the hosts, but never where ``live`` is False.
 
         Where the session knows only the outline of its fleet file, ``check`` reads it whole after the first paint.
+        ``prepare`` is called before that, and the hosts are read once what it gives back is done.
         ``remark`` is what the operator is told first.
         """
         super().__init__(watch_css=False)
@@ -67,7 +68,8 @@ class SessionApp(App[None]):
         self._remark = remark
         self.time_of_day = time_of_day or hours_and_minutes
         self._check = check
-        self._before_reading = ready
+        self._prepare = prepare
+        self._before_reading: Awaitable[object] | None = None
         self._live = live
         self._environment = os.environ if environment is None else environment
         self._no_colour, self._ascii = NoColor(), Ascii()
@@ -141,6 +143,8 @@ class SessionApp(App[None]):
     def _open(self) -> None:
         """Read whole what was painted from its outline, and begin."""
         collecting.resume()
+        if self._prepare is not None:
+            self._before_reading = asyncio.ensure_future(self._prepare())
         try:
             if self._check is not None:
                 self.session.settle(self._check())
