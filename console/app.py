@@ -58,7 +58,7 @@ class GpudeckApp(SessionApp):
         """The key that does what has this id, as people call it and as the settings say."""
         return key_of(id, self.settings.keys)
 
-    def first_screen(self) -> Screen[None]:
+    def get_default_screen(self) -> Screen[None]:
         """The deck with the fleet file's names."""
         return DeckScreen(self.session.blank_state())
 

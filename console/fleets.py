@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -104,5 +103,7 @@ def autopilot_stem(inventory: Inventory, folder: Path) -> Path:
 
 
 def _stem(inventory: Inventory) -> str:
+    import hashlib  # a cryptographic library; nothing is kept before the first paint
+
     where = str(inventory.path.resolve()) if inventory.path else inventory.fleet
     return f"{inventory.fleet}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"

@@ -24,7 +24,6 @@ from fleet.inventory.changes import Change, apply
 from fleet.model import GpuId
 from fleet.planning.draft import Draft
 from fleet.readings import HostSnapshot, Link
-from fleet.startup import ModelStart
 from fleet.state import FleetState
 from fleet.state.joining import join, totals
 from fleet.telemetry.board import Board
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from fleet.ssh.connection import HostConnection
     from fleet.ssh.operator import Operator
     from fleet.ssh.probe_only import ProbeOnly
+    from fleet.startup import ModelStart
 
 
 READING_SECONDS = 20.0

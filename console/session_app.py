@@ -38,10 +38,7 @@ class SessionApp(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = []
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-middle"), (44, "-tall")]  # noqa: RUF012
     CSS = """
-    .-middle FindingsList { height: 3; }
-    .-short FindingsList { height: 2; }
     Input, Input:focus { border: round $accent; }
     PlanScreen Input, PlanScreen Input:focus { border: round $error; }
     Prompt Input, Prompt Input:focus, ValueLine, ValueLine:focus { border: none; }
@@ -52,16 +49,17 @@ class SessionApp(App[None]):
         session: Session,
         *,
         check: Callable[[], Inventory] | None = None,
-        ready: Awaitable[object] | None = None,
+        prepare: Callable[[], Awaitable[object]] | None = None,
         live: bool = True,
         time_of_day: Callable[[], str] | None = None,
         environment: Mapping[str, str] | None = None,
         settings: Settings | None = None,
         remark: str = "",
     ) -> None:
-        """An app over a session; it reads the hosts once ``ready`` is done, and never where ``live`` is False.
+        """An app over a session; it reads the hosts, but never where ``live`` is False.
 
         Where the session knows only the outline of its fleet file, ``check`` reads it whole after the first paint.
+        ``prepare`` is called before that, and the hosts are read once what it gives back is done.
         ``remark`` is what the operator is told first.
         """
         super().__init__(watch_css=False)
@@ -70,7 +68,8 @@ class SessionApp(App[None]):
         self._remark = remark
         self.time_of_day = time_of_day or hours_and_minutes
         self._check = check
-        self._before_reading = ready
+        self._prepare = prepare
+        self._before_reading: Awaitable[object] | None = None
         self._live = live
         self._environment = os.environ if environment is None else environment
         self._no_colour, self._ascii = NoColor(), Ascii()
@@ -83,7 +82,7 @@ class SessionApp(App[None]):
         self._news = True
         self._shown_at = ""
 
-    def first_screen(self) -> Screen[None]:
+    def get_default_screen(self) -> Screen[None]:
         """The screen that is painted first."""
         raise NotImplementedError
 
@@ -110,7 +109,6 @@ class SessionApp(App[None]):
         rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
-        self.push_screen(self.first_screen())
         self.call_after_refresh(self._open)
 
     def look(self, settings: Settings) -> None:
@@ -145,6 +143,8 @@ class SessionApp(App[None]):
     def _open(self) -> None:
         """Read whole what was painted from its outline, and begin."""
         collecting.resume()
+        if self._prepare is not None:
+            self._before_reading = asyncio.ensure_future(self._prepare())
         try:
             if self._check is not None:
                 self.session.settle(self._check())

@@ -46,7 +46,7 @@ class WallApp(SessionApp):
     """When it is dimmed; None = never."""
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
-    def first_screen(self) -> Screen[None]:
+    def get_default_screen(self) -> Screen[None]:
         """The fleet file's names."""
         self._turning = Turning()
         state = self.session.blank_state()

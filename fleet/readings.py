@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from fleet.startup import ModelStart
+if TYPE_CHECKING:
+    from fleet.startup import ModelStart
 
 
 @dataclass(frozen=True, slots=True)

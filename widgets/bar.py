@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fleet.estimate import GpuShare
 from widgets.rows import Span
+
+if TYPE_CHECKING:
+    from fleet.estimate import GpuShare
 
 
 class Part(NamedTuple):

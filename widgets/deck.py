@@ -12,31 +12,23 @@ from typing import Literal
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.geometry import Region
+from textual.layout import Layout
 from textual.message import Message
 from textual.widget import Widget
 
 from fleet.model import GpuId
 from widgets.bar import legend
+from widgets.deck_layout import DeckLayout, PanesLayout, columns
 from widgets.gpu_pane import GpuPane
 from widgets.pane_view import PaneView, marker
 from widgets.rows import Row, Rows, Span, ends, width
 
 Way = Literal["left", "right", "up", "down"]
 
-MINIMUM_PANE_HEIGHT = 7
-WIDE, MEDIUM = 150, 100
 MOST_PANES = 64
 """GPUs drawn as panes at most; of a larger fleet one host at a time."""
-
-
-def columns(cells: int, lines: int, panes: int) -> int:
-    """Panes side by side on a deck of that size; 0 = one line per GPU."""
-    side_by_side = 4 if cells >= WIDE else 2 if cells >= MEDIUM else 0
-    if side_by_side and lines < MINIMUM_PANE_HEIGHT:
-        return 0
-    return min(side_by_side, max(1, panes)) if side_by_side else 0
 
 
 def page_of(views: Sequence[PaneView], index: int) -> range:
@@ -90,16 +82,21 @@ class Shelf(Rows):
         return [ends(left, key if width(left) + width(key) < width_ else (), width_)]
 
 
+class Panes(VerticalScroll, can_focus=False):
+    """The panes of a deck, which scroll where they do not fit."""
+
+    DEFAULT_CSS = "Panes { scrollbar-size-vertical: 1; }"
+
+    @property
+    def layout(self) -> Layout:
+        """In rows."""
+        return PanesLayout()
+
+
 class Deck(Widget, can_focus=True):
     """Panes, a detail of the GPU under the cursor where panes are single lines, and the shelf."""
 
-    DEFAULT_CSS = """
-    Deck { height: 1fr; layout: vertical; }
-    Deck > VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
-    Deck > VerticalScroll > Container { layout: grid; height: auto; }
-    Deck > #detail { display: none; height: 1fr; }
-    Deck.-lines > #detail { display: block; }
-    """
+    DEFAULT_CSS = "Deck { height: 1fr; }"
 
     class CursorMoved(Message):
         """The cursor is on another GPU or model."""
@@ -118,43 +115,23 @@ class Deck(Widget, can_focus=True):
         self._row = 0
         self._on_shelf = False
         self._by_pane_only = False
-        self._columns = 4
         self._page = page_of(self._views, 0)
         self._panes = [GpuPane(self._views[index]) for index in self._page]
 
     def compose(self) -> ComposeResult:
-        """The panes in a grid, the detail, the shelf."""
-        with VerticalScroll(can_focus=False), Container():
-            yield from self._panes
+        """The panes, the detail, the shelf."""
+        yield Panes(*self._panes)
         yield GpuPane(self._views[0], id="detail")
         yield Shelf(id="shelf")
+
+    @property
+    def layout(self) -> Layout:
+        """One under the other."""
+        return DeckLayout()
 
     def on_mount(self) -> None:
         """Show the cursor."""
         self._show_all()
-
-    def on_resize(self) -> None:
-        """Arrange the panes in the new size."""
-        self._arrange()
-
-    def _arrange(self) -> None:
-        """Choose how many panes stand side by side, and how high they are."""
-        lines = self.size.height - 1
-        self._columns = columns(self.size.width, lines, len(self._page))
-        self.set_class(self._columns == 0, "-lines")
-        grid = self.query_one(Container)
-        grid.styles.grid_size_columns = self._columns or 1
-        if self._columns:
-            rows = -(-len(self._page) // self._columns)
-            height = max(MINIMUM_PANE_HEIGHT, lines // rows)
-            spare = lines - height * rows
-            heights = [str(height + (1 if row < spare else 0)) for row in range(rows)]
-        else:
-            heights = ["1"]
-            shown = len(self._page) if len(self._page) <= lines - MINIMUM_PANE_HEIGHT else max(1, lines // 2)
-            self.query_one(VerticalScroll).styles.height = shown
-            self.query_one("#detail").styles.margin = (int(lines - shown > MINIMUM_PANE_HEIGHT), 0, 0, 0)
-        grid.styles.grid_rows = " ".join(heights)
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the GPU under the mouse, and on the model where its row was meant."""
@@ -186,10 +163,9 @@ class Deck(Widget, can_focus=True):
         missing = [GpuPane(self._views[index]) for index in self._page[len(self._panes) :]]
         if missing:
             self._panes += missing
-            self.query_one(Container).mount(*missing)
+            self.query_one(Panes).mount(*missing)
         for number, pane in enumerate(self._panes):
             pane.display = number < len(self._page)
-        self._arrange()
         self._show_all()
         return True
 
@@ -283,8 +259,12 @@ class Deck(Widget, can_focus=True):
             self._row = self._names().index(model)
         self._moved(before)
 
+    @property
+    def _side_by_side(self) -> int:
+        return max(1, columns(self.size.width, self.size.height - 1, len(self._page)))
+
     def _step_pane(self, way: Way) -> None:
-        step = {"left": -1, "right": 1, "up": -max(1, self._columns), "down": max(1, self._columns)}[way]
+        step = {"left": -1, "right": 1, "up": -self._side_by_side, "down": self._side_by_side}[way]
         target = self._pane + step
         if 0 <= target < len(self._views):
             self._pane = target
@@ -296,7 +276,7 @@ class Deck(Widget, can_focus=True):
         if (down and self._row + 1 < len(names)) or (not down and self._row > 0):
             self._row += 1 if down else -1
             return
-        target = self._pane + (1 if down else -1) * max(1, self._columns)
+        target = self._pane + (1 if down else -1) * self._side_by_side
         if 0 <= target < len(self._views):
             self._pane = target
             self._row = 0 if down else max(0, len(self._names()) - 1)
@@ -318,7 +298,7 @@ class Deck(Widget, can_focus=True):
                 self._show_pane(index)
             self._show_rest()
         pane = self._panes[self._pane - self._page.start]
-        self.query_one(VerticalScroll).scroll_to_region(
+        self.query_one(Panes).scroll_to_region(
             Region(0, pane.virtual_region.y, 1, pane.size.height), animate=False, force=True
         )
         self.post_message(self.CursorMoved(self.gpu, self.model))

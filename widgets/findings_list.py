@@ -43,7 +43,7 @@ class FindingsList(Rows):
     Its height never depends on what it shows: a list that grows would move, and so repaint, everything above it.
     """
 
-    DEFAULT_CSS = "FindingsList { height: 4; }"
+    DEFAULT_CSS = "FindingsList { height: 10vh; min-height: 2; max-height: 4; }"
 
     def __init__(self, key: str) -> None:
         """``key`` is what shows those that do not fit."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fleet.estimate import Estimate, GpuShare
+from typing import TYPE_CHECKING
+
 from fleet.model import Arguments
 from fleet.readings import EngineReading
 from fleet.state import ModelState, ModelWord
@@ -12,6 +13,9 @@ from widgets.endpoint import pace
 from widgets.pane_view import PaneView, marker
 from widgets.paragraphs import paragraph
 from widgets.rows import Row, Span, ends
+
+if TYPE_CHECKING:
+    from fleet.estimate import Estimate, GpuShare
 
 WORD_STYLES = {
     ModelWord.SERVING: "good",

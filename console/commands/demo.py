@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Awaitable
+from contextlib import ExitStack
 from pathlib import Path
 
 from console import collecting
@@ -50,34 +52,42 @@ def run(options: argparse.Namespace) -> int:
         folder = [] if options.serve == FOLDER_OF_ITS_OWN else ["--serve", str(options.serve)]
         told = ["--seed", str(options.seed), "--hosts", str(options.hosts), "--scenario", options.scenario]
         return main([*folder, *told])
-    from console.terminal import require_terminal
-    from fleet.simulator.child import start_demo
-
     if not options.plain:
+        from console.terminal import require_terminal
+
         require_terminal()
         collecting.put_off()
-    fleet = demo_fleet(options.hosts)
-    with start_demo(seed=options.seed, hosts=options.hosts, scenario=options.scenario) as demo:
+    with ExitStack() as hosts:
         from console.session import Session
         from console.settings_file import own_settings
+        from fleet.simulator.scratch import choose
+
+        directory = choose()
+
+        def start_hosts() -> Awaitable[None]:
+            from fleet.simulator.child import start_demo  # after the first paint
+
+            demo = start_demo(directory, seed=options.seed, hosts=options.hosts, scenario=options.scenario)
+            return hosts.enter_context(demo).ready()
 
         settings, remark = own_settings()
-        named, whole = at_a_glance(demo.fleet_file, fleet)  # the file is written while the first screen is painted
+        named, whole = at_a_glance(directory / "fleet.yaml", demo_fleet(options.hosts))  # the hosts will write the file
         session = Session(
             whole() if options.plain else named,
             operating=None if options.wall else operating(options, settings),
-            state_folder=demo.directory / "state",
+            state_folder=directory / "state",
         )
         if options.plain:
-            return run_plain(session, demo.ready())
-        ready = demo.ready()
+            return run_plain(session, start_hosts())
         if options.wall:
             from console.wall import WallApp
 
-            WallApp(session, check=whole, ready=ready, settings=settings, remark=remark).start()
+            WallApp(session, check=whole, prepare=start_hosts, settings=settings, remark=remark).start()
         else:
             from console.app import GpudeckApp
             from console.first_hints import own_hints
 
-            GpudeckApp(session, hints=own_hints(), check=whole, ready=ready, settings=settings, remark=remark).start()
+            GpudeckApp(
+                session, hints=own_hints(), check=whole, prepare=start_hosts, settings=settings, remark=remark
+            ).start()
     return Exit.DONE

@@ -58,8 +58,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         yield Hints()
 
     def on_mount(self) -> None:
-        """Put the keys where the cursor is."""
-        self.query_one(Deck).focus()
+        """Show what there is; Textual gives the keys to the first that takes them, which is the deck."""
         self.show_keys()
         self.show_deck()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fleet.inventory import Inventory
 from fleet.model import Model
 from fleet.readings import HostSnapshot
-from fleet.startup import ModelStart
+
+if TYPE_CHECKING:
+    from fleet.startup import ModelStart
 
 
 def known_starts(inventory: Inventory, snapshots: Mapping[str, HostSnapshot]) -> dict[str, ModelStart]:

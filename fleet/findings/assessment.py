@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fleet.estimate import Estimate, GpuShare
 from fleet.findings import Finding
 from fleet.inventory import Inventory
 from fleet.model import GpuId
+
+if TYPE_CHECKING:
+    from fleet.estimate import Estimate, GpuShare
 
 
 @dataclass(frozen=True, slots=True)

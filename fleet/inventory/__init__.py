@@ -8,13 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fleet.hardware import Accelerator, accelerator
-from fleet.inventory.alerts import Alerts
-from fleet.inventory.autopilot import Autopilot
 from fleet.inventory.policy import Policy
 from fleet.model import GpuId, Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from fleet.inventory.alerts import Alerts
+    from fleet.inventory.autopilot import Autopilot
 
 MOST_GPUS = 256
 """GPUs of one host."""

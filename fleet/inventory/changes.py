@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from fleet.errors import UsageError
 from fleet.inventory import Inventory
 from fleet.inventory.claims import claims, clashes
-from fleet.inventory.fields import checked_argument, checked_flag, checked_line, checked_spelling, checked_type
 from fleet.inventory.replicas import sharing
 from fleet.model import Arguments, Model, Place, Scalar
-from fleet.secrets import MASK, is_secret
 from fleet.text import clean
 
 
@@ -119,19 +117,23 @@ def _changed(inventory: Inventory, model: Model, change: Change) -> Model:
 
 
 def _with_argument(model: Model, flag: str, value: Scalar) -> Arguments:
+    from fleet.inventory import fields  # all that a fleet file may say; a first picture needs none of it
+
     if value is None:
         return model.args.replace(flag, None) if flag in model.args else model.args
     try:
-        checked_spelling(checked_flag(flag), model.engine.name)
-        checked_type(checked_argument(value), flag, model.engine.name)
+        fields.checked_spelling(fields.checked_flag(flag), model.engine.name)
+        fields.checked_type(fields.checked_argument(value), flag, model.engine.name)
     except ValueError as error:
         raise UsageError(f"{model.name} cannot be given {clean(flag)}: {error}.") from error
     return model.args.replace(flag, value)
 
 
 def _checked_source(model: Model, source: str) -> str:
+    from fleet.inventory import fields
+
     try:
-        return checked_line(source)
+        return fields.checked_line(source)
     except ValueError as error:
         raise UsageError(
             f"{model.name} cannot be served from another checkpoint: {error}.",
@@ -178,6 +180,8 @@ def sentence(change: Change) -> str:
         case SetArgument(flag=flag, value=None):
             return f"remove {flag} from {change.model}"
         case SetArgument(flag=flag, value=value):
+            from fleet.secrets import MASK, is_secret  # its patterns; a first picture has no changes to tell of
+
             return f"set {flag} of {change.model} to {MASK if is_secret(flag) else value}"
         case Serve(source=source):
             return f"serve {source} as {change.model}"

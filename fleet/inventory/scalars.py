@@ -22,7 +22,7 @@ _LONGEST_NUMBER = 40
 
 _PLAIN = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_/.+@-]*")
 _PLAIN_IN_BLOCK = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_/.+@,-]*")
-_PRINTABLE = re.compile(r"[\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 def resolved(text: str) -> Scalar:
@@ -42,9 +42,8 @@ def resolved(text: str) -> Scalar:
 
 def unprintable(text: str) -> int | None:
     """The offset of the first character YAML does not allow in a file, None where there is none."""
-    match = _PRINTABLE.match(text)
-    end = match.end() if match else 0
-    return None if end == len(text) else end
+    match = _UNPRINTABLE.search(text)
+    return match.start() if match else None
 
 
 def written(value: Scalar, *, quote: str = "", flow: bool = False) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from fleet.errors import UsageError
 from fleet.findings import Finding, Severity, Tense
@@ -13,8 +14,10 @@ from fleet.findings.assessment import Assessment
 from fleet.inventory import Inventory
 from fleet.inventory.changes import Change, Enable, Move, apply
 from fleet.model import GpuId, Model, Place
-from fleet.startup import ModelStart
 from fleet.units import gib
+
+if TYPE_CHECKING:
+    from fleet.startup import ModelStart
 
 
 class Fit(StrEnum):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
+from pathlib import Path
 
 from fleet.errors import UsageError
 
 MOST_HOSTS = 16
 """Simulated hosts that one process plays without falling behind."""
+_FILE = Path(__file__).with_name("fleet.yaml")
 _FIRST = "gpu01"
 _MODEL = re.compile(r"^  (?=[a-z])", re.MULTILINE)
 
@@ -20,7 +21,7 @@ def demo_fleet(hosts: int = 1) -> str:
     """
     if not 1 <= hosts <= MOST_HOSTS:
         raise UsageError(f"--hosts {hosts} cannot be simulated.", f"Take 1 to {MOST_HOSTS}.")
-    text = resources.files("fleet.simulator").joinpath("fleet.yaml").read_text(encoding="utf-8")
+    text = _FILE.read_text(encoding="utf-8")
     if hosts == 1:
         return text
     before, models = text.split("models:\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -25,7 +24,7 @@ _UNWRITABLE = frozenset('%"\\\n')
 
 def choose() -> Path:
     """A folder for a new demo; it is not made yet."""
-    return _parent_path() / f"demo-{secrets.token_hex(4)}"
+    return _parent_path() / f"demo-{os.urandom(4).hex()}"
 
 
 class Scratch:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from fleet.estimate import Estimate
 from fleet.findings import Finding
 from fleet.findings.assessment import GpuOutlook
 from fleet.model import GpuId, Model
 from fleet.readings import Cordon, EngineReading, GpuReading, Link, ProcessReading, ServiceReading
-from fleet.startup import ModelStart
+
+if TYPE_CHECKING:
+    from fleet.estimate import Estimate
+    from fleet.startup import ModelStart
 
 
 class ModelWord(StrEnum):
