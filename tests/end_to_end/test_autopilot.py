@@ -11,6 +11,8 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from operator import is_not
 from pathlib import Path
 from typing import Any
 
@@ -210,8 +212,11 @@ def test_the_console_without_a_screen_tells_what_would_be_done(fleet: Fleet) -> 
 
 
 async def proposed(session: Session, records: Records) -> Act:
-    act = (await Lookout(session, records).look()).act
-    assert act is not None
+    """What is to be done, once everything was read that this follows from."""
+    lookout = Lookout(session, records)
+    async with asyncio.timeout(PATIENCE):
+        while (act := (await lookout.look()).act) is None:
+            await session.board.until("gpu01", partial(is_not, session.board.latest("gpu01")), PATIENCE)
     return act
 
 
