@@ -109,7 +109,10 @@ class SessionApp(App[None]):
         rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
-        self.call_after_refresh(self._open)
+
+    def on_ready(self) -> None:
+        """The first picture is painted: go on to what is in it."""
+        self._open()
 
     def look(self, settings: Settings) -> None:
         """Look as these settings say, from now on."""
