@@ -36,8 +36,8 @@ class OfConsole(Widget):
 
     @property
     def is_up(self) -> bool:
-        """Whether all it is made of is there: not before it is mounted, nor while it is taken down."""
-        return self.is_attached and self.is_mounted
+        """Whether all it is made of is there: not before it is mounted, nor while the console ends."""
+        return self.is_attached and self.is_mounted and self.app.is_running
 
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""

@@ -85,7 +85,7 @@ class RolloutScreen(ProgressScreen):
         problem = follow(self.session, self._plan, result)
         here = ":rollouts does so from here." if result.outcome.is_open else ""
         self._last_words = [words for words in (result.message, here, problem) if words]
-        if not (self.is_attached and self.is_running):  # the console ends
+        if not self.is_up:
             return
         self.console.tell(result.message, outcome_style(result.outcome))
         self.show_progress()

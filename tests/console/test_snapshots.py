@@ -64,8 +64,9 @@ async def both_sizes(
 ) -> None:
     async with app.run_test(size=SIZES[0]) as pilot:
         await settled(pilot)
-        await pilot.press(*pressed)
-        await settled(pilot, waits=waits)
+        for key in pressed:
+            await pilot.press(key)
+            await settled(pilot, waits=waits)
         for size in SIZES:
             await pilot.resize_terminal(*size)
             await settled(pilot, waits=waits)
