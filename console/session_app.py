@@ -18,7 +18,7 @@ from textual.screen import Screen
 from console import collecting
 from console.ascii import Ascii, wants_ascii
 from console.settings import Settings
-from console.textual_private import output_backlog, rebind, write_sequence
+from console.textual_private import FirstPicture, FirstPictureOnce, output_backlog, rebind, write_sequence
 from console.themes import THEMES, theme_for
 from fleet.errors import GpudeckError
 
@@ -33,7 +33,7 @@ TICK_SECONDS = 0.5
 LOOK_BACK_SECONDS = 300.0
 
 
-class SessionApp(App[None]):
+class SessionApp(FirstPictureOnce):
     """An application over one session. The empty first screen is painted before anything is reckoned or read."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -63,6 +63,7 @@ class SessionApp(App[None]):
         ``remark`` is what the operator is told first.
         """
         super().__init__(watch_css=False)
+        self.first_picture = FirstPicture()
         self.session = session
         self.settings = settings or Settings()
         self._remark = remark
@@ -105,14 +106,18 @@ class SessionApp(App[None]):
             raise self._failure
 
     def on_mount(self) -> None:
-        """Paint first; everything else comes after it."""
+        """Take what the settings and the line say; everything else comes after the first paint."""
         rebind(self, self.settings.keys)
         if "SSH_CONNECTION" in self._environment:
             self.animation_level = "none"
 
     def on_ready(self) -> None:
         """The first picture is painted: go on to what is in it."""
+        self.call_after_refresh(self._end_first_picture)
         self._open()
+
+    def _end_first_picture(self) -> None:
+        self.first_picture = None
 
     def look(self, settings: Settings) -> None:
         """Look as these settings say, from now on."""
@@ -158,7 +163,8 @@ class SessionApp(App[None]):
             self._begin()
 
     def _begin(self) -> None:
-        self.tell(self._remark, "warning")
+        if self._remark:
+            self.tell(self._remark, "warning")
         self.session.board.subscribe(lambda _: self._mark_news())
         self.set_interval(TICK_SECONDS, self._tick)
         if self._live:
