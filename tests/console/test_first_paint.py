@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from svg_text import svg_text
 from terminal import Terminal
+from textual.geometry import Region
 
 from console.app import GpudeckApp
 from console.fleets import at_a_glance
@@ -87,6 +88,24 @@ async def test_it_names_the_fleet_before_the_file_is_checked() -> None:
     assert all(f"{gpu}  MI300X" in first for gpu in range(8))
     assert all(model.name in first for model in named.models)
     assert app.session.inventory == whole()
+
+
+@pytest.mark.parametrize("size", [(160, 48), (120, 36), (100, 30), (80, 24)], ids=str)
+async def test_its_parts_stay_where_they_are_painted_first(size: tuple[int, int]) -> None:
+    places: list[list[Region]] = []
+
+    class Console(GpudeckApp):
+        def _open(self) -> None:
+            places.append(self.places())
+            super()._open()
+
+        def places(self) -> list[Region]:
+            return [part.region for part in self.screen.query("GpuPane, Shelf, FindingsList, Hints")]
+
+    app = Console(Session(at_a_glance(DEMO_FLEET)[0]), live=False)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        assert places == [app.places()]
 
 
 @pytest.mark.parametrize("words", [[], ["wall"]], ids=["console", "wallboard"])
