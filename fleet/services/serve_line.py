@@ -40,8 +40,9 @@ _SYNONYMS = {
     "device-memory-utilization": "gpu-memory-utilization",
     "tp": "tensor-parallel-size",
     "tp-size": "tensor-parallel-size",
+    "gpu-layers": "n-gpu-layers",
 }
-"""Other names of flags: vLLM's from 0.31, SGLang's."""
+"""Other names of flags: vLLM's from 0.31, SGLang's, llama.cpp's."""
 _MORE_COUNTS = ("pipeline-parallel-size", "data-parallel-size", "decode-context-parallel-size", "block-size")
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 """What vLLM's parser takes behind a number: ``32k`` is 32,000 and ``32K`` is 32,768."""

@@ -82,3 +82,11 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(words: list[str], sentence
 def test_a_server_is_not_chosen_for_nothing(fleet_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["capacity", fleet_file, "--buy"]) == 2
     assert "for which model" in capsys.readouterr().err
+
+
+def test_an_argument_the_engine_does_not_have_is_said(fleet_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["capacity", fleet_file, "--json", "--add", "Qwen/Qwen3-32B", "max-model-length=5", "util=0.5"])
+    captured = capsys.readouterr()
+    (warning,) = json.loads(captured.out)["warnings"]
+    assert warning.endswith("--max-model-len may be meant.")
+    assert f"gpudeck: warning: {warning}\n" in captured.err
