@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fleet.arguments import Kind, argument
+from fleet.arguments import Kind, argument, counted
 from fleet.errors import UsageError
 from fleet.model import Arguments, Engine, Scalar, Version
 from fleet.services.arguments import plain_words, read_arguments
@@ -212,6 +212,6 @@ def _count(engine: str, flag: str, value: Scalar) -> Scalar:
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
     if not (whole or automatic):
         raise UsageError(
-            f"--{flag} is a whole number such as {2 if least == 1 else 32768}, not {clean(str(value), 40)!r}."
+            f"--{flag} is a whole number such as {counted(flag).partition(' ')[0]}, not {clean(str(value), 40)!r}."
         )
     return value
