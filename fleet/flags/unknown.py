@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -23,6 +24,14 @@ _SAME = (
     ("enforce-eager", "disable-cuda-graph"),
 )
 """What the same thing is called by different engines."""
+_CACHE_TYPES = r"b?f16|f32|q\d_\d|iq4_nl|t\w+"
+_VALUES = {
+    ("vllm", "dtype"): r"auto|half|b?float16|float(32)?",
+    ("vllm", "kv-cache-dtype"): r"auto|b?float16|(fp8|fp4|int8|int4|nvfp4|turboquant)\w*",
+    ("llama.cpp", "cache-type-k"): _CACHE_TYPES,
+    ("llama.cpp", "cache-type-v"): _CACHE_TYPES,
+}
+"""What flags take whose other values an estimate would pass over; rather too much than too little."""
 _LIKE, _SURELY_LIKE = 0.72, 0.95
 """How like a known flag a misspelt one is at least; found by trying. The second where the flags are not listed."""
 _DECIDES_MEMORY = 0.1
@@ -41,7 +50,7 @@ class Unknown:
     words: str
     """What is wrong and what follows, without a full stop."""
     refused: bool = False
-    """Whether it is a flag of other versions, so that this one is known to refuse it."""
+    """Whether the engine is known to refuse it: a flag of other versions, or a value it does not take."""
 
     @property
     def sentence(self) -> str:
@@ -58,16 +67,25 @@ class _Span:
 
 
 def unknown(engine: Engine, args: Mapping[str, Scalar], newest: Version | None = None) -> Iterator[Unknown]:
-    """Those of an engine's arguments that are no flags of its version; ``newest`` stands in where it has none.
+    """Those of an engine's arguments that are no flags of its version, or have values that are none; ``newest`` stands
+    in where it has no version.
 
     Of an engine whose flags are not listed, and whose operators write its settings in their own words, only what is
     almost a flag that decides memory is one.
     """
     version = engine.version or newest
-    for flag in args:
-        found = _looked_up(engine.name, version, flag)
+    for flag, value in args.items():
+        found = _looked_up(engine.name, version, flag) or _valued(engine, flag, value)
         if found:
             yield found
+
+
+def _valued(engine: Engine, flag: str, value: Scalar) -> Unknown | None:
+    takes = _VALUES.get((engine.name, flag))
+    if takes is None or re.fullmatch(takes, str(value).lower()):
+        return None
+    written = f"--{flag} {clean(str(value), 40)}"
+    return Unknown(flag, None, f"{written} is nothing {engine} takes as far as gpudeck knows, and is ignored", True)
 
 
 @lru_cache(_KEPT)

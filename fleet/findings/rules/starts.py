@@ -11,8 +11,8 @@ RULES = (
         Severity.WARNING,
         "an argument that is no flag of the engine",
         "The engine's version has no such flag: it is misspelt, another engine's, of an older or a newer version, or "
-        "one gpudeck does not know. vLLM and llama.cpp refuse to start with a flag they do not have; gpudeck's "
-        "estimate leaves it out, so what it was to change is not in the numbers.",
+        "one gpudeck does not know; or the flag takes no such value. vLLM and llama.cpp refuse to start with it; "
+        "gpudeck's estimate leaves it out, so what it was to change is not in the numbers.",
         "Write the flag as the engine does. Where gpudeck does not know one the engine has, ignore ARG001 for the "
         "model: it is an info then, and changes nothing.",
         "the argument parsers of vLLM 0.6.1 to 0.15 and SGLang; llama.cpp tools/server/README.md; the options of "

@@ -54,7 +54,8 @@ def test_flags_that_do_not_matter_for_memory_are_passed_over(engine: str, flags:
 
 @pytest.mark.parametrize("engine", Engine.NAMES)
 def test_no_flag_that_decides_memory_is_unknown(engine: str) -> None:
-    assert said_of(engine, *(argument.flag for argument in arguments(engine))) == []
+    allowed = {argument.flag: choice for argument in arguments(engine) for choice in argument.choices or (1,)}
+    assert list(unknown(Engine.parse(engine), allowed)) == []
 
 
 def test_what_nothing_is_like_is_only_said_to_be_ignored() -> None:
@@ -76,6 +77,21 @@ def test_a_flag_of_older_versions_is_gone_and_one_of_newer_is_not_there_yet() ->
     assert "vllm 0.12.0 has no more" in gone.sentence
     assert early.refused
     assert "vllm 0.6.4 does not have yet" in early.sentence
+
+
+@pytest.mark.parametrize(
+    ("engine", "flag", "value"),
+    [("vllm 0.9.0", "dtype", "bfloat17"), ("vllm 0.9.0", "kv-cache-dtype", "fp7"), ("llama.cpp", "cache-type-k", "q9")],
+)
+def test_a_value_no_engine_takes_is_told(engine: str, flag: str, value: str) -> None:
+    (found,) = unknown(Engine.parse(engine), {flag: value})
+    assert found.refused
+    assert f"--{flag} {value} is nothing {engine} takes" in found.sentence
+
+
+@pytest.mark.parametrize("value", ["auto", "fp8", "fp8_e5m2", "fp8_ds_mla", "nvfp4", "bfloat16"])
+def test_a_value_that_is_taken_is_passed_over(value: str) -> None:
+    assert not list(unknown(Engine.parse("vllm 0.19.0"), {"kv-cache-dtype": value}))
 
 
 def test_an_engine_without_a_version_is_taken_for_the_newest() -> None:
