@@ -57,7 +57,7 @@ def ways_out(trial: Trial, most_gpus: int | None = None) -> tuple[WayOut, ...]:
     """
     if trial.starts():
         return ()
-    most = max(most_gpus or 0, len(trial.totals))
+    most = len(trial.totals) if most_gpus is None else most_gpus
     return tuple(_single(trial, most)) or tuple(_double(trial, most))
 
 

@@ -90,3 +90,14 @@ def test_an_argument_the_engine_does_not_have_is_said(fleet_file: str, capsys: p
     (warning,) = json.loads(captured.out)["warnings"]
     assert warning.endswith("--max-model-len may be meant.")
     assert f"gpudeck: warning: {warning}\n" in captured.err
+
+
+def test_what_is_wider_than_every_host_is_told_the_widest_it_can_be(
+    fleet_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["capacity", fleet_file, "--add", "Qwen/Qwen3-32B", "tp=4"]) == 1
+    assert "no host has 4 GPUs; the largest has 2." in capsys.readouterr().out
+    assert main(["capacity", fleet_file, "--add", "Qwen/Qwen3-32B", "tp=99"]) == 1
+    said = capsys.readouterr().out
+    assert "try tensor-parallel-size 2" in said
+    assert "0.00 GiB" not in said
