@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 Value = str | int | float | bool
+LARGEST = 1e15
+"""No argument with a decimal point is larger; sums with larger ones would overflow."""
 
 
 class Kind(StrEnum):

@@ -18,7 +18,7 @@ from console.fleets import choose_fleet
 from fleet.architecture.architecture import Architecture
 from fleet.errors import UsageError
 from fleet.estimate.measured import End
-from fleet.estimate.trial import Trial, trial
+from fleet.estimate.trial import MOST_RANKS, Trial, trial
 from fleet.findings.assessment import GpuOutlook
 from fleet.findings.placement import place as place_fleet
 from fleet.hardware import ACCELERATORS, Accelerator, recognise
@@ -34,8 +34,6 @@ from fleet.units import parse_size
 
 MOST_GPUS = 8
 """How many GPUs a model could have where nobody says: those of one server."""
-_MOST_EVER = 4096
-"""How many GPUs one model can be asked about on."""
 _EXAMPLE = "Such as: gpudeck estimate meta-llama/Llama-3.1-8B-Instruct --gpu MI300X --max-model-len 32768"
 
 
@@ -168,8 +166,8 @@ def _anywhere(
     """On GPUs of no host in particular: as many as are there, else as many as its arguments ask for."""
     said = _gpus(options.gpus) if options.gpus else visible
     gpus = said or model.args.ranks
-    if gpus > _MOST_EVER:
-        raise UsageError(f"The arguments ask for {gpus:,} GPUs, and at most {_MOST_EVER:,} are reckoned with.")
+    if gpus > MOST_RANKS:
+        raise UsageError(f"The arguments ask for {gpus:,} GPUs, and at most {MOST_RANKS:,} are reckoned with.")
     tried = trial(model, kind, gpus=gpus, others_bytes=_others(options), architecture=architecture)
     names = tuple(f"{kind.name}/{index}" for index in range(gpus))
     return Subject(tried, names, said or max(gpus, MOST_GPUS), tried)
@@ -230,8 +228,8 @@ def _place(text: str) -> Place:
 
 
 def _gpus(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_EVER:
-        raise UsageError(f"--gpus is a number of GPUs from 1 to {_MOST_EVER:,}, not {clean(text, 40)!r}.")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_RANKS:
+        raise UsageError(f"--gpus is a number of GPUs from 1 to {MOST_RANKS:,}, not {clean(text, 40)!r}.")
     return int(text)
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fleet.arguments import Kind, argument, counted
+from fleet.arguments import LARGEST, Kind, argument, counted
 from fleet.errors import UsageError
 from fleet.model import Arguments, Engine, Scalar, Version
 from fleet.services.arguments import plain_words, read_arguments
@@ -191,6 +191,8 @@ def _value(engine: str, flag: str, value: Scalar) -> Scalar:
     counts = known.kind is Kind.COUNT or flag in _MORE_COUNTS
     if value is True and (counts or known.kind in (Kind.SHARE, Kind.CHOICE)):
         raise UsageError(f"--{flag} wants a value.")
+    if isinstance(value, float) and abs(value) > LARGEST:
+        raise UsageError(f"--{flag} is not as large as {value:g}.")
     if counts:
         return _count(engine, flag, value)
     if known.kind is Kind.SHARE:

@@ -52,6 +52,10 @@ def test_a_change_that_cannot_be_read_says_what_is_wrong_with_it(
         (["estimate", ""], "No model is named."),
         (["estimate", "x" * 3000], "…' is not known."),
         (["estimate", LLAMA, "--gpu", "MI300X", "--tensor-parallel-size", "1000000"], "ask for 1,000,000 GPUs"),
+        (
+            ["estimate", LLAMA, "--gpu", "MI300X", "--cpu-offload-gb", "1e300"],
+            "--cpu-offload-gb is not as large as 1e+300.",
+        ),
         (["estimate", LLAMA, "--gpu", "MI300X", "--max-num-seqs", "x"], "is a whole number such as 8, not 'x'"),
         (["estimate", LLAMA, "--gpu", "MI300X", "--fleet", DEMO, "--on", "gpu01/0"], "Leave one of them out."),
         (["capacity", DEMO, "--add", "Qwen/Qwen3-32B tp=x"], "such as 2; not 'x'"),
