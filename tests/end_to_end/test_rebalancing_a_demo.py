@@ -14,7 +14,9 @@ from random import Random
 
 import pytest
 
-from console.changing.carrying_out import follow, open_journal, plan_changes, rollout_of
+from console.changing.carrying_out import follow, open_journal, rollout_of
+from console.changing.operating import Operating
+from console.changing.planning import plan_changes
 from console.changing.rebalancing import propose
 from console.session import Session
 from fleet.findings import Finding, Severity
@@ -52,7 +54,7 @@ async def session(demo: Demo, tmp_path: Path) -> AsyncIterator[Session]:
     """In front of the host as the seed before left it, every enabled model serving."""
     inventory = load(demo.fleet_file)
     inventory = replace(inventory, models=tuple(replace(model, handling=AT_ONCE) for model in inventory.models))
-    session = Session(inventory, state_folder=tmp_path / "state", interval=0.1)
+    session = Session(inventory, operating=Operating(), state_folder=tmp_path / "state", interval=0.1)
     async with session.watching():
         await session.first_readings()
         await until(session, lambda: all(map(is_settled, session.state().models)))
