@@ -6,9 +6,11 @@ Every seed begins with the placement that the one before it left, so the fleet i
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -32,6 +34,7 @@ from fleet.state import ModelState, ModelWord
 
 PATIENCE = 60
 DRAWS = 20
+SEARCH_SECONDS = 2.0
 SHARES = {
     "llama-3.1-8b": (0.3, 0.5),
     "deepcoder-14b": (0.35, 0.5),
@@ -90,6 +93,11 @@ async def until(session: Session, holds: Callable[[], bool]) -> None:
         unsubscribe()
 
 
+def is_before(until: float) -> bool:
+    """Whether it is not yet that late by the monotonic clock."""
+    return time.monotonic() < until
+
+
 async def drawn(session: Session, chance: Random) -> Proposal:
     """A proposal that moves something and leaves nothing out: for a GPU to be emptied, a model more, or other goals."""
     for _ in range(DRAWS):
@@ -102,7 +110,12 @@ async def drawn(session: Session, chance: Random) -> Proposal:
         session.settle(replace(session.inventory, policy=Policy(goals=goals)))
         mover = session.inventory.model(chance.choice(list(SHARES)))
         emptied = mover.place.gpu_ids if mover.place and chance.random() < 0.5 else ()
-        proposal = await propose(session, asked(session.inventory, chance), emptied=frozenset(emptied))
+        proposal = await propose(
+            session,
+            asked(session.inventory, chance),
+            emptied=frozenset(emptied),
+            goes_on=partial(is_before, time.monotonic() + SEARCH_SECONDS),
+        )
         if proposal.moves and not proposal.unplaced:
             return proposal
     raise AssertionError("nothing was drawn that could be moved")
@@ -127,7 +140,7 @@ def errors(findings: Collection[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity is Severity.ERROR]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 async def test_a_proposal_is_carried_out_as_it_was_proposed(session: Session, demo: Demo, seed: int) -> None:
     proposal = await drawn(session, Random(seed))
     wanted = apply(session.inventory, proposal.changes)
