@@ -12,7 +12,7 @@ from fleet.model import Model
 from fleet.planning.capacity.spots import Measured, copy_of
 from fleet.planning.rebalance.rebalancing import Proposal, rebalance
 
-SECONDS = 3.0
+SECONDS = 2.0
 """How long copies are counted at most, of all models together; the most found so far is told then."""
 _EACH_SECONDS = 1.5
 
