@@ -57,12 +57,15 @@ def _room(outlooks: Mapping[GpuId, GpuOutlook]) -> Iterator[str]:
 def _addition(added: Addition, outlooks: Mapping[GpuId, GpuOutlook]) -> Iterator[str]:
     model, alone = added.model, added.alone
     sizes = [share.total_bytes for share in alone.shares]
-    held = f", {gib_text(max(sizes))}{' each' if len(sizes) > 1 else ''}" if sizes else ""
+    held = f", {gib_text(max(sizes))}{' each' if len(sizes) > 1 else ''}" if any(sizes) else ""
     args = "".join(f" {flag}={value}" for flag, value in model.args.items())
     yield f"{model.name}  {model.engine}{args}: {_many(len(sizes), 'GPU')}{held}"
     if alone.refusal:
         yield from _indented([f"does not start even on empty {added.accelerator}: {alone.refusal.sentence}"])
         yield from (f"    try {way.summary}" for way in added.ways_out)
+    elif not added.spots:
+        largest = max(Counter(gpu.host for gpu in outlooks).values())
+        yield from _indented([f"no host has {_many(len(sizes), 'GPU')}; the largest has {largest}."])
     else:
         yield from _places(added.spots, max(sizes, default=0), outlooks)
         yield from _indented(_answer(added))

@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from fleet.errors import Exit, GpudeckError
+from fleet.text import clean
 
 COMMANDS = {
     "demo": "the console on a simulated fleet of eight MI300X",
@@ -78,7 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _prepare_streams()
     try:
-        return _run(words)
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except GpudeckError as error:
         print(f"gpudeck: {error.title}: {error.message}", file=sys.stderr)
         if error.way_out:
@@ -87,8 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return Exit.DONE
+    except OSError as error:
+        _print_no_more()
+        where = f"{clean(str(error.filename))}: " if error.filename else "reading or writing failed: "
+        print(f"gpudeck: {where}{(error.strerror or str(error)).lower()}.", file=sys.stderr)
+        return Exit.FINDINGS
+
+
+def _print_no_more() -> None:
+    """Have what is left to print go nowhere: Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-_DIGITS = 9
+_MOST = 999_999_999
 
 
 def count(text: str) -> int:
-    """A number of things, 1 or more. Raises ArgumentTypeError with a sentence."""
-    number = int(text) if text.isdecimal() and len(text) <= _DIGITS else 0
+    """A number of things, 1 to `_MOST`. Raises ArgumentTypeError with a sentence."""
+    number = int(text) if text.isdecimal() and len(text) <= len(str(_MOST)) else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {_MOST:,}")
     return number

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 Value = str | int | float | bool
+LARGEST = 1e15
+"""No argument with a decimal point is larger; sums with larger ones would overflow."""
 
 
 class Kind(StrEnum):
@@ -66,6 +68,16 @@ class Argument:
                 return text
 
 
+_OF_TOKENS = ("len", "length", "tokens", "ctx", "ctx-size", "cache-size", "chunked-prefill-size", "fit-ctx")
+"""Last words of flags that count tokens."""
+
+
+def counted(flag: str) -> str:
+    """A count that flag may well have: ``32768 or 32k`` of tokens, ``8`` of anything else."""
+    tokens = flag.rpartition("-")[2] in _OF_TOKENS or flag in _OF_TOKENS
+    return "32768 or 32k" if tokens else "2" if flag.endswith("parallel-size") else "8"
+
+
 def _share(flag: str, text: str) -> float:
     try:
         value = float(text)
@@ -80,7 +92,7 @@ def _count(flag: str, text: str) -> int:
     match = re.fullmatch(r"(\d{1,12})([kK]?)", text.replace(",", "").replace("_", ""))
     value = int(match[1]) * (1024 if match[2] else 1) if match else 0
     if value < 1:
-        raise ValueError(f"{flag} is a whole number from 1 on, such as 32768 or 32k; not {text!r}")
+        raise ValueError(f"{flag} is a whole number from 1 on, such as {counted(flag)}; not {text!r}")
     return value
 
 

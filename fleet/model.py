@@ -180,6 +180,11 @@ class Arguments(Mapping[str, Scalar]):
         value = self._values.get(flag)
         return default if isinstance(value, bool) or not isinstance(value, int) else value
 
+    def count(self, flag: str, default: int) -> int:
+        """The argument as a whole number from 1 on, or the default where it is absent or not one."""
+        value = self.integer(flag, default)
+        return value if value > 0 else default
+
     def text(self, flag: str, default: str) -> str:
         """The argument as text, or the default where it is absent."""
         value = self._values.get(flag)

@@ -11,6 +11,7 @@ from fleet.inventory.changes import Change, Disable, Enable, Move, Restart, Serv
 from fleet.model import Model, Place
 from fleet.text import clean
 
+_WRITE_SET = "Write it as --set MODEL.ARGUMENT=VALUE."
 _SOURCE = "source"
 """What ``--set M.source`` names: the key of the fleet file, and no engine's argument."""
 
@@ -57,8 +58,9 @@ def _check_agreement(options: argparse.Namespace) -> None:
 
 def _move(text: str, inventory: Inventory) -> Move:
     name, equals, place = text.partition("=")
-    if not equals:
-        raise UsageError(f"--move {text!r} names no place.", "Write it as --move MODEL=HOST/GPUS.")
+    if not (name and equals and place):
+        lacking = "place" if name else "model"
+        raise UsageError(f"--move {text!r} names no {lacking}.", "Write it as --move MODEL=HOST/GPUS.")
     try:
         return Move(_named(name, inventory).name, Place.parse(place))
     except ValueError as error:
@@ -67,9 +69,11 @@ def _move(text: str, inventory: Inventory) -> Move:
 
 def _set(text: str, inventory: Inventory) -> SetArgument | Serve:
     subject, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set {text!r} names no value.", _WRITE_SET)
     model, flag = _model_and_flag(subject, inventory)
-    if not equals or not flag:
-        raise UsageError(f"--set {text!r} names no value.", "Write it as --set MODEL.ARGUMENT=VALUE.")
+    if not flag:
+        raise UsageError(f"--set {text!r} names no argument.", _WRITE_SET)
     if flag == _SOURCE:
         return Serve(model.name, value)
     try:
@@ -79,11 +83,12 @@ def _set(text: str, inventory: Inventory) -> SetArgument | Serve:
 
 
 def _model_and_flag(subject: str, inventory: Inventory) -> tuple[Model, str]:
-    """Model names hold dots themselves, so the longest name that fits is meant."""
+    """Model names hold dots themselves, so the longest name that fits is meant; flags seldom do."""
     for model in sorted(inventory.models, key=lambda model: -len(model.name)):
         if subject.startswith(model.name + "."):
             return model, subject[len(model.name) + 1 :].lstrip("-")
-    return _named(subject, inventory), ""
+    known = any(model.name == subject for model in inventory.models)
+    return _named(subject if known else subject.rpartition(".")[0] or subject, inventory), ""
 
 
 def _named(name: str, inventory: Inventory) -> Model:

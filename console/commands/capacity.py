@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from console.changing.rebalancing import requests_at
+from console.estimating.flag_warnings import flag_warnings, tell
 from console.fleets import add_fleet_options, choose_fleet
 from console.session import Session
 from console.trying import with_trial
@@ -47,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     models = read_models(options.add, inventory)
     if options.buy and not models:
         raise UsageError("It is not said for which model a server is to be bought.", _EXAMPLE + " --buy")
+    tell(flag_warnings(models))
     return asyncio.run(_run(Session(inventory), models, options))
 
 
@@ -100,7 +102,8 @@ def _tell_unread(session: Session) -> None:
 
 def _print(found: Capacity, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(capacity_json(found), indent=2, ensure_ascii=False))
+        warnings = flag_warnings(added.model for added in found.additions)
+        print(json.dumps({**capacity_json(found), "warnings": warnings}, indent=2, ensure_ascii=False))
         return
     from console.capacity_text import capacity_lines
 

@@ -113,10 +113,11 @@ def _estimate(subject: Subject, options: argparse.Namespace) -> int:
     from fleet.estimate.ways_out import ways_out
 
     ways = ways_out(subject.worst, subject.most_gpus)
+    warnings = _warned([subject])
     room = fit(subject.worst) if options.fit else None
     if options.json:
         document = estimate_json(subject.trial, subject.gpus, ways, subject.notes)
-        _print_json({**document, "fit": fit_json(room)} if room else document)
+        _print_json({**document, "warnings": warnings, **({"fit": fit_json(room)} if room else {})})
     else:
         print("\n".join(estimate_lines(subject, ways)))
         if room:
@@ -135,11 +136,21 @@ def _fill(found: Sequence[Subject], options: argparse.Namespace) -> int:
     alone = on_one_gpu(found, options)
     filling = fill(alone)
     gpu = options.on or f"{alone[0].accelerator.name}/0"
+    warnings = _warned(found)
     if options.json:
-        _print_json(filling_json(gpu, filling))
+        _print_json({**filling_json(gpu, filling), "warnings": warnings})
     else:
         print("\n".join(filling_lines(gpu, alone[0].totals[0], filling)))
     return Exit.DONE if filling.fits else Exit.FINDINGS
+
+
+def _warned(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    """What there is to say of their flags, said."""
+    from console.estimating.flag_warnings import flag_warnings, tell
+
+    warnings = flag_warnings(subject.trial.model for subject in subjects)
+    tell(warnings)
+    return warnings
 
 
 def _batch(options: argparse.Namespace) -> int:

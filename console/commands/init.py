@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     output = None if options.output == "-" else Path(options.output)
     if output and output.exists() and not options.force:
         raise UsageError(f"{clean(str(output))} is there already.", "Name another by -o, or write over it by --force.")
+    if output and not output.resolve().parent.is_dir():
+        raise UsageError(f"{clean(str(output))} cannot be written: there is no such folder.")
     found = asyncio.run(_surveys(options))
     hosts: list[Host] = [each.host for each in found]
     models: list[Model] = [model for each in found for model in each.models]

@@ -109,7 +109,7 @@ def unknown(source: str, models: Iterable[str] = ()) -> UsageError:
     )
     guesses = " or ".join(dict.fromkeys(known[match] for match in near))
     return UsageError(
-        f"The architecture of {clean(source)!r} is not known.",
+        f"The architecture of {clean(source, 100)!r} is not known.",
         f"{f'Did you mean {guesses}? ' if guesses else ''}Its config.json tells it: "
         f"gpudeck estimate --config config.json --gpu MI300X.",
     )

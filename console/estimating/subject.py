@@ -18,7 +18,7 @@ from console.fleets import choose_fleet
 from fleet.architecture.architecture import Architecture
 from fleet.errors import UsageError
 from fleet.estimate.measured import End
-from fleet.estimate.trial import Trial, trial
+from fleet.estimate.trial import MOST_RANKS, Trial, trial
 from fleet.findings.assessment import GpuOutlook
 from fleet.findings.placement import place as place_fleet
 from fleet.hardware import ACCELERATORS, Accelerator, recognise
@@ -29,6 +29,7 @@ from fleet.model import Arguments, Engine, Model, Place
 from fleet.services.arguments import plain_words
 from fleet.services.serve_line import engine_arguments
 from fleet.services.serve_line import read as read_serve_line
+from fleet.text import clean
 from fleet.units import parse_size
 
 MOST_GPUS = 8
@@ -62,6 +63,8 @@ def subjects(options: argparse.Namespace) -> tuple[Subject, ...]:
     """Everything that is asked about, in the order written. Raises UsageError where that makes no sense."""
     if options.line:
         return (_pasted(options),)
+    if options.on and options.gpu:
+        raise UsageError("--on names GPUs of the fleet, and --gpu another kind.", "Leave one of them out.")
     inventory = choose_fleet(options) if options.fleet or options.on else None
     names = plain_words(("estimate", *options.words))
     if options.fit and inventory and options.on:
@@ -69,7 +72,7 @@ def subjects(options: argparse.Namespace) -> tuple[Subject, ...]:
         names = tuple(dict.fromkeys((*there, *names)))
     if options.config:
         names = names or (read_config(options.config)[0],)
-    if not names:
+    if not all(names) or not names:
         raise UsageError("No model is named.", _EXAMPLE)
     if len(names) > 1 and not options.fit:
         raise UsageError(
@@ -163,6 +166,8 @@ def _anywhere(
     """On GPUs of no host in particular: as many as are there, else as many as its arguments ask for."""
     said = _gpus(options.gpus) if options.gpus else visible
     gpus = said or model.args.ranks
+    if gpus > MOST_RANKS:
+        raise UsageError(f"The arguments ask for {gpus:,} GPUs, and at most {MOST_RANKS:,} are reckoned with.")
     tried = trial(model, kind, gpus=gpus, others_bytes=_others(options), architecture=architecture)
     names = tuple(f"{kind.name}/{index}" for index in range(gpus))
     return Subject(tried, names, said or max(gpus, MOST_GPUS), tried)
@@ -223,8 +228,8 @@ def _place(text: str) -> Place:
 
 
 def _gpus(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 4096:
-        raise UsageError(f"--gpus is a number of GPUs from 1 to 4,096, not {text!r}.")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_RANKS:
+        raise UsageError(f"--gpus is a number of GPUs from 1 to {MOST_RANKS:,}, not {clean(text, 40)!r}.")
     return int(text)
 
 

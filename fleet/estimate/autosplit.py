@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fleet.estimate.listed import numbers
 from fleet.model import Arguments
 from fleet.units import GiB, MiB
 
@@ -87,11 +88,3 @@ def reserves(args: Arguments, gpus: int) -> tuple[int, ...]:
     told = numbers(args.text("autosplit-reserve", ""))
     defaults = (_RESERVED[0], *(_RESERVED[1],) * gpus)[:gpus]
     return tuple(round(told[gpu] * MiB) if gpu < len(told) else defaults[gpu] for gpu in range(gpus))
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """Numbers between commas, brackets around them ignored; none where one of them is no number."""
-    try:
-        return tuple(float(part) for part in text.strip(" []").split(",") if part.strip())
-    except ValueError:
-        return ()

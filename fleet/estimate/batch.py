@@ -13,6 +13,7 @@ from fleet.errors import GpudeckError, UsageError
 from fleet.estimate import Estimate, Outcome
 from fleet.estimate.measured import End
 from fleet.estimate.spoken import flags_in
+from fleet.estimate.trial import MOST_RANKS
 from fleet.estimate.vllm import starting
 from fleet.estimate.vllm.builds import likely_release, release_of
 from fleet.estimate.vllm.longest import longest_admitted
@@ -86,6 +87,8 @@ def _answered(record: Record, catalogue: Catalogue) -> Answer:
         notes.append(f"The version is not told; reckoned as vLLM {version}.")
     current = era(version, accelerators[0].vendor, generation)
     gpus = max(args.ranks, int(record.get("gpu_count") or 1))
+    if gpus > MOST_RANKS:
+        raise UsageError(f"{gpus:,} GPUs are asked for, and at most {MOST_RANKS:,} are reckoned with.")
     totals = tuple(accelerators[index % len(accelerators)].total_bytes for index in range(gpus))
     start = Start(architecture, args, accelerators[0], current, totals, (0,) * gpus)
     estimate = starting.estimate(architecture.name, start, End.CENTRAL, ())

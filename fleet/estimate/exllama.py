@@ -8,9 +8,10 @@ from functools import lru_cache
 
 from fleet.architecture.architecture import Architecture
 from fleet.estimate import Estimate, GpuShare, Outcome, Reason, Refusal
-from fleet.estimate.autosplit import FULL, NO_ALLOCATION, Filled, Module, fill, numbers, reserves, split
+from fleet.estimate.autosplit import FULL, NO_ALLOCATION, Filled, Module, fill, reserves, split
 from fleet.estimate.checkpoint import head_bytes, layer_bytes
 from fleet.estimate.kept import token_bytes
+from fleet.estimate.listed import numbers
 from fleet.estimate.room import NOTHING, Room
 from fleet.model import Arguments, Model
 from fleet.units import count
@@ -42,7 +43,7 @@ def modules(architecture: Architecture, source: str, args: Arguments) -> tuple[M
 
 def cache_tokens(architecture: Architecture, args: Arguments) -> int:
     """Tokens of the cache: of ``--cache-size``, else one sequence of the largest length."""
-    return args.integer("cache-size", 0) or args.integer("max-seq-len", 0) or architecture.max_positions
+    return args.count("cache-size", args.count("max-seq-len", architecture.max_positions))
 
 
 def estimate(model: Model, architecture: Architecture, room: Room) -> Estimate:
@@ -60,7 +61,7 @@ def estimate(model: Model, architecture: Architecture, room: Room) -> Estimate:
         )
         shares = tuple(_share(held, scratch, room) for held in filled.held) or (NOTHING,) * len(room.totals)
     refusal = _refusal(filled, shares, room)
-    length = model.args.integer("max-seq-len", architecture.max_positions)
+    length = model.args.count("max-seq-len", architecture.max_positions)
     tokens = cache_tokens(architecture, model.args)
     return Estimate(
         model=model.name,

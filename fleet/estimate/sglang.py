@@ -95,7 +95,7 @@ def estimate(model: Model, architecture: Architecture, room: Room) -> Estimate:
     """What each GPU holds, and whether the fraction leaves a cache. The least of all ranks decides the tokens."""
     told = settings(model.args, architecture, min(room.totals))
     world = told.tensor_parallel * told.pipeline_parallel
-    length = model.args.integer("context-length", architecture.max_positions)
+    length = model.args.count("context-length", architecture.max_positions)
     if world > len(room.totals):
         few = Refusal(Reason.PARALLELISM, f"{world} ranks need as many GPUs; the place has {len(room.totals)}.")
         return Estimate(model.name, (NOTHING,) * len(room.totals), Outcome.REFUSED, few, max_model_len=length)

@@ -14,6 +14,9 @@ from fleet.hardware import Accelerator
 from fleet.model import Arguments, Model, Scalar
 from fleet.startup import ModelStart
 
+MOST_RANKS = 4096
+"""How many GPUs one model is reckoned on at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:

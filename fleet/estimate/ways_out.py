@@ -57,7 +57,7 @@ def ways_out(trial: Trial, most_gpus: int | None = None) -> tuple[WayOut, ...]:
     """
     if trial.starts():
         return ()
-    most = max(most_gpus or 0, len(trial.totals))
+    most = len(trial.totals) if most_gpus is None else most_gpus
     return tuple(_single(trial, most)) or tuple(_double(trial, most))
 
 
@@ -139,7 +139,7 @@ def wider(trial: Trial, most_gpus: int) -> Iterator[WayOut]:
         yield from islice(_each(trial, ((f"{gpus} GPUs", {"gpus": gpus}) for gpus in more)), 1)
     if trial.model.engine.name not in SHARE:
         return
-    tensor, stages = (trial.model.args.integer(flag, 1) for flag in (_TENSOR, _PIPELINE))
+    tensor, stages = (max(1, trial.model.args.integer(flag, 1)) for flag in (_TENSOR, _PIPELINE))
     others = trial.model.args.ranks // tensor
     sizes = [size for size in range(1, most_gpus // others + 1) if size != tensor and splits(trial, size)]
     sizes.sort(key=lambda size: (size < tensor, abs(size - tensor)))

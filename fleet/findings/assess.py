@@ -12,6 +12,7 @@ from fleet.findings import (
     configuration,
     declared,
     decoding,
+    flags,
     headroom,
     kv_cache,
     overcommitment,
@@ -47,6 +48,7 @@ class _Family:
 
 _FAMILIES = (
     _Family(("CTX001", "CTX002", "PAR001"), configuration.find, configuration.remedies),
+    _Family(("ARG001",), flags.find, flags.remedies),
     _Family(("KV001", "KV002"), kv_cache.find, kv_cache.remedies),
     _Family(("MEM001",), start_check.find, start_check.remedies),
     _Family(("MEM002",), overcommitment.find, overcommitment.remedies),

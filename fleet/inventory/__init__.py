@@ -126,4 +126,8 @@ class Inventory:
 
     def on(self, gpu: GpuId) -> tuple[Model, ...]:
         """The enabled models placed on that GPU, in file order."""
-        return tuple(model for model in self.placed if model.place and gpu in model.place.gpu_ids)
+        return tuple(
+            model
+            for model in self.placed
+            if model.place and model.place.host == gpu.host and gpu.index in model.place.gpus
+        )

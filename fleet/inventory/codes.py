@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleet.inventory.problems import did_you_mean
 
 CODES = (
+    "ARG001",
     "KV001", "KV002",
     "MEM001", "MEM002",
     "CTX001", "CTX002",

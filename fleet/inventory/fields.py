@@ -6,7 +6,7 @@ import math
 import re
 from urllib.parse import urlsplit
 
-from fleet.arguments import Kind, argument
+from fleet.arguments import LARGEST, Kind, argument
 from fleet.commands import Template
 from fleet.hardware import ACCELERATORS, accelerator
 from fleet.inventory.scalars import unprintable
@@ -198,6 +198,8 @@ def checked_argument(value: object) -> Scalar:
         raise ValueError("an argument is one value: text, a number, true or false")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("an argument is no infinite number")
+    if isinstance(value, float) and abs(value) > LARGEST:
+        raise ValueError(f"{value!r} is larger than any argument is")
     if isinstance(value, str) and unprintable(value) is not None:
         raise ValueError(f"{value!r} holds a control character")
     return value

@@ -42,7 +42,7 @@ def plan_from_json(text: str) -> Plan:
     try:
         document = json.loads(text)
         if document.get("schema") != SCHEMA:
-            raise UsageError(f"This is no plan: its schema is {document.get('schema')!r}, not {SCHEMA!r}.")
+            raise UsageError(f"This is no plan: it does not begin with its schema, {SCHEMA!r}.", _MAKE_ONE)
         return _plan(document)
     except json.JSONDecodeError:
         raise UsageError("This is no plan that can be read: it is not JSON.", _MAKE_ONE) from None

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fleet.arguments import Kind, argument
+from fleet.arguments import LARGEST, Kind, argument, counted
 from fleet.errors import UsageError
 from fleet.model import Arguments, Engine, Scalar, Version
 from fleet.services.arguments import plain_words, read_arguments
@@ -40,8 +40,9 @@ _SYNONYMS = {
     "device-memory-utilization": "gpu-memory-utilization",
     "tp": "tensor-parallel-size",
     "tp-size": "tensor-parallel-size",
+    "gpu-layers": "n-gpu-layers",
 }
-"""Other names of flags: vLLM's from 0.31, SGLang's."""
+"""Other names of flags: vLLM's from 0.31, SGLang's, llama.cpp's."""
 _MORE_COUNTS = ("pipeline-parallel-size", "data-parallel-size", "decode-context-parallel-size", "block-size")
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 """What vLLM's parser takes behind a number: ``32k`` is 32,000 and ``32K`` is 32,768."""
@@ -190,6 +191,8 @@ def _value(engine: str, flag: str, value: Scalar) -> Scalar:
     counts = known.kind is Kind.COUNT or flag in _MORE_COUNTS
     if value is True and (counts or known.kind in (Kind.SHARE, Kind.CHOICE)):
         raise UsageError(f"--{flag} wants a value.")
+    if isinstance(value, float) and abs(value) > LARGEST:
+        raise UsageError(f"--{flag} is not as large as {value:g}.")
     if counts:
         return _count(engine, flag, value)
     if known.kind is Kind.SHARE:
@@ -211,6 +214,6 @@ def _count(engine: str, flag: str, value: Scalar) -> Scalar:
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
     if not (whole or automatic):
         raise UsageError(
-            f"--{flag} is a whole number such as {2 if least == 1 else 32768}, not {clean(str(value), 40)!r}."
+            f"--{flag} is a whole number such as {counted(flag).partition(' ')[0]}, not {clean(str(value), 40)!r}."
         )
     return value

@@ -43,6 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GpudeckError as error:
         print(json.dumps({"ready": False, "error": error.message, "way_out": error.way_out}), flush=True)
         return error.exit_code
+    except OSError as error:
+        told = {
+            "ready": False,
+            "error": f"The demo's files cannot be written: {error}.",
+            "way_out": "Name another folder.",
+        }
+        print(json.dumps(told), flush=True)
+        return Exit.USAGE
     return Exit.DONE
 
 

@@ -82,3 +82,22 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(words: list[str], sentence
 def test_a_server_is_not_chosen_for_nothing(fleet_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["capacity", fleet_file, "--buy"]) == 2
     assert "for which model" in capsys.readouterr().err
+
+
+def test_an_argument_the_engine_does_not_have_is_said(fleet_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["capacity", fleet_file, "--json", "--add", "Qwen/Qwen3-32B", "max-model-length=5", "util=0.5"])
+    captured = capsys.readouterr()
+    (warning,) = json.loads(captured.out)["warnings"]
+    assert warning.endswith("--max-model-len may be meant.")
+    assert f"gpudeck: warning: {warning}\n" in captured.err
+
+
+def test_what_is_wider_than_every_host_is_told_the_widest_it_can_be(
+    fleet_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["capacity", fleet_file, "--add", "Qwen/Qwen3-32B", "tp=4"]) == 1
+    assert "no host has 4 GPUs; the largest has 2." in capsys.readouterr().out
+    assert main(["capacity", fleet_file, "--add", "Qwen/Qwen3-32B", "tp=99"]) == 1
+    said = capsys.readouterr().out
+    assert "try tensor-parallel-size 2" in said
+    assert "0.00 GiB" not in said

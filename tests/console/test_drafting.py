@@ -74,7 +74,7 @@ def test_disabling_is_read() -> None:
         (("--move", "llama-3.1"), "names no place"),
         (("--move", "llama-3.1=nowhere"), "is not a place"),
         (("--move", "qwen=gpu01/1"), "There is no model 'qwen'"),
-        (("--set", "llama-3.1-8b=5"), "names no value"),
+        (("--set", "llama-3.1-8b=5"), "names no argument"),
         (("--set", "llama-3.1.max-model-len=-5"), "whole number"),
         (("--set", "llama-3.1.gpu-memory-utilization=1.5"), "at most 1"),
         (("--enable", "nobody"), "There is no model 'nobody'"),

@@ -265,3 +265,25 @@ def test_a_bad_file_of_records_is_a_sentence_and_exit_code_2(
 def test_an_unknown_option_is_the_engines_not_ours(capsys: Captured) -> None:
     assert estimate(LLAMA, "--gpu", "H100", "--some-flag-of-tomorrow", "7") == Exit.DONE
     assert "outcome         starts" in capsys.readouterr().out
+
+
+def test_a_misspelt_flag_is_said_on_standard_error_and_in_the_document(capsys: Captured) -> None:
+    pasted = f"vllm serve {LLAMA} --max-model-length 5 --served-model-name chat --port 8001"
+    assert estimate("--json", "--gpu", "MI300X", "--engine", "vllm 0.9.0", "--", pasted) == Exit.DONE
+    captured = capsys.readouterr()
+    (warning,) = json.loads(captured.out)["warnings"]
+    assert "--max-model-length" in warning
+    assert "--max-model-len may be meant" in warning
+    assert captured.err == f"gpudeck: warning: {warning}\n"
+
+
+def test_flags_the_engine_has_are_passed_over_in_silence(capsys: Captured) -> None:
+    flags = ("--chat-template", "x.jinja", "--enable-auto-tool-choice", "--max-model-len", "8192")
+    assert estimate(LLAMA, "--gpu", "MI300X", *flags) == Exit.DONE
+    assert not capsys.readouterr().err
+    assert document(capsys, LLAMA, "--gpu", "MI300X", *flags)["warnings"] == []
+
+
+def test_models_that_share_a_gpu_are_warned_of_together(capsys: Captured) -> None:
+    words = ("--fit", LLAMA, "Qwen/Qwen3-8B", "--gpu", "MI300X", "--max-len", "8192")
+    assert len(document(capsys, *words)["warnings"]) == 1

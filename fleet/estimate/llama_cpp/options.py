@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from fleet.estimate.listed import numbers
 from fleet.model import Arguments, Version
 from fleet.units import MiB
 
@@ -75,13 +76,15 @@ def options(args: Arguments, version: Version | None) -> Options:
         gpu_layers=layers if layers >= 0 else _ALL,
         told_layers=layers >= 0,
         split_mode=args.text("split-mode", "layer"),
-        proportions=_numbers(args.text("tensor-split", "")),
+        proportions=numbers(args.text("tensor-split", "")),
         main_gpu=max(0, _whole(args, "main-gpu", 0)),
         projector="mmproj" in args,
         fits=_on(args, "fit", newer) and newer,
         shrinks="ctx-size" not in args,
-        fit_context=args.integer("fit-ctx", _FIT_CONTEXT),
-        fit_targets=tuple(round(number * MiB) for number in _numbers(args.text("fit-target", _FIT_TARGET))),
+        fit_context=args.count("fit-ctx", _FIT_CONTEXT),
+        fit_targets=tuple(
+            round(number * MiB) for number in numbers(args.text("fit-target", "")) or numbers(_FIT_TARGET)
+        ),
     )
 
 
@@ -95,11 +98,3 @@ def _whole(args: Arguments, flag: str, default: int) -> int:
     """A flag that takes a whole number or a word; the default where it is a word."""
     said = args.text(flag, "").strip()
     return int(said) if re.fullmatch(r"-?\d{1,9}", said) else default
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    """Numbers between commas or slashes; none where one of them is no number."""
-    try:
-        return tuple(float(part) for part in text.replace("/", ",").split(",") if part.strip())
-    except ValueError:
-        return ()

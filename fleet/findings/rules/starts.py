@@ -7,6 +7,18 @@ from fleet.findings.rules import Rule
 
 RULES = (
     Rule(
+        "ARG001",
+        Severity.WARNING,
+        "an argument that is no flag of the engine",
+        "The engine's version has no such flag: it is misspelt, another engine's, of an older or a newer version, or "
+        "one gpudeck does not know; or the flag takes no such value. vLLM and llama.cpp refuse to start with it; "
+        "gpudeck's estimate leaves it out, so what it was to change is not in the numbers.",
+        "Write the flag as the engine does. Where gpudeck does not know one the engine has, ignore ARG001 for the "
+        "model: it is an info then, and changes nothing.",
+        "the argument parsers of vLLM 0.6.1 to 0.15 and SGLang; llama.cpp tools/server/README.md; the options of "
+        "text-embeddings-router and infinity_emb",
+    ),
+    Rule(
         "KV001",
         Severity.ERROR,
         "max seq len exceeds the KV cache",

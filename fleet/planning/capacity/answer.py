@@ -15,7 +15,7 @@ from fleet.inventory import Inventory
 from fleet.model import Model
 from fleet.planning.capacity.buying import Offer, offers
 from fleet.planning.capacity.instead import Instead, cheapest
-from fleet.planning.capacity.rebalanced import Most, most_copies, together
+from fleet.planning.capacity.rebalanced import SECONDS, Most, most_copies, together
 from fleet.planning.capacity.spots import MOST_ON_A_GPU, Measured, Spot, spots
 from fleet.planning.rebalance.rebalancing import Proposal
 
@@ -76,23 +76,24 @@ class Capacity:
 def capacity(inventory: Inventory, models: Sequence[Model], measured: Measured, *, buying: bool = False) -> Capacity:
     """What these models would come to, each by itself and all together. They are disabled, and not of the fleet yet."""
     now = assess(inventory, totals=measured.totals, starts=measured.starts, with_fixes=False)
-    additions = tuple(_addition(now, model, measured, buying=buying) for model in models)
+    seconds = SECONDS / max(1, len(models))
+    additions = tuple(_addition(now, model, measured, seconds, buying=buying) for model in models)
     fitting = [added.model for added in additions if added.fits]
     return Capacity(now, additions, together(inventory, fitting, measured) if len(fitting) > 1 else None)
 
 
-def _addition(now: Assessment, model: Model, measured: Measured, *, buying: bool) -> Addition:
+def _addition(now: Assessment, model: Model, measured: Measured, seconds: float, *, buying: bool) -> Addition:
     inventory = now.inventory
     asked, alone = _alone(inventory, model)
     found = spots(inventory, model, measured)
     copies = sum(spot.copies for spot in found)
-    most = most_copies(inventory, model, copies, _bound(now, alone), measured)
+    most = most_copies(inventory, model, copies, _bound(now, alone), measured, seconds)
     return Addition(
         model=model,
         accelerator=asked.accelerator.name,
         alone=alone,
         spots=found,
-        proposal=together(inventory, (model,), measured) if most.copies and not copies else None,
+        proposal=most.first,
         most=most,
         instead=None if most.copies else cheapest(inventory, model, found, measured),
         ways_out=ways_out(asked, max(host.gpus for host in inventory.hosts)) if alone.refusal else (),

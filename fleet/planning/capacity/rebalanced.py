@@ -12,8 +12,8 @@ from fleet.model import Model
 from fleet.planning.capacity.spots import Measured, copy_of
 from fleet.planning.rebalance.rebalancing import Proposal, rebalance
 
-SECONDS = 6.0
-"""How long copies are counted at most; the most found so far is told then."""
+SECONDS = 2.0
+"""How long copies are counted at most, of all models together; the most found so far is told then."""
 _EACH_SECONDS = 1.5
 
 
@@ -24,9 +24,13 @@ class Most:
     copies: int
     proposal: Proposal | None
     """What moves for the last of them; None where nothing has to."""
+    first: Proposal | None = None
+    """What moves for the first of them, where none fits as things are."""
 
 
-def together(inventory: Inventory, models: Collection[Model], measured: Measured) -> Proposal:
+def together(
+    inventory: Inventory, models: Collection[Model], measured: Measured, seconds: float = _EACH_SECONDS
+) -> Proposal:
     """A placement with all these disabled models more, with as few restarts as can be found."""
     return rebalance(
         replace(inventory, models=(*inventory.models, *models)),
@@ -35,24 +39,28 @@ def together(inventory: Inventory, models: Collection[Model], measured: Measured
         totals=measured.totals,
         starts=measured.starts,
         requests=measured.requests,
-        seconds=_EACH_SECONDS,
+        seconds=seconds,
     )
 
 
-def most_copies(inventory: Inventory, model: Model, now: int, bound: int, measured: Measured) -> Most:
+def most_copies(inventory: Inventory, model: Model, now: int, bound: int, measured: Measured, seconds: float) -> Most:
     """The most copies, from those that fit ``now`` to ``bound``, with which no more models are without a place.
 
-    Looked for in steps that double, then by halves, for `SECONDS`.
+    Looked for in steps that double, then by halves, for about so many seconds.
     """
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
+    left_anyway: Collection[str] | None = None
     low, high, step = now, max(now, bound), 1
     found = Most(now, None)
-    left_anyway = set(together(inventory, (), measured).unplaced) if low < high else set()
-    while low < high and time.monotonic() < until:
+    while low < high and (left := until - time.monotonic()) > 0:
         number = min(low + step, high) if step else (low + high + 1) // 2
-        proposal = together(inventory, [copy_of(model, each) for each in range(1, number + 1)], measured)
-        if set(proposal.unplaced) <= left_anyway:
-            low, step, found = number, 2 * step, Most(number, proposal)
+        copies = [copy_of(model, each) for each in range(1, number + 1)]
+        proposal = together(inventory, copies, measured, min(left, _EACH_SECONDS))
+        if proposal.unplaced and left_anyway is None:
+            left_anyway = together(inventory, (), measured, max(0.5, min(left, _EACH_SECONDS))).unplaced
+        if set(proposal.unplaced) <= set(left_anyway or ()):
+            low, step = number, 2 * step
+            found = Most(number, proposal, found.first or (None if now else proposal))
         else:
             high, step = number - 1, 0
     return found

@@ -15,17 +15,18 @@ _FEWEST, _MOST = 2, 8
 """Repairs tried."""
 _PLACINGS = 4000
 """Models placed in all of them together, between those."""
-_LOOKS, _LOOKS_EACH = 800_000, 100_000
-"""Slots looked at to make room by exchanges: in all repairs together, about two seconds, and for one item."""
+_SECONDS, _LOOKS_A_SECOND, _LOOKS_EACH = 2.0, 400_000, 100_000
+"""How long room is made by exchanges at most, as slots looked at; and how many for one item."""
 
 
-def repair(problem: Problem) -> Assignment:
+def repair(problem: Problem, seconds: float = _SECONDS) -> Assignment:
     """The best of a few repairs: one that spreads what it moves, one that packs it, then others by chance.
 
-    Not settled: what found no place has none. The same problem always gets the same answer.
+    Not settled: what found no place has none. The same problem gets the same answer on every machine, so the seconds
+    are only about as long.
     """
     best, least = None, None
-    patience = _Patience(_LOOKS)
+    patience = _Patience(round(min(seconds, _SECONDS) * _LOOKS_A_SECOND))
     attempts = max(_FEWEST, min(_MOST, _PLACINGS // max(1, len(problem.items))))
     for attempt in range(attempts):
         chance = Random(attempt) if attempt > 1 else None

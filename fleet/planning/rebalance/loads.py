@@ -86,8 +86,8 @@ class Loads:
 
     def after(self, item: int, slot: Slot, *, comfortably: bool) -> int | None:
         """Bytes left on the fullest GPU of a slot if an item without one came there; None where it cannot."""
-        labels = self.labels[slot.host]
-        if any(labels[label] > 0 for label in self.problem.items[item].apart):
+        apart, labels = self.problem.items[item].apart, self.labels[slot.host]
+        if apart and any(labels[label] > 0 for label in apart):
             return None
         need, host = self.problem.need(item, slot), self.problem.hosts[slot.host]
         least: int | None = None

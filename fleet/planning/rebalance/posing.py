@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -61,9 +61,11 @@ def pose(now: Placement, question: Question) -> Problem:
     models = [m for m in now.inventory.models if (m.enabled and m.place) or m.name in question.wanted]
     roles = Counter(model.role for model in models)
     copies = Counter(_copy(model) for model in models)
+    kinds = _kinds(now)
+    names = {host.name: number for number, host in enumerate(hosts)}
     items = []
     for model in models:
-        item = _item(now, model, question)
+        item = _item(now, model, question, kinds, names)
         extra = _LAST_OF_ROLE if model.role and roles[model.role] == 1 else 0.0
         labels = item.apart
         if _copy(model) and 1 < copies[_copy(model)] <= len(hosts):
@@ -96,18 +98,41 @@ def _host(now: Placement, number: int, emptied: Collection[GpuId]) -> Host:
     )
     headroom = now.inventory.policy.headroom_bytes or 0
     room = tuple(limit if limit < 0 else max(0, limit - headroom) for limit in limits)
-    kind = _kind(host.accelerator, min(outlook.total_bytes for outlook in outlooks))
-    return Host(host.name, kind, room, limits if headroom else ())
+    return Host(host.name, _Kind.of(now, number).name, room, limits if headroom else ())
 
 
-def _kind(accelerator: Accelerator, total: int) -> str:
-    return f"{accelerator.name} of {total}"
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Hosts on which a model takes the same."""
+
+    accelerator: Accelerator
+    total_bytes: int
+    """Of their smallest GPU."""
+    gpus: int
+
+    @classmethod
+    def of(cls, now: Placement, number: int) -> _Kind:
+        """The kind of the fleet's n-th host."""
+        host = now.inventory.hosts[number]
+        return cls(host.accelerator, min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids), host.gpus)
+
+    @property
+    def name(self) -> str:
+        """What hosts of a kind have in common, however many GPUs they have."""
+        return f"{self.accelerator.name} of {self.total_bytes}"
 
 
-def _item(now: Placement, model: Model, question: Question) -> Item:
-    home = _slot(now, model) if model.enabled and model.place else None
+def _kinds(now: Placement) -> tuple[_Kind, ...]:
+    """One of each, the one with most GPUs."""
+    kinds = {_Kind.of(now, number) for number in range(len(now.inventory.hosts))}
+    largest = {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.gpus)}
+    return tuple(largest.values())
+
+
+def _item(now: Placement, model: Model, question: Question, kinds: Sequence[_Kind], hosts: Mapping[str, int]) -> Item:
+    home = Slot(hosts[model.place.host], model.place.gpus) if model.enabled and model.place else None
     present = now.estimates.get(model.name) if home else None
-    needs = _needs(now, model, present)
+    needs = _needs(now, model, present, kinds)
     seconds = LoadTimes().of(model.name, model.place.host, present).seconds if present and model.place else 0.0
     busy = min(1.0, question.requests.get(model.name, 0) / _MANY_REQUESTS)
     goals = now.inventory.policy.goals
@@ -117,7 +142,7 @@ def _item(now: Placement, model: Model, question: Question) -> Item:
         name=model.name,
         gpus=_width(model),
         needs=needs,
-        smaller=_smaller(now, model, needs),
+        smaller=_smaller(now, model, needs, kinds),
         home=home,
         need_at_home=_need(present, now.accelerator_of(model)) if present else None,
         restart=_RESTARTS_ANYWAY if model.name in question.restarting else restart,
@@ -129,53 +154,43 @@ def _item(now: Placement, model: Model, question: Question) -> Item:
     )
 
 
-def _slot(now: Placement, model: Model) -> Slot:
-    assert model.place is not None, "it runs"
-    names = [host.name for host in now.inventory.hosts]
-    return Slot(names.index(model.place.host), model.place.gpus)
-
-
 def _width(model: Model) -> int:
     return len(model.place.gpus) if model.place else model.args.ranks
 
 
-def _needs(now: Placement, model: Model, present: Estimate | None) -> Mapping[str, Need]:
+def _needs(now: Placement, model: Model, present: Estimate | None, kinds: Sequence[_Kind]) -> Mapping[str, Need]:
     """What it takes alone on each kind of host of the vendor it runs on, if it starts there as it does now."""
     reason = present.refusal.reason if present and present.refusal else None
     vendor = now.accelerator_of(model).vendor if present else None
+    width = _width(model)
     found: dict[str, Need] = {}
-    for host in now.inventory.hosts:
-        accelerator = host.accelerator
-        total = min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
-        kind = _kind(accelerator, total)
-        if kind in found or vendor not in (None, accelerator.vendor) or _width(model) > host.gpus:
+    for kind in kinds:
+        if vendor not in (None, kind.accelerator.vendor) or width > kind.gpus:
             continue
         alone = estimate(
             replace(model, place=None),
-            accelerator,
-            totals=(total,) * _width(model),
+            kind.accelerator,
+            totals=(kind.total_bytes,) * width,
             recorded=now.recorded(model),
         )
         if alone.refusal is None or alone.refusal.reason is reason:
-            found[kind] = _need(alone, accelerator)
+            found[kind.name] = _need(alone, kind.accelerator)
     return found
 
 
-def _smaller(now: Placement, model: Model, needs: Collection[str]) -> tuple[Mapping[str, Need], ...]:
+def _smaller(
+    now: Placement, model: Model, needs: Collection[str], kinds: Sequence[_Kind]
+) -> tuple[Mapping[str, Need], ...]:
     """What it takes on each of these kinds of host on each rung down."""
     found: list[dict[str, Need]] = []
-    seen: set[str] = set()
-    for host in now.inventory.hosts if model.least else ():
-        total = min(now.outlooks[gpu].total_bytes for gpu in host.gpu_ids)
-        kind = _kind(host.accelerator, total)
-        if kind not in needs or kind in seen:
+    for kind in kinds if model.least else ():
+        if kind.name not in needs:
             continue
-        seen.add(kind)
-        alone = trial_on(model, host.accelerator, total, now.recorded(model))
+        alone = trial_on(model, kind.accelerator, kind.total_bytes, now.recorded(model))
         for rung, arguments in enumerate(rungs(alone)):
             if rung == len(found):
                 found.append({})
-            found[rung][kind] = _need(alone.given(arguments).estimate(), host.accelerator)
+            found[rung][kind.name] = _need(alone.given(arguments).estimate(), kind.accelerator)
     return tuple(found)
 
 

@@ -78,7 +78,7 @@ class _Search:
         self._may_go_on = goes_on
         self._tell = on_progress
         self._chance = Random(seed)
-        self._best = repair(problem)
+        self._best = repair(problem, seconds)
         self._score = self._greedy = score(problem, self._best)
         self._bounds: tuple[float, ...] = (0.0,) * len(problem.hosts)
         self._proved = False

@@ -173,3 +173,10 @@ def test_what_a_record_does_not_tell_is_assumed_and_said() -> None:
         'The GPU "a GPU in somebody\'s cloud" is not known; reckoned as H100.',
         "The version is not told; reckoned as vLLM 0.19.1.",
     ]
+
+
+@pytest.mark.parametrize("field", ["gpu_count", "tensor_parallel_size"])
+def test_more_gpus_than_anybody_has_are_not_reckoned_with(field: str) -> None:
+    said = answer(asked(**{field: 10**11}), Catalogue())
+    assert said["outcome"] is None
+    assert said["error"] == "100,000,000,000 GPUs are asked for, and at most 4,096 are reckoned with."

@@ -14,8 +14,10 @@ from fleet.findings.assess import Assessment, assess
 from fleet.findings.formats import github, sarif
 from fleet.findings.registry import RULES
 from fleet.inventory import Inventory
+from fleet.inventory.changes import apply
 from fleet.inventory.codes import CODES
 from fleet.inventory.loading import FleetFileError, load_text, model_places
+from fleet.model import Version
 
 HOST = "hosts:\n  gpu01: {address: a, accelerator: MI300X, gpus: 8}\n"
 LLAMA = "source: meta-llama/Llama-3.1-8B-Instruct"
@@ -57,6 +59,7 @@ SCENES = {
     "PAR004": fleet(
         "a: engine: vllm 0.19.0, source: Qwen/Qwen3-235B-A22B, place: gpu01/0-3, args: {pipeline-parallel-size: 4}",
     ),
+    "ARG001": fleet(f"a: engine: vllm 0.19.0, {LLAMA}, place: gpu01/0, args: {{max-model-length: 8192}}"),
     "QNT001": fleet(
         "a: engine: vllm 0.28.0, source: unsloth/phi-4-bnb-4bit, place: gpu01/0",
         host="hosts:\n  gpu01: {address: a, accelerator: H100, gpus: 1}\n",
@@ -248,3 +251,23 @@ def test_a_comment_behind_the_last_model_stands_at_none() -> None:
 def test_what_a_value_says_is_no_comment() -> None:
     text = f"fleet: f\n{HOST}models:\n  a:\n    engine: other\n    memory: 1 GB\n    note: 'x # gpudeck: forget it'\n"
     assert load_text(f"{text}    enabled: false\n", Path("fleet.yaml")).models[0].note == "x # gpudeck: forget it"
+
+
+def test_a_misspelt_argument_is_fixed_by_what_was_meant() -> None:
+    (fix,) = only(SCENES["ARG001"], "ARG001").fixes
+    fixed = apply(SCENES["ARG001"], fix.changes)
+    assert dict(fixed.model("a").args) == {"max-model-len": 8192}
+
+
+def test_an_argument_that_an_upgrade_takes_away_is_found_before_it() -> None:
+    inventory = fleet(f"a: engine: vllm 0.8.4, {LLAMA}, place: gpu01/0, args: {{num-scheduler-steps: 8}}")
+    assert not [finding for finding in advised(inventory).findings if finding.code == "ARG001"]
+    upgraded = assess(inventory, version=Version("0.12.0")).findings
+    (found,) = [finding for finding in upgraded if finding.code == "ARG001"]
+    assert [fix.summary for fix in found.fixes] == ["no num-scheduler-steps"]
+
+
+def test_an_argument_nothing_is_like_is_no_more_than_worth_saying() -> None:
+    inventory = fleet(f"a: engine: vllm 0.19.0, {LLAMA}, place: gpu01/0, args: {{frobnicate: true}}")
+    found = only(inventory, "ARG001")
+    assert (found.severity, found.fixes) == (Severity.INFO, ())
