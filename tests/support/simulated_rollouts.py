@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from console.changing.carrying_out import carry_on, follow, from_the_first, open_journal, rollout_of, undo
+from console.changing.operating import Operating
 from console.session import Session
 from fleet.commands import Write
 from fleet.inventory.changes import Change, SetArgument
@@ -26,7 +27,6 @@ from fleet.rollout.events import Event, Outcome, Result
 from fleet.rollout.executor import Rollout
 from fleet.rollout.journal import Journal, Unfinished
 from fleet.simulator.child import Demo
-from fleet.ssh.operator import Operator
 
 MODEL = "devstral-small"
 UNIT = f"vllm-{MODEL}.service"
@@ -109,7 +109,9 @@ class Site:
         self.folder = folder
         self.relay = relay
         self.fleet_file = folder / "fleet.yaml"
-        self.session = Session(load(self.fleet_file), state_folder=folder / "state", interval=INTERVAL)
+        self.session = Session(
+            load(self.fleet_file), operating=Operating(), state_folder=folder / "state", interval=INTERVAL
+        )
         self.events: list[Event] = []
 
     @property
@@ -153,7 +155,7 @@ class Site:
 
     async def run(self, *words: str) -> None:
         """Have somebody else run a command on the host, as root."""
-        assert (await Operator(self.session.connection("gpu01")).write(Write(words).as_root("sudo"))).ok
+        assert (await self.session.operator("gpu01").write(Write(words).as_root("sudo"))).ok
 
     async def go(self, plan: Plan, way: Way = from_the_first, steer: Steer = lambda rollout, event: None) -> Result:
         """Carry it out, or go a way on from where another console left it; the fleet file follows."""

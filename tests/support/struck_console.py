@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from console.changing.carrying_out import open_journal, rollout_of
+from console.changing.operating import Operating
 from console.session import Session
 from fleet.commands import Answer, Write
 from fleet.inventory.loading import load
@@ -75,5 +76,5 @@ async def main(session: Session, plan: Plan, kind: str, fault: str) -> None:
 
 
 fleet, state, plan_file = map(Path, sys.argv[1:4])
-watching = Session(load(fleet), state_folder=state, interval=0.25)
+watching = Session(load(fleet), operating=Operating(), state_folder=state, interval=0.25)
 asyncio.run(main(watching, plan_from_json(plan_file.read_text()), *sys.argv[4:]))
