@@ -51,7 +51,6 @@ models:
     service: systemd:{UNIT}
     url: http://127.0.0.1:8004
     drain-timeout: 0.1 s
-    start-timeout: 4 s
     args:
       gpu-memory-utilization: {OWN}
       max-model-len: 80000

@@ -6,6 +6,7 @@ Each test gives the model the share of its GPU that it has not, by an overlay wr
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,9 @@ async def test_a_start_that_is_refused_is_told_in_the_engines_words_and_taken_ba
 
 async def test_a_start_that_hangs_is_given_up_and_taken_back(here: Site) -> None:
     """It comes up where nobody asks it."""
-    before = here.stands
-    result = await here.go(await here.plan(SetArgument(MODEL, "port", 9999)))
+    before, plan = here.stands, await here.plan(SetArgument(MODEL, "port", 9999))
+    steps = tuple(replace(step, timeout=3.0) if step.action is Action.WAIT else step for step in plan.steps)
+    result = await here.go(replace(plan, steps=steps))
     assert (result.outcome, result.failed) == (Outcome.RESTORED, MODEL)
     assert "it still waits for its endpoint to answer" in result.message
     assert here.stands == before
