@@ -13,7 +13,7 @@ from fleet.planning.plan import Plan, Step
 from fleet.rollout.audit import audit
 from fleet.rollout.journal import Journal
 from fleet.rollout.lock import HostLock, kept
-from fleet.rollout.on_host import OnHost, Told
+from fleet.rollout.on_host import Left, OnHost, Told
 from fleet.rollout.resuming import Settled, settled
 from fleet.rollout.watching import Watching, read_anew
 from fleet.services.holder import Holder
@@ -85,12 +85,12 @@ class Hosts:
         """Their locks, renewed inside the block."""
         return kept(self._locks)
 
-    async def run(self, rollout: int, touch: int, step: Step, told: Told) -> None:
+    async def run(self, rollout: int, touch: int, step: Step, told: Told, left: Left) -> None:
         """Have its host run a step's commands, and wait for their end: `fleet.rollout.on_host.OnHost.run`."""
         if step.commands:
             self.under_way = step
             id = self._journal.step_id(rollout, touch)
-            await self._running[step.host].run(id, step.commands, self._lock_of(step), told)
+            await self._running[step.host].run(id, step.commands, self._lock_of(step), told, left)
             self.under_way = None
 
     def rest(self, step: Step) -> None:
@@ -98,7 +98,7 @@ class Hosts:
         self.under_way = None
         self._lock_of(step).rest()
 
-    async def settle(self, rollout: int, told: Told) -> Settled | None:
+    async def settle(self, rollout: int, told: Told, left: Left) -> Settled | None:
         """Wait for the end of the step that was under way when its console ended, and put that into the journal.
 
         By then its host was read anew. None where there was none. Raises UnreachableError.
@@ -107,7 +107,7 @@ class Hosts:
         if touch is None or touch.outcome is not None:
             return None
         id = self._journal.step_id(rollout, touch.id)
-        how = settled(touch, await self._running[touch.host].outcome(id, told))
+        how = settled(touch, await self._running[touch.host].outcome(id, told, left))
         self._journal.touched(touch.id, how.outcome, how.sentence)
         await read_anew(self._board, touch.host)
         return how

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from fleet.commands import Read, Write, Writer
+from fleet.commands import Write, Writer
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Step
-from fleet.services.holder import EXPIRES_SECONDS, STEP_SECONDS, Holder, folder, holder_text, parse_holder
+from fleet.services.holder import EXPIRES_SECONDS, STEP_SECONDS, Holder, folder, holder_text, look, parse_look
 from fleet.text import clean
 from fleet.units import duration
 
@@ -174,14 +174,12 @@ class HostLock:
         return await self._do("tee", f"{place}/holder", stdin=holder_text(self._holder).encode())
 
     async def _read(self, place: str) -> Holder | None:
-        """Who has it, and then what time it is there: a running step writes the time of its own."""
-        answer = await self._connection.read(Read(("cat", f"{place}/holder", "/proc/uptime")))
-        said, _, last = answer.stdout.rstrip().rpartition("\n")
-        try:
-            self._uptime = float(last.split()[0])
-        except (IndexError, ValueError):
-            raise GpudeckError(f"{self.host} does not tell its uptime, without which no lock is kept there.") from None
-        return parse_holder(said)
+        """Who has it."""
+        holder, uptime = parse_look((await self._connection.read(look(place))).stdout)
+        if uptime is None:
+            raise GpudeckError(f"{self.host} does not tell its uptime, without which no lock is kept there.")
+        self._uptime = uptime
+        return holder
 
     async def _do(self, *words: str, stdin: bytes = b"") -> str | None:
         """Why the host refused; None where it did it."""

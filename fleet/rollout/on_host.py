@@ -28,6 +28,7 @@ CUTS = 10
 _LAUNCHES = 3
 _T = TypeVar("_T")
 Told = Callable[[str], None]
+Left = Callable[[], bool]
 
 
 class OnHost:
@@ -40,7 +41,7 @@ class OnHost:
         self._board = board
         self._become = become
 
-    async def run(self, id: str, commands: Sequence[Write], lock: HostLock, told: Told) -> None:
+    async def run(self, id: str, commands: Sequence[Write], lock: HostLock, told: Told, left: Left) -> None:
         """Have the commands run, one after the other, and wait for their end. With the same id, they are run once.
 
         Args:
@@ -48,6 +49,7 @@ class OnHost:
             commands: What is run.
             lock: Of this host. While they run, they renew it by themselves.
             told: Called with what keeps us waiting.
+            left: Whether nobody waits any more.
 
         Raises:
             StepError: One of them failed, or they could not be begun.
@@ -63,7 +65,7 @@ class OnHost:
             if not begun.ok:
                 why = clean(begun.stderr).rstrip(".") or f"status {begun.exit_status}"
                 raise StepError(f"`{beginning.shown_line}` could not be begun on {self.host}: {why}.")
-            progress = await self.outcome(id, told)
+            progress = await self.outcome(id, told, left)
             if progress.state is not State.NEVER:
                 break
         if progress.lost_its_lock:
@@ -71,10 +73,10 @@ class OnHost:
         if not progress.is_done:
             raise StepError(self._failure(progress, commands))
 
-    async def outcome(self, id: str, told: Told) -> Progress:
+    async def outcome(self, id: str, told: Told, left: Left) -> Progress:
         """How a step ended, which is waited for; or that it was never begun.
 
-        Raises UnreachableError where the host cannot be asked, or the step takes too long.
+        Raises UnreachableError where the host cannot be asked, or the step is not waited for any longer.
         """
         question = follow(id, FOLLOW_SECONDS)
         for _ in range(math.ceil(STEP_SECONDS / FOLLOW_SECONDS)):
@@ -86,6 +88,8 @@ class OnHost:
             if progress.state is not State.RUNNING:
                 return progress
             told(f"it is still at work on {self.host}")
+            if left():
+                raise UnreachableError(f"{self.host} is still at the step; what runs there goes on.")
         raise UnreachableError(f"{self.host} has not ended the step within {STEP_SECONDS} s; what runs there goes on.")
 
     async def forget(self, ids: Sequence[str]) -> None:

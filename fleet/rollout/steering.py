@@ -24,7 +24,8 @@ class Steered:
         self._go_on.set()
         self._one_step = False
         self._leaves = False
-        self._at_once = False
+        self.left_at_once = False
+        """Whether it is left without waiting for anything."""
         self.back = False
         """Whether everything is to be as it was before the plan."""
 
@@ -53,14 +54,17 @@ class Steered:
         self.resume()
 
     def leave(self, *, at_once: bool = False) -> None:
-        """After this step leave everything as it stands; ``at_once``: in the middle of its waiting too."""
+        """After this step leave everything as it stands; ``at_once``: in the middle of its waiting too.
+
+        A step whose commands are at work on its host goes on there, and what it did is not known then.
+        """
         self._leaves = True
-        self._at_once = self._at_once or at_once
+        self.left_at_once = self.left_at_once or at_once
         self.resume()
 
     def calls_off(self, phase: Phase) -> bool:
         """Whether a step of that phase should wait no more."""
-        return self._at_once or (self.back and phase is Phase.PLAN)
+        return self.left_at_once or (self.back and phase is Phase.PLAN)
 
     async def turn(self, pauses: Callable[[], None]) -> None:
         """Wait until the next step may be taken. ``pauses`` is called where that takes a word of the operator.

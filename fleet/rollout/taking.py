@@ -51,7 +51,7 @@ class Taker:
         touch = self._journal.touch(self._rollout, phase, step)
         self._tell(Event(Kind.STARTED, phase=phase, step=step))
         try:
-            run = partial(self._hosts.run, self._rollout, touch, step, waiting_for)
+            run = partial(self._hosts.run, self._rollout, touch, step, waiting_for, self._is_left)
             message = await self._stepper.take(step, run, waiting_for, partial(self._steered.calls_off, phase))
         except StepError as error:
             self._hosts.rest(step)
@@ -75,8 +75,11 @@ class Taker:
         def told(words: str) -> None:
             self._tell(Event(Kind.PROGRESS, words))
 
-        how = await self._hosts.settle(self._rollout, told)
+        how = await self._hosts.settle(self._rollout, told, self._is_left)
         if how is None:
             return ()
         told(how.sentence)
         return how.done
+
+    def _is_left(self) -> bool:
+        return self._steered.left_at_once

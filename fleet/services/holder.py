@@ -109,5 +109,23 @@ def folder(become: str) -> str:
 
 
 def who_holds(become: str) -> Read:
-    """The command that prints the holder; it needs no privilege."""
-    return Read(("cat", f"{folder(become)}/holder"))
+    """The command that prints the holder, and then what time it is there; it needs no privilege."""
+    return look(folder(become))
+
+
+def look(place: str) -> Read:
+    """The same for a lock's folder of any name."""
+    return Read(("cat", f"{place}/holder", "/proc/uptime"))
+
+
+def parse_look(text: str) -> tuple[Holder | None, float | None]:
+    """What that printed: the holder, and the host's uptime in seconds; None for what it does not tell.
+
+    The holder comes first: a running step writes the time of its own.
+    """
+    said, _, last = text.rstrip().rpartition("\n")
+    try:
+        uptime = float(last.split()[0])
+    except (IndexError, ValueError):
+        return None, None
+    return parse_holder(said), uptime

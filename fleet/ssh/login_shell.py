@@ -15,8 +15,11 @@ NOISE_LIMIT = 1 << 20
 
 
 def line_for(command: str) -> str:
-    """The shell line that runs a command and shows where its output begins; good for sh, csh and fish alike."""
-    return f"echo {MARK.decode().strip()}; exec {command}"
+    """The shell line that runs a command and shows where its output begins; good for sh, csh and fish alike.
+
+    Sudo lets root's files be as closed as the account's own: a lock or an overlay must be readable all the same.
+    """
+    return f"umask 022; echo {MARK.decode().strip()}; exec {command}"
 
 
 class Silencer:

@@ -16,7 +16,7 @@ from fleet.model import Model
 from fleet.readings import GpuReading, HostReading, HostSnapshot, Link, ServiceReading, ServiceWord
 from fleet.services import Service
 from fleet.services.cordons import parse_cordons, read_cordons
-from fleet.services.holder import parse_holder, who_holds
+from fleet.services.holder import parse_look, who_holds
 from fleet.services.registry import service_of
 from fleet.services.states import parse_states, states_command
 from fleet.ssh.probe_only import ProbeOnly
@@ -225,10 +225,8 @@ class HostWatcher:
         """And on which GPUs nothing new is placed: whoever has read its services knows both."""
         with suppress(GpudeckError):  # the frames tell whether the host is lost
             answer = await self._connection.read(who_holds(self._host.become))
-            holder = parse_holder(answer.stdout) if answer.ok else None
-            reading = self._snapshot.reading
-            uptime = reading.uptime_seconds if reading else 0.0
-            self._changed_by = holder.sentence(self._host.name, uptime) if holder else ""
+            holder, uptime = parse_look(answer.stdout)
+            self._changed_by = holder.sentence(self._host.name, uptime) if holder and uptime is not None else ""
             answer = await self._connection.read(read_cordons(self._host.become))
             self._show(cordons=parse_cordons(answer.stdout) if answer.ok else {})
 

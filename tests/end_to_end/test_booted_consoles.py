@@ -100,3 +100,12 @@ def test_of_two_consoles_one_proceeds_and_nobody_takes_over_in_the_middle_of_a_s
     assert first.wait(PATIENCE) == 0
     assert models(fleet) == CHANGED
     assert host.sh("ls -d /run/gpudeck* || true") == ""
+
+
+def test_an_operator_whose_files_nobody_else_may_read_changes_hosts_all_the_same(host: BootedHost, fleet: Path) -> None:
+    host.sh("sed -i '1i umask 077' /home/ops/.bashrc")
+    done = apply(fleet, *CHANGE)
+    host.sh("sed -i 1d /home/ops/.bashrc")
+    assert done.returncode == 0, done.stderr
+    assert models(fleet) == CHANGED
+    assert host.sh("ls -d /run/gpudeck* || true") == ""

@@ -21,7 +21,16 @@ from fleet.planning.plan import Action, Step
 from fleet.rollout.events import Outcome
 from fleet.rollout.journal import Journal
 from fleet.rollout.lock import HostLock, LockedError, LockLostError, kept
-from fleet.services.holder import EXPIRES_SECONDS, STEP_SECONDS, Holder, folder, holder_text, parse_holder, who_holds
+from fleet.services.holder import (
+    EXPIRES_SECONDS,
+    STEP_SECONDS,
+    Holder,
+    folder,
+    holder_text,
+    parse_holder,
+    parse_look,
+    who_holds,
+)
 from fleet.services.systemd import Systemd
 
 FOLDER = folder("sudo")
@@ -62,7 +71,8 @@ async def test_whoever_has_it_is_told_to_everyone(host: SlowHost) -> None:
     lock = host.lock(ANNA)
     await lock.acquire()
     await lock.renew(STOP)
-    said = parse_holder((await host.read(who_holds("sudo"))).stdout)
+    said, uptime = parse_look((await host.read(who_holds("sudo"))).stdout)
+    assert uptime == host.uptime
     assert said == replace(ANNA, step=2, doing="stop a", touching=True, uptime=1000.0)
     assert said.words == "anna@desk (step 2 of 4: a)"
     await lock.release()
@@ -221,6 +231,7 @@ async def test_two_who_take_over_at_once_are_one(host: SlowHost) -> None:
 @given(st.text(max_size=300))
 def test_no_file_breaks_the_reader(text: str) -> None:
     parse_holder(text)
+    parse_look(text)
     parse_holder(
         '{"token": "a", "who": "b", "what": "c", "begun": 1, "step": 1, "steps": 1, "touching": 1, "uptime":' + text
     )

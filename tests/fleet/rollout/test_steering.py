@@ -187,6 +187,21 @@ async def test_leaving_at_once_does_not_wait_for_what_hangs(swap: Bench, phase: 
     assert (await swap.undone()).outcome is Outcome.ROLLED_BACK
 
 
+async def test_leaving_at_once_does_not_wait_for_commands_that_hang_and_they_are_found_there_later(swap: Bench) -> None:
+    def steer(rollout: Rollout, event: Event) -> None:
+        if event.message == "it is still at work on gpu01":
+            rollout.leave(at_once=True)
+
+    swap.host.slow = True
+    result = await steered(swap, await swap.plan(*SWAP), steer)
+    assert result.outcome is Outcome.UNKNOWN
+    assert result.message.startswith("gpu01 is still at the step; what runs there goes on.")
+    assert swap.said(Kind.PROGRESS).count("it is still at work on gpu01") == 1
+    assert swap.host.lock.held, "nobody else comes in the middle of it"
+    swap.host.slow = False
+    assert (await swap.resumed()).outcome is Outcome.DONE
+
+
 async def test_whoever_leaves_does_not_have_a_failure_taken_back(swap: Bench) -> None:
     plan = await swap.plan(*SWAP)
     wait = next(step for step in plan.steps if step.action is Action.WAIT)
