@@ -251,10 +251,20 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def on_key(self, event: events.Key) -> None:
         """While jumping every key is a letter, or ends it; in the past many mean nothing."""
-        if not self._labels:
+        if self._labels:
+            self._go_to_label(event)
+        else:
             self.refuse(event)
             self._learn(event.key)
-            return
+
+    def take(self, event: events.Key) -> None:
+        """The letter of a jump may come as early as what is typed into a prompt."""
+        if self._labels:
+            self._go_to_label(event)
+        else:
+            super().take(event)
+
+    def _go_to_label(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
         targets = {letter: target for target, letter in self._labels.items()}
