@@ -155,7 +155,7 @@ class Placement:
     def _begun(self, words: str) -> str:
         """These words as a sentence begins; a name stays as it is written."""
         first = words.split()[0].rstrip(",:").partition("/")[0]
-        names = {known.name for known in (*self.inventory.models, *self.inventory.hosts)}
+        names = {model.name for model in self.inventory.models} | {host.name for host in self.inventory.hosts}
         return words if first in names else f"{words[0].upper()}{words[1:]}"
 
     def only_gpu(self, model: Model) -> GpuId | None:

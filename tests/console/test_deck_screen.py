@@ -99,7 +99,7 @@ async def test_a_model_over_three_gpus_moves_as_a_block(console_app: GpudeckApp)
     async with console_app.run_test(size=(160, 48)) as pilot:
         await pilot.press("5", "m")
         text = shown(pilot)
-        assert text.count("⛔ partition") == 2
+        assert text.count("⛔ too few GPUs") == 2
         await pilot.press("6")
         assert "gpu01/5" in last_line(pilot)
 
