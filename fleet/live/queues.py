@@ -14,7 +14,7 @@ from fleet.planning.placing import enabling
 from fleet.planning.widening import Wider, widening
 from fleet.readings import Link
 from fleet.startup import ModelStart
-from fleet.state import FleetState, ModelState
+from fleet.state import FleetState, ModelState, ModelWord
 
 _FEW = 4
 """Requests waiting up to which a queue is only the batch being filled."""
@@ -28,7 +28,8 @@ def find(state: FleetState, inventory: Inventory) -> Iterator[Finding]:
     """Each queue, what it is that is full, which model may be run besides, and how much larger the cache may be."""
     for model in state.models:
         waiting, running = model.engine.waiting or 0, model.engine.running or 0
-        if model.model.enabled and waiting > max(_FEW, _SHARE * running):
+        is_known = model.model.enabled and model.word is not ModelWord.UNKNOWN
+        if is_known and waiting > max(_FEW, _SHARE * running):
             yield _finding(model, waiting, running, tuple(_fixes(state, inventory, model)))
 
 

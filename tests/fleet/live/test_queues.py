@@ -16,7 +16,7 @@ from fleet.live.queues import find
 from fleet.model import GpuId
 from fleet.readings import Cordon, EngineReading, HostSnapshot, Link
 from fleet.simulator.fleets import demo_fleet
-from fleet.state import FleetState
+from fleet.state import FleetState, ModelWord
 from fleet.state.joining import join
 
 DEMO = load_text(demo_fleet(), Path("fleet.yaml"))
@@ -24,12 +24,16 @@ CROWDED = EngineReading(running=50, waiting=40, kv_usage=0.94)
 
 
 def state_with(
-    engine: EngineReading, inventory: Inventory = DEMO, link: Link = Link.LIVE, name: str = "llama-3.1-8b"
+    engine: EngineReading,
+    inventory: Inventory = DEMO,
+    link: Link = Link.LIVE,
+    name: str = "llama-3.1-8b",
+    word: ModelWord = ModelWord.SERVING,
 ) -> FleetState:
     """The demo's fleet with one model as its endpoint says."""
     snapshots = {"gpu01": HostSnapshot("gpu01", link)}
     state = join(assess(inventory, with_fixes=False), snapshots, 0.0)
-    models = tuple(replace(model, engine=engine) if model.name == name else model for model in state.models)
+    models = tuple(replace(model, engine=engine, word=word) if model.name == name else model for model in state.models)
     return replace(state, models=models)
 
 
@@ -56,6 +60,10 @@ def test_a_queue_is_told_of_with_what_is_full_and_where_to_ask_for_a_copy(engine
 )
 def test_a_few_that_wait_beside_many_are_no_queue(engine: EngineReading) -> None:
     assert list(find(state_with(engine), DEMO)) == []
+
+
+def test_what_waited_when_the_host_was_last_heard_is_no_queue_now() -> None:
+    assert list(find(state_with(CROWDED, link=Link.LOST, word=ModelWord.UNKNOWN), DEMO)) == []
 
 
 def without_service(*names: str) -> Inventory:
