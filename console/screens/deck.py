@@ -20,6 +20,7 @@ from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
 from fleet.state import FleetState
+from fleet.units import counted
 from widgets.deck import Deck, ShelfItem, Way
 from widgets.findings_list import FindingsList
 from widgets.header import Header
@@ -133,7 +134,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             return self.past_news(), "text"
         number = len(self.session.changes)
         words = [f"marked: {', '.join(self._marked)}"] if self._marked else []
-        words += [f"draft: {number} change{'s' if number > 1 else ''}"] if number else []
+        words += [f"draft: {counted(number, 'change')}"] if number else []
         words += [f"filter: {self._filter_text}"] if self._filter else []
         reasons = [host.reason for host in self._state.hosts if host.reason]
         hint = "" if reasons else self._hint(drafted=bool(number))

@@ -50,8 +50,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     ("changes", "words"),
     [
         ([Move("kb-whisper-large", Place("gpu01", (7,)))], "will not answer for about 53 s; no request is"),
+        ([Move("llama-3.3-70b", Place("gpu01", (7,)))], "may not serve after this; it will not answer for about"),
         ([Disable("kb-whisper-large")], "no model will serve the role speech any more; no request is in flight"),
-        ([Disable("devstral-small"), Restart("deepcoder-14b")], "devstral-small will stay stopped, deepcoder-14b"),
+        ([Disable("devstral-small"), Restart("deepcoder-14b")], "devstral-small will stay stopped; deepcoder-14b"),
         ([Restart("deepcoder-14b"), Restart("llama-3.1-8b")], ", 1 other for less; "),
     ],
 )  # fmt: skip
