@@ -73,7 +73,7 @@ class PlanScreen(ConsoleScreen):
     def show_plan(self, plan: Plan) -> None:
         """Show this plan."""
         self._plan = plan
-        self.say("")
+        self.say(self.mode, "warning")
         production = [host for host in plan.hosts if self.session.inventory.host(host).production]
         now, after, memory = self.session.now(), self.session.after(), memory_after(plan, self.session.totals)
         self.query_one("#headline", Paragraphs).show(lambda width: headline_rows(plan, production, width))
