@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.screen import ModalScreen, Screen
 
 from console.keys import Where, key_of
 from console.past.rewind import Rewind, not_there
-from console.screens.base import OfConsole
+from console.screens.base import ConsoleScreen, OfConsole
 from console.screens.deck import DeckScreen
 from console.session_app import SessionApp
 from fleet.errors import GpudeckError
@@ -53,6 +54,11 @@ class GpudeckApp(SessionApp):
     def not_there(self) -> str:
         """Why what changes something is refused in the past."""
         return not_there(self.key("past.present"))
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys may arrive together, as on a slow line: what is behind one that asks for something answers it."""
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.take(event)
 
     def key(self, id: str) -> str:
         """The key that does what has this id, as people call it and as the settings say."""

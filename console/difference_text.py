@@ -50,11 +50,12 @@ def _section(title: str, rows: list[Row], nothing: str) -> list[Row]:
 
 
 def _memory(then: FleetState, later: FleetState, cells: int) -> Iterator[Row]:
+    """A row for each GPU that differs; the difference is that of the sizes as they are shown, so it adds up."""
     for was, now in zip(then.gpus, later.gpus, strict=True):
         before, after = was.used_bytes, now.used_bytes
         if before == after or (before is not None and after is not None and abs(after - before) < _WORTH_SAYING):
             continue
-        more = None if before is None or after is None else (after - before) / GiB
+        more = None if before is None or after is None else round(after / GiB, 1) - round(before / GiB, 1)
         yield (
             Span(f"  {now.gpu!s:<14}"),
             Span(f"{_size(was):>6} → {_size(now):>6}  ", "strong"),

@@ -82,6 +82,7 @@ _SHOWN = {
     "right": "→",
     "pageup": "pgup",
     "pagedown": "pgdn",
+    "tab": "tab",
 }
 
 D, C, P, R, V = Where.DECK, Where.CARRYING, Where.PLAN, Where.ROLLOUT, Where.OVERVIEW

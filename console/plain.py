@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from threading import Thread
 from types import MappingProxyType
 
@@ -22,6 +22,8 @@ from console.read_only import READ_ONLY
 from console.sentences import Teller, change_sentence, finding_sentence
 from console.session import Session
 from fleet.errors import GpudeckError, UsageError
+from fleet.findings import Finding, Fix
+from fleet.inventory.changes import Change
 from fleet.planning.plan import Plan
 
 LOOK_SECONDS = 1.0
@@ -33,6 +35,7 @@ _HELP = """\
 status: every host, GPU and model, a line each.
 findings: what is wrong, and fixes.
 move MODEL=HOST/GPUS, set MODEL.ARGUMENT=VALUE, enable MODEL, disable MODEL, restart MODEL: stage a change.
+fix CODE [SUBJECT] [NUMBER]: stage the first fix of a finding, or another by its number.
 draft: what is staged. undo: take the last change back. clear: take all of them back.
 plan: the steps of the draft, with their commands.{apply}
 quit: leave; nothing on the hosts changes."""
@@ -94,6 +97,8 @@ class PlainConsole:
         try:
             if word in _STAGING:
                 self._stage(word, rest)
+            elif word == "fix":
+                self._stage_all(chosen_fix(self._session.state().findings, rest).changes)
             elif word in _ANSWERS:
                 await _ANSWERS[word](self)
             else:
@@ -107,7 +112,9 @@ class PlainConsole:
         if not rest:
             raise UsageError(f"{word} what?", "Type help for how it is written.")
         words: dict[str, list[str]] = {option: [] for option in _STAGING}
-        changes = read_changes(Namespace(**{**words, word: [rest]}), self._session.drafted())
+        self._stage_all(read_changes(Namespace(**{**words, word: [rest]}), self._session.drafted()))
+
+    def _stage_all(self, changes: Sequence[Change]) -> None:
         self._session.stage(*changes)
         for change in changes:
             print(f"Staged: {change_sentence(change)}", flush=True)
@@ -184,6 +191,25 @@ _ANSWERS: Mapping[str, Callable[[PlainConsole], Awaitable[object]]] = MappingPro
         "help": PlainConsole.help,
     }
 )
+
+
+def chosen_fix(findings: Sequence[Finding], text: str) -> Fix:
+    """The fix that ``CODE [SUBJECT] [NUMBER]`` names. Raises UsageError where it names none, or more than one."""
+    code, *words = text.split() or [""]
+    code = code.upper()
+    number = int(words.pop()) if words and words[-1].isdecimal() else 1
+    meant = [
+        finding for finding in findings if finding.code == code and finding.subject in (words or [finding.subject])
+    ]
+    if not meant:
+        raise UsageError(f"There is no finding {text!r}.", "findings lists those there are; an example: fix MEM002.")
+    if len({finding.subject for finding in meant}) > 1:
+        subjects = ", ".join(finding.subject for finding in meant)
+        raise UsageError(f"{code} is found of {subjects}.", f"Say which: fix {code} {meant[0].subject}.")
+    fixes = meant[0].fixes
+    if not 1 <= number <= len(fixes):
+        raise UsageError(f"{code} of {meant[0].subject} has {len(fixes) or 'no'} computed fixes.")
+    return fixes[number - 1]
 
 
 def _read_lines(lines: asyncio.Queue[str | None], loop: asyncio.AbstractEventLoop) -> None:

@@ -15,6 +15,7 @@ WORTH_TELLING = 0.05
 """Share of a GPU's memory: what is used wanders by less without anything having happened."""
 
 _FINDING = "finding"
+_FIX = " Fix: "
 
 
 class Teller:
@@ -28,7 +29,7 @@ class Teller:
         """What is new or changed since the last call, hosts first; then the findings that are gone."""
         now = dict(self._sentences(state))
         news = [text for key, text in now.items() if self._told.get(key) != text]
-        gone = [f"No longer: {text}" for key, text in self._told.items() if key not in now and key.startswith(_FINDING)]
+        gone = [_over(text) for key, text in self._told.items() if key not in now and key.startswith(_FINDING)]
         self._told = now
         return news + gone
 
@@ -61,9 +62,14 @@ def _model(model: ModelState) -> str:
 
 def finding_sentence(finding: Finding) -> str:
     """A finding, what it is about, and how to end it."""
-    fixes = f" Fix: {' or '.join(fix.summary for fix in finding.fixes)}." if finding.fixes else ""
+    fixes = f"{_FIX}{' or '.join(fix.summary for fix in finding.fixes)}." if finding.fixes else ""
     tense = str(finding.tense).capitalize()
     return f"{tense}, {finding.severity} {finding.code}, {finding.subject}: {finding.message}{fixes}"
+
+
+def _over(sentence: str) -> str:
+    """That a finding is gone: its sentence without its tense and the fixes nobody needs any more."""
+    return f"No longer: {sentence.partition(', ')[2].partition(_FIX)[0]}"
 
 
 def change_sentence(change: Change) -> str:

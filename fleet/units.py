@@ -98,6 +98,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: ``1 host``, ``8 GPUs``."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """A time span in its two largest units: ``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``4 d 1 h``."""
     left = max(0, round(seconds))

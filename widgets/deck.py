@@ -145,9 +145,11 @@ class Deck(Widget, can_focus=True):
     # what it shows
 
     def show(self, views: Sequence[PaneView], shelf: Sequence[ShelfItem]) -> None:
-        """Show these panes, in the deck's order, and this shelf; the cursor stays where it is."""
+        """Show these panes, in the deck's order, and this shelf; the cursor stays on its model, else in its row."""
+        here = self.model
         self._views, self._shelf = list(views), tuple(shelf)
-        self._row = min(self._row, max(0, len(self._names()) - 1))
+        names = self._names()
+        self._row = names.index(here) if here in names else min(self._row, max(0, len(names) - 1))
         self._show_all()
 
     def _show_all(self) -> None:

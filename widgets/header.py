@@ -66,7 +66,7 @@ def _gpus(state: FleetState) -> list[Span]:
 def _models(state: FleetState) -> list[Span]:
     serving = sum(model.word is ModelWord.SERVING for model in state.models)
     down = sum(model.word in (ModelWord.FAILED, ModelWord.STOPPED) and model.model.enabled for model in state.models)
-    waiting = sum(model.engine.waiting or 0 for model in state.models)
+    waiting = sum(model.engine.waiting or 0 for model in state.models if model.word is not ModelWord.UNKNOWN)
     spans = [Span(f"   {serving} serving  "), Span(f"{down} down", "error" if down else "dim")]
     return [*spans, Span(f"   waiting {waiting}")] if waiting else spans
 

@@ -42,10 +42,15 @@ Entry = list[Row]
 
 
 def model_rows(view: PaneView, cells: int, room: int) -> list[Row]:
-    """At most ``room`` rows of that many cells: every model, then details of each as far as there is room."""
-    entries = [_entry(view, model, cells) for model in view.gpu.models]
-    entries += _coming(view, cells)
-    entries += _strangers(view, cells)
+    """At most ``room`` rows of that many cells: every model, then details of each as far as there is room.
+
+    Where not even every model has a row, those that the operator is about, or that failed, have theirs first.
+    """
+    models, coming, strangers = view.gpu.models, _coming(view, cells), _strangers(view, cells)
+    entries = [*(_entry(view, model, cells) for model in models), *coming, *strangers]
+    if len(entries) > room:
+        first = [*(_comes_first(view, model) for model in models), *[True] * len(coming), *[False] * len(strangers)]
+        return _some(entries, first, room)
     depth = max((d for d in range(1, 6) if _height(entries, d) <= room), default=1)
     spaced = _height(entries, depth) + len(entries) - 1 <= room - 1 and depth > 1
     rows: list[Row] = []
@@ -53,13 +58,23 @@ def model_rows(view: PaneView, cells: int, room: int) -> list[Row]:
         if spaced and rows:
             rows.append(())
         rows += entry[:depth]
-    if len(rows) > room:
-        rows = [*rows[: max(0, room - 1)], (Span(f"+{len(rows) - room + 1} more", "dim"),)][: max(0, room)]
     if view.gpu.note:
         note = paragraph("✎ " + view.gpu.note, cells, "dim")
         rows += [()] * (spaced and len(rows) + len(note) < room)
         rows += note[: room - len(rows)]
     return rows
+
+
+def _comes_first(view: PaneView, model: ModelState) -> bool:
+    return view.selected == model.name or model.word is ModelWord.FAILED or _word(view, model)[1] == "ghost"
+
+
+def _some(entries: list[Entry], first: list[bool], room: int) -> list[Row]:
+    """A row each of as many as there is room for, in their order, and how many more there are."""
+    by_rank = sorted(range(len(entries)), key=lambda index: not first[index])
+    kept = sorted(by_rank[: max(0, room - 1)])
+    left = len(entries) - len(kept)
+    return [*(entries[index][0] for index in kept), (Span(f"+{left} more", "dim"),)][: max(0, room)]
 
 
 def _height(entries: list[Entry], depth: int) -> int:

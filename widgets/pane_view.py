@@ -18,7 +18,7 @@ VERDICT_STYLES = {
     Fit.TIGHT: "warning",
     Fit.SHORT: "error",
     Fit.REFUSED: "error",
-    Fit.PARTITION: "dim",
+    Fit.TOO_FEW: "dim",
     Fit.CORDONED: "dim",
     Fit.HERE: "dim",
 }
@@ -77,8 +77,8 @@ def verdict_text(verdict: Verdict) -> str:
             return f"✗ short {gib(verdict.size_bytes)}"
         case Fit.REFUSED:
             return "✗ refused"
-        case Fit.PARTITION:
-            return "⛔ partition"
+        case Fit.TOO_FEW:
+            return "⛔ too few GPUs"
         case Fit.CORDONED:
             return "⛔ cordoned"
         case Fit.HERE:

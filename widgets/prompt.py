@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -75,11 +76,17 @@ class Prompt(Horizontal):
         line.value = text
         line.cursor_position = len(text)
         self.add_class("-open")
-        line.focus()
+        self.screen.set_focus(line)
 
     def close(self) -> None:
         """Hide."""
         self.remove_class("-open")
+
+    def take(self, event: events.Key) -> None:
+        """Take a key that was typed before the line had the focus; no other meaning of it is looked for."""
+        if self.is_open and event.is_printable and event.character:
+            event.prevent_default()
+            self.query_one(Input).insert_text_at_cursor(event.character)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell what is typed."""

@@ -42,7 +42,7 @@ def tile_rows(
     figure = _percent(gpu) if known else _UNKNOWN
     sizes = f"{'%' if known else 'was'} {_sizes(gpu)}"
     sizes = sizes if scale else f"{figure} {sizes}"
-    sizes += " GiB" if len(sizes) + 4 <= room else ""
+    sizes += " GiB" if len(sizes) + _shorter_by(gpu) + 4 <= room else ""
     rows = [
         *_head(str(gpu.gpu.index), beside, room, far=scale >= _FAR_SCALE and not coarse),
         *_figure(figure, style, room, scale, coarse),
@@ -91,5 +91,13 @@ def _heat(gpu: GpuState) -> str:
 
 
 def _sizes(gpu: GpuState) -> str:
-    used = "–" if gpu.used_bytes is None else gib(gpu.used_bytes)
-    return f"{used}/{gib(gpu.total_bytes)}"
+    return f"{_used(gpu)}/{gib(gpu.total_bytes)}"
+
+
+def _used(gpu: GpuState) -> str:
+    return "–" if gpu.used_bytes is None else gib(gpu.used_bytes)
+
+
+def _shorter_by(gpu: GpuState) -> int:
+    """Cells by which the memory in use is shorter than that of a full GPU: tiles alike have the unit, or have not."""
+    return max(0, len(gib(gpu.total_bytes)) - len(_used(gpu)))

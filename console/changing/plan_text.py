@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fleet.planning.plan import Plan, Step
 from fleet.planning.window import OUTSIDE_WINDOW
-from fleet.units import duration, gib
+from fleet.units import counted, duration, gib
 
 OUTSIDE = "outside"
 """What is typed for a plan outside the maintenance windows."""
@@ -27,14 +27,15 @@ def _worst(plan: Plan) -> str:
     if longest is not None:
         others = len(plan.downtime_seconds) - 1
         more = f", {others} {'others' if others > 1 else 'other'} for less" if others else ""
-        lost.append(f"{longest[0]} will not answer for about {duration(longest[1])}{more}")
-    return ", ".join(lost) or "Nothing that serves now is interrupted"
+        who = "it" if doubtful == [longest[0]] and len(lost) == 1 else longest[0]
+        lost.append(f"{who} will not answer for about {duration(longest[1])}{more}")
+    return "; ".join(lost) or "Nothing that serves now is interrupted"
 
 
 def _in_flight(plan: Plan) -> str:
     if not plan.requests:
         return "no request is in flight there"
-    return f"{plan.requests} request{'s' if plan.requests > 1 else ''} in flight there"
+    return f"{counted(plan.requests, 'request')} in flight there"
 
 
 def losses(plan: Plan) -> list[str]:

@@ -18,6 +18,7 @@ from fleet.errors import Exit, GpudeckError, UsageError
 from fleet.inventory import Host, Inventory
 from fleet.model import Model
 from fleet.text import clean
+from fleet.units import counted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -97,8 +98,8 @@ def _fleet(options: argparse.Namespace) -> tuple[Inventory | None, Check]:
         way_out = error.way_out or "`gpudeck check` names every place in it."
         return None, Check("fleet file", "file", Grade.FAIL, " ".join(error.message.split("\n")), way_out)
     where = clean(str(inventory.path or config_folder()))
-    count = f"{len(inventory.hosts)} host(s) and {len(inventory.models)} models"
-    return inventory, Check("fleet file", "file", Grade.OK, f"{where} names {count}.")
+    names = f"{counted(len(inventory.hosts), 'host')} and {counted(len(inventory.models), 'model')}"
+    return inventory, Check("fleet file", "file", Grade.OK, f"{where} names {names}.")
 
 
 def lines(checks: Sequence[Check]) -> list[str]:

@@ -54,6 +54,8 @@ class Report:
     """The one that is asked for; None = the whole fleet."""
     subjects: tuple[Subject, ...]
     window: Window
+    now: float
+    """Unix seconds; the newest column may end later."""
 
     def series(self, subject: Subject, quantity: str) -> tuple[Bucket | None, ...]:
         """What was read of it."""
@@ -83,7 +85,7 @@ def report_of(history: History, inventory: Inventory, name: str | None, span: fl
                 f"It has {', '.join(model.name for model in inventory.models)}.",
             )
     points = OVERVIEW_POINTS if name is None else POINTS
-    return Report(history, inventory.fleet, name, tuple(subjects), window(now, span, points))
+    return Report(history, inventory.fleet, name, tuple(subjects), window(now, span, points), now)
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def lines(report: Report) -> list[str]:
     if not any(report.history.subjects(kind) for kind in Kind):
         return ["Nothing is recorded yet: readings are recorded while a console or wallboard of the fleet is open."]
     told = [
-        f"{report.fleet}  {clock(report.window.since)} to {clock(report.window.until)}; "
+        f"{report.fleet}  {clock(report.window.since)} to {clock(min(report.window.until, report.now))}; "
         f"a column is {duration(report.window.step)}, as high as its peak"
     ]
     told += _detail(report) if report.name else [line for kind in Kind for line in _overview(report, kind)]
@@ -163,7 +165,8 @@ def _detail(report: Report) -> list[str]:
     told = []
     for subject in report.subjects:
         told += ["", subject.name]
+        peaks = report.history.peaks(subject, report.window.since, report.window.until)
         for figure in FIGURES[subject.kind]:
             series = report.series(subject, figure.quantity)
-            told.append(f"  {figure.name:<9} {drawn(figure, series)}  {summed_up(figure, series)}".rstrip())
+            told.append(f"  {figure.name:<9} {drawn(figure, series)}  {summed_up(figure, series, peaks)}".rstrip())
     return told

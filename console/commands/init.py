@@ -21,6 +21,7 @@ from fleet.ssh.jumps import Jumps
 from fleet.ssh.probe_only import ProbeOnly
 from fleet.telemetry.survey import Surveyed, survey
 from fleet.text import clean
+from fleet.units import counted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"{clean(str(output))} cannot be written: {error.strerror}.") from None
     gpus = sum(host.gpus for host in hosts)
-    print(f"{output}: {len(hosts)} host(s), {gpus} GPUs, {len(models)} models. Look at it, then: gpudeck {output}")
+    told = ", ".join((counted(len(hosts), "host"), counted(gpus, "GPU"), counted(len(models), "model")))
+    print(f"{output}: {told}. Look at it, then: gpudeck {output}")
     return Exit.DONE
 
 

@@ -13,7 +13,7 @@ from fleet.units import duration, gib
 from widgets.sparkline import sparkline
 
 if TYPE_CHECKING:
-    from fleet.history.reading import Bucket
+    from fleet.history.reading import Bucket, Peak
 
 
 def _whole(value: float) -> str:
@@ -69,15 +69,18 @@ def drawn(figure: Figure, series: Series) -> str:
     return sparkline(peaks, figure.top or max((peak for peak in peaks if peak is not None), default=0))
 
 
-def summed_up(figure: Figure, series: Series) -> str:
-    """Newest mean, mean of all and peak in words; empty where nothing was read."""
+def summed_up(figure: Figure, series: Series, peaks: Mapping[str, Peak]) -> str:
+    """Newest mean, mean of all and peak in words; empty where nothing was read.
+
+    ``peaks`` are those of the same time, and say when within a column theirs was.
+    """
     read = [bucket for bucket in series if bucket]
-    if not read:
+    best = peaks.get(figure.quantity)
+    if not read or best is None:
         return ""
-    best = max(read, key=lambda bucket: bucket.peak)
     mean = sum(bucket.mean for bucket in read) / len(read)
     unit = f" {figure.unit}" if figure.unit else ""
-    peak = f"peak {figure.text(best.peak):>5}{unit} at {clock(best.at)}"
+    peak = f"peak {figure.text(best.value):>5}{unit} at {clock(best.at)}"
     return f"now {figure.text(read[-1].mean):>5}  {peak:<31}  mean {figure.text(mean):>5}"
 
 

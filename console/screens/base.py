@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from textual import events
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
@@ -11,6 +12,7 @@ from console.keys import Where, keys
 from console.read_only import READ_ONLY
 from console.textual_private import rebind
 from widgets.hints import Hints
+from widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from console.app import GpudeckApp
@@ -76,6 +78,11 @@ class ConsoleScreen(OfConsole, Screen[None]):
         if self._covered:
             self._covered = False
             self.show_state()
+
+    def take(self, event: events.Key) -> None:
+        """Take a key that was sent elsewhere before the one in front of it had asked for something here."""
+        for prompt in self.query(Prompt):
+            prompt.take(event)
 
 
 class DeckPart(ConsoleScreen):

@@ -160,7 +160,7 @@ class CarryingScreen(DeckPart):
     def _tell_no_fit(self, carry: Carry) -> None:
         miss = nearest_miss(carry.verdicts)
         least = f"; least is missing on {miss[0]}: {gib_text(miss[1])}" if miss else ""
-        self._say_here(f"{carry.hand.name} would start on no other GPU{least}.")
+        self._say_here(f"{carry.hand.name} would start on no {'' if carry.is_trial else 'other '}GPU{least}.")
 
     def action_drop(self) -> None:
         """Stage the move to the GPU under the cursor."""

@@ -20,6 +20,7 @@ from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
 from fleet.state import FleetState
+from fleet.units import counted
 from widgets.deck import Deck, ShelfItem, Way
 from widgets.findings_list import FindingsList
 from widgets.header import Header
@@ -133,7 +134,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             return self.past_news(), "text"
         number = len(self.session.changes)
         words = [f"marked: {', '.join(self._marked)}"] if self._marked else []
-        words += [f"draft: {number} change{'s' if number > 1 else ''}"] if number else []
+        words += [f"draft: {counted(number, 'change')}"] if number else []
         words += [f"filter: {self._filter_text}"] if self._filter else []
         reasons = [host.reason for host in self._state.hosts if host.reason]
         hint = "" if reasons else self._hint(drafted=bool(number))
@@ -251,10 +252,20 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def on_key(self, event: events.Key) -> None:
         """While jumping every key is a letter, or ends it; in the past many mean nothing."""
-        if not self._labels:
+        if self._labels:
+            self._go_to_label(event)
+        else:
             self.refuse(event)
             self._learn(event.key)
-            return
+
+    def take(self, event: events.Key) -> None:
+        """The letter of a jump may come as early as what is typed into a prompt."""
+        if self._labels:
+            self._go_to_label(event)
+        else:
+            super().take(event)
+
+    def _go_to_label(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
         targets = {letter: target for target, letter in self._labels.items()}

@@ -73,6 +73,7 @@ class PlanScreen(ConsoleScreen):
     def show_plan(self, plan: Plan) -> None:
         """Show this plan."""
         self._plan = plan
+        self.say(self.mode, "warning")
         production = [host for host in plan.hosts if self.session.inventory.host(host).production]
         now, after, memory = self.session.now(), self.session.after(), memory_after(plan, self.session.totals)
         self.query_one("#headline", Paragraphs).show(lambda width: headline_rows(plan, production, width))
@@ -89,7 +90,10 @@ class PlanScreen(ConsoleScreen):
             way_out = f"{self.key('plan.copy')} copies the commands for an operator."
             self.say(str(ReadOnlyError(way_out)), "warning")
             return
-        if self._plan is None or not (self._plan.steps or self._plan.changes):
+        if self._plan is None:
+            self.say("There is no plan to carry out yet.", "warning")
+            return
+        if not (self._plan.steps or self._plan.changes):
             self.say("There is nothing to apply.", "warning")
             return
         if not self._plan.steps:

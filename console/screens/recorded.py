@@ -93,9 +93,10 @@ def recorded_rows(
     with history(path) as found:
         for subject in subjects:
             told: list[Row] = []
+            peaks = found.peaks(subject, over.since, over.until)
             for figure in FIGURES[subject.kind]:
                 series = found.series(subject, figure.quantity, over.since, over.until, over.points)
-                words = summed_up(figure, series)
+                words = summed_up(figure, series, peaks)
                 if words:
                     told += _figure_rows(figure.name, drawn(figure, series), words, cells)
             given = present.get(subject.name, Arguments())

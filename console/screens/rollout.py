@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +15,8 @@ from console.keys import Where, bindings, keys
 from console.screens.progress import ProgressScreen
 from fleet.errors import GpudeckError
 from fleet.planning.plan import Plan
-from fleet.rollout.events import Event, Outcome, Result
+from fleet.rollout.events import Event, Kind, Outcome, Result
+from fleet.units import duration
 from widgets.paragraphs import paragraph
 from widgets.rows import Row
 
@@ -30,6 +32,8 @@ class RolloutScreen(ProgressScreen):
     """A plan being carried out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ROLLOUT)]
+    clock: Callable[[], float] = staticmethod(time.monotonic)
+    """Seconds, for how long steps take."""
 
     def __init__(self, plan: Plan, way: Way = from_the_first, progress: Progress | None = None) -> None:
         """Of a plan, that way; ``progress`` is how far it was before."""
@@ -37,12 +41,16 @@ class RolloutScreen(ProgressScreen):
         self._plan = plan
         self._way = way
         self._rollout: Rollout | None = None
+        self._waits = False
+        """Paused, with no step begun since."""
         self._leaving = False
         """Asked to leave it after this step."""
         self._result: Result | None = None
         self._asked: tuple[str, ...] = ()
         """Models that serve, and would be stopped on the way back of another."""
         self._answer: asyncio.Future[bool] | None = None
+        self._was_begun = True
+        """Not refused."""
         self._last_words: list[str] = []
 
     def on_mount(self) -> None:
@@ -53,13 +61,14 @@ class RolloutScreen(ProgressScreen):
         try:
             journal = open_journal(self.session)
         except GpudeckError as error:
-            self._end(Result(Outcome.FAILED, str(error)))
+            self._refuse(error)
             return
         try:
             self._rollout = rollout_of(self.session, self._plan, journal, self._on_event, may_stop=self._may_stop)
             result = await self._way(self._rollout, journal)
-        except GpudeckError as error:
-            result = Result(Outcome.UNKNOWN, str(error))
+        except GpudeckError as error:  # raised only before anything is begun
+            self._refuse(error)
+            return
         finally:
             journal.close()
         self._end(result)
@@ -80,18 +89,27 @@ class RolloutScreen(ProgressScreen):
         self._answer.set_result(answer)
         return True
 
+    def _refuse(self, error: GpudeckError) -> None:
+        """Say why nothing was begun: that is no rollout, and nothing follows it."""
+        self._was_begun = False
+        self._tell_end(Result(Outcome.FAILED, str(error)))
+
     def _end(self, result: Result) -> None:
-        self._result = result
         problem = follow(self.session, self._plan, result)
         here = ":rollouts does so from here." if result.outcome.is_open else ""
-        self._last_words = [words for words in (result.message, here, problem) if words]
+        self._tell_end(result, here, problem)
+
+    def _tell_end(self, result: Result, *more: str) -> None:
+        self._result = result
+        self._last_words = [words for words in (result.message, *more) if words]
         if not self.is_up:
             return
         self.console.tell(result.message, outcome_style(result.outcome))
         self.show_progress()
 
     def _on_event(self, event: Event) -> None:
-        self.progress = self.progress.told(event)
+        self.progress = self.progress.told(event, self.clock())
+        self._waits = event.kind is Kind.PAUSED
         self.show_progress()
 
     def show_progress(self) -> None:
@@ -120,7 +138,8 @@ class RolloutScreen(ProgressScreen):
     def state_words(self) -> tuple[str, str]:
         """What it does, or waits for."""
         if self._result is not None:
-            return f"{self._result.outcome}. {self.key('rollout.close')} goes back to the deck.", "strong"
+            outcome = self._result.outcome if self._was_begun else "not begun"
+            return f"{outcome}. {self.key('rollout.close')} goes back to the deck.", "strong"
         if self._asked:
             back, stay = self.key("rollout.roll_back"), self.key("rollout.pause")
             names = ", ".join(self._asked)
@@ -131,8 +150,11 @@ class RolloutScreen(ProgressScreen):
             return f"leaving everything as it stands after this step; {leave} again does not wait for it", "warning"
         way = "going back" if self.progress.back else "carrying out"
         if self._rollout is not None and self._rollout.paused:
-            return f"{way}, pausing after this step; {self.key('rollout.pause')} goes on", "warning"
-        return way, "warning" if self.progress.back else "accent"
+            how = f"paused {self.progress.how_far}" if self._waits else "pausing after this step"
+            back = "going back, " if self.progress.back else ""
+            return f"{back}{how}; {self.key('rollout.pause')} goes on", "warning"
+        left = f"{way}: ~{duration(self.progress.seconds_left)} left"
+        return left, "warning" if self.progress.back else "accent"
 
     @property
     def _going(self) -> Rollout | None:

@@ -81,7 +81,7 @@ class Placement:
             code=code,
             severity=severity,
             tense=self.tense,
-            message=f"{words[0].upper()}{words[1:]}.",
+            message=f"{self._begun(words)}.",
             headline=words,
             model=about.name if isinstance(about, Model) else None,
             gpu=gpu,
@@ -151,6 +151,12 @@ class Placement:
         """Bytes the neighbours hold at their peak on each of a model's GPUs, without the driver's."""
         outlooks = [self.outlooks.get(gpu) for gpu in gpus_of(model)]
         return tuple(seen.peak_without(model.name) - seen.driver_bytes if seen else 0 for seen in outlooks)
+
+    def _begun(self, words: str) -> str:
+        """These words as a sentence begins; a name stays as it is written."""
+        first = words.split()[0].rstrip(",:").partition("/")[0]
+        names = {model.name for model in self.inventory.models} | {host.name for host in self.inventory.hosts}
+        return words if first in names else f"{words[0].upper()}{words[1:]}"
 
     def only_gpu(self, model: Model) -> GpuId | None:
         """The GPU of a model that has one; None for a model over several."""

@@ -29,7 +29,7 @@ class Fit(StrEnum):
     SHORT = "short"
     REFUSED = "refused"
     """There is memory, but an engine would refuse to start there."""
-    PARTITION = "partition"
+    TOO_FEW = "too few GPUs"
     """The place does not exist: too few GPUs from there on."""
     CORDONED = "cordoned"
     """Nothing new is placed there."""
@@ -110,7 +110,7 @@ class Hand:
         try:
             changes = drop(self.inventory, self.models, gpu)
         except UsageError:
-            return Verdict(Fit.PARTITION, 0)
+            return Verdict(Fit.TOO_FEW, 0)
         if self._is_barred(changes):
             return Verdict(Fit.CORDONED, 0)
         return self.judged(changes) if changes else Verdict(Fit.HERE, 0)

@@ -5,22 +5,33 @@ from __future__ import annotations
 from hashlib import sha256
 
 from fleet.commands import Read, Write
-from fleet.planning.plan import Action, Former, Step
+from fleet.planning.plan import Action, Plan, Step
 from fleet.secrets import masked
 from fleet.text import clean
 
 TAG = "gpudeck"
 
 
-def audit(operator: str, token: str, step: Step, former: Former | None) -> Write:
+def audit(operator: str, token: str, step: Step, plan: Plan) -> Write:
     """The command that writes it: who, which rollout, what, and for an overlay what it was and will be.
+
+    The step is one of the plan, or of the way back from it.
 
     ``logger`` is in every distribution, needs no privilege, and the host's journal keeps the true user beside it.
     """
     words = f"{operator} rollout {token}: {step.action} {step.model} ({step.service})"
     if step.action in (Action.WRITE, Action.REMOVE):
-        words += f", overlay {_digest(former.overlay if former else None)} -> {_digest(step.overlay)}"
+        words += f", overlay {_digest(_found(step, plan))} -> {_digest(step.overlay)}"
     return note(words)
+
+
+def _found(step: Step, plan: Plan) -> str | None:
+    """The overlay a step finds: on the way back what the plan wrote, else what was there before the plan."""
+    about = step.model, step.host
+    wrote = [s for s in plan.steps if (s.model, s.host) == about and s.action in (Action.WRITE, Action.REMOVE)]
+    if wrote and step not in plan.steps:
+        return wrote[-1].overlay
+    return next((former.overlay for former in plan.formers if (former.model, former.host) == about), None)
 
 
 def note(words: str) -> Write:

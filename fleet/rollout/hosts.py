@@ -77,8 +77,7 @@ class Hosts:
         host = self._running[step.host]
         await host.patiently(partial(self._lock_of(step).renew, step), told)
         if step.commands:
-            formers = (f for f in self._plan.formers if (f.model, f.host) == (step.model, step.host))
-            command = audit(self._operator, self._journal.token(rollout), step, next(formers, None))
+            command = audit(self._operator, self._journal.token(rollout), step, self._plan)
             await host.patiently(partial(self._operators[step.host].write, command), told)
 
     def kept(self) -> AbstractAsyncContextManager[None]:

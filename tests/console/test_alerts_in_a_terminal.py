@@ -80,7 +80,7 @@ async def test_an_alert_rings_calls_is_listed_and_is_acknowledged(fleet: Path, t
         def watch() -> bytes:
             with Heard("wall", str(fleet), environment=environment) as wall:
                 wall.until("gpu01 unreachable")
-                wall.until_heard(b"\x1b]9;gpudeck small: LIVE005 gpu01: gpu01 not reached")
+                wall.until_heard(b"\x1b]9;gpudeck small: LIVE005 gpu01: gpu01 is not reached")
                 wall.until_true(lambda: bool(receiver.taken))
                 wall.press("q")
                 assert wall.wait() == 0

@@ -66,6 +66,27 @@ async def test_dropping_stages_the_move_and_undo_takes_it_back(
         assert len(session.changes) == 1
 
 
+async def test_the_cursor_stays_on_its_model_when_what_was_staged_has_been_done(
+    console_app: GpudeckApp, session: RecordedSession
+) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("down", "m", "8", "enter")
+        deck = console_app.screen.query_one(Deck)
+        assert (deck.gpu, deck.model) == (GpuId("gpu01", 7), "kb-whisper-large")
+        session.adopt(session.drafted())
+        console_app.show_state()
+        assert (deck.gpu, deck.model) == (GpuId("gpu01", 7), "kb-whisper-large")
+
+
+async def test_what_is_carried_to_a_full_pane_is_seen_there(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("m", "4")
+        text = shown(pilot)
+        assert "+llama-3.1-8b" in text
+        assert "comes" in text
+        assert "+2 more" in text
+
+
 async def test_a_model_put_back_leaves_no_trace(console_app: GpudeckApp, session: RecordedSession) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:
         await pilot.press("m", "right", "right", "escape")
@@ -78,7 +99,7 @@ async def test_a_model_over_three_gpus_moves_as_a_block(console_app: GpudeckApp)
     async with console_app.run_test(size=(160, 48)) as pilot:
         await pilot.press("5", "m")
         text = shown(pilot)
-        assert text.count("⛔ partition") == 2
+        assert text.count("⛔ too few GPUs") == 2
         await pilot.press("6")
         assert "gpu01/5" in last_line(pilot)
 

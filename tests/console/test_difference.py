@@ -61,6 +61,16 @@ async def test_the_window_grows_to_a_day_and_a_week(console_app: GpudeckApp, ses
         assert rows(await press(pilot, "w"), "gpu01/0", "20.0 →  101.0")
 
 
+async def test_the_difference_is_that_of_the_sizes_beside_it(console_app: GpudeckApp, session: RecordedSession) -> None:
+    recorded = Recorded(session)
+    recorded.publish(used(recorded_snapshot(), 20.46), NOON - 20 * 3600)
+    recorded.publish(used(recorded_snapshot(), 101.04), NOON - 2)
+    recorded.close()
+    async with console_app.run_test(size=ROOM) as pilot:
+        await press(pilot, "d")
+        assert rows(await press(pilot, "w"), "gpu01/0", "20.5 →  101.0   +80.5")
+
+
 async def test_a_file_that_cannot_be_read_is_a_sentence(console_app: GpudeckApp, session: RecordedSession) -> None:
     path_of(session).write_text("nothing a database would hold " * 100)
     async with console_app.run_test(size=ROOM) as pilot:

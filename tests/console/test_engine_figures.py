@@ -10,7 +10,7 @@ from recorded_demo import RecordedSession, recorded_snapshot
 from svg_text import svg_text
 
 from console.app import GpudeckApp
-from fleet.readings import EngineWord
+from fleet.readings import EngineWord, Link
 
 
 @pytest.fixture
@@ -47,3 +47,15 @@ async def test_the_zoomed_gpu_says_all_an_endpoint_says(console_app: GpudeckApp,
     assert "1,147 tokens/s, 0.7 requests/s" in shown
     assert "first token 0.80 s and 2.2 s" in shown
     assert "40,346 blocks of 16 tokens" in shown
+
+
+@pytest.mark.parametrize(("link", "told"), [(Link.LIVE, True), (Link.LOST, False)])
+async def test_requests_that_waited_on_a_host_that_is_lost_are_not_counted_as_waiting(
+    console_app: GpudeckApp, session: RecordedSession, link: Link, told: bool
+) -> None:
+    snapshot = recorded_snapshot(link)
+    crowded = replace(snapshot.engines["llama-3.1-8b"], waiting=40)
+    session.board.publish(replace(snapshot, engines=MappingProxyType({**snapshot.engines, "llama-3.1-8b": crowded})))
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.pause()
+        assert ("waiting 40" in svg_text(pilot.app.export_screenshot()).splitlines()[0]) == told

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
+import pytest
 from piloting import shown
 from recorded_demo import RecordedSession
+from textual import events
+from textual.keys import key_to_character
+from textual.pilot import Pilot
+from textual.widgets import Input
 
 from console.app import GpudeckApp
+from console.screens.detail import DetailScreen
+from console.screens.edit import EditScreen
 from fleet.model import GpuId
 from widgets.deck import Deck
 from widgets.gpu_pane import GpuPane
@@ -15,6 +25,15 @@ def bright_panes(app: GpudeckApp) -> list[int]:
     """Panes whose estimate is not drawn in grey."""
     panes = [pane for pane in app.screen.query(GpuPane) if pane.id != "detail"]
     return [index for index, pane in enumerate(panes) if not pane.view.is_faint]
+
+
+async def press_at_once(pilot: Pilot[None], *keys: str, until: Callable[[], bool]) -> None:
+    """Press keys that a slow line delivers together: none waits until another has had its effect."""
+    for key in keys:
+        pilot.app.post_message(events.Key(key, key_to_character(key)))
+    async with asyncio.timeout(30):
+        while not until():
+            await pilot.pause()
 
 
 async def test_a_filter_dims_what_it_leaves_out_as_it_is_typed(console_app: GpudeckApp) -> None:
@@ -72,3 +91,21 @@ async def test_zoom_shows_the_gpu_in_every_numbering_and_its_processes(console_a
         assert "systemd:docling.service" in text
         await pilot.press("z")
         assert console_app.screen.query(Deck)
+
+
+@pytest.mark.parametrize(("typed", "screen"), [("zoom gpu01/3", DetailScreen), ("edit gemma-3-27b", EditScreen)])
+async def test_a_command_whose_keys_arrive_all_at_once_is_whole(
+    console_app: GpudeckApp, typed: str, screen: type
+) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await press_at_once(pilot, "colon", *typed, "enter", until=lambda: isinstance(console_app.screen, screen))
+
+
+async def test_a_filter_whose_keys_arrive_all_at_once_is_whole(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        line, deck = console_app.screen.query_one(Input), console_app.screen.query_one(Deck)
+        keys = ("slash", *"role=codex", "backspace")
+        await press_at_once(pilot, *keys, until=lambda: bright_panes(console_app) == [1])
+        assert line.value == "role=code"
+        await pilot.press("enter")
+        await press_at_once(pilot, "semicolon", "e", until=lambda: deck.model == "llama-3.3-70b")

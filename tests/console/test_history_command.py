@@ -101,6 +101,15 @@ def test_a_model_is_told_with_its_peak_where_it_was(run: Run, recorded: None) ->
     assert "gpu01 is" not in told
 
 
+def test_a_peak_within_a_long_column_is_told_at_its_own_minute_and_no_time_is_yet_to_come(
+    run: Run, recorded: None
+) -> None:
+    told = run("llama-3.1-8b", "--since", "1d")
+    assert "a column is 24 min" in told
+    assert "peak    97 % at 01-15 07:30" in told
+    assert " to 01-15 08:00; " in told
+
+
 def test_starts_are_told_as_reckoned_and_as_they_came(run: Run, recorded: None) -> None:
     told = run("llama-3.1-8b", "--since", "15min")
     assert "gpu01/0  vllm 0.9.2  started in 41 s  arguments 3f2a" in told

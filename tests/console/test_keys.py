@@ -22,3 +22,7 @@ def test_no_key_that_terminal_multiplexers_take_is_bound() -> None:
     taken = {"ctrl+a", "ctrl+b"}
     for where in Where:
         assert not taken & {single for binding in bindings(where) for single in binding.key.split(",")}
+
+
+def test_every_key_is_called_by_what_can_be_printed() -> None:
+    assert all(shown.isprintable() and shown.strip() for key in KEYS for shown in key.all_shown)

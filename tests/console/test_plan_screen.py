@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from piloting import shown
@@ -22,7 +24,7 @@ from console.screens.rollout import RolloutScreen
 from console.settings import Settings
 from fleet.inventory.changes import Change, Disable, Move, Restart, SetArgument
 from fleet.model import GpuId, Place
-from fleet.planning.plan import Action
+from fleet.planning.plan import Action, Plan
 
 
 async def planned(pilot: Pilot[None]) -> str:
@@ -50,8 +52,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     ("changes", "words"),
     [
         ([Move("kb-whisper-large", Place("gpu01", (7,)))], "will not answer for about 53 s; no request is"),
+        ([Move("llama-3.3-70b", Place("gpu01", (7,)))], "may not serve after this; it will not answer for about"),
         ([Disable("kb-whisper-large")], "no model will serve the role speech any more; no request is in flight"),
-        ([Disable("devstral-small"), Restart("deepcoder-14b")], "devstral-small will stay stopped, deepcoder-14b"),
+        ([Disable("devstral-small"), Restart("deepcoder-14b")], "devstral-small will stay stopped; deepcoder-14b"),
         ([Restart("deepcoder-14b"), Restart("llama-3.1-8b")], ", 1 other for less; "),
     ],
 )  # fmt: skip
@@ -59,6 +62,30 @@ async def test_the_first_line_says_the_loss_in_words_time_and_requests(
     session: RecordedSession, changes: list[Change], words: str
 ) -> None:
     assert words in headline(await plan_changes(session, changes))
+
+
+async def test_a_plan_that_is_still_being_made_is_not_told_as_empty(
+    console_app: GpudeckApp, session: RecordedSession, opened: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts_answer = asyncio.Event()
+
+    async def after_a_while(*asked: Any) -> Plan:
+        await hosts_answer.wait()
+        return await plan_changes(*asked)
+
+    monkeypatch.setattr("console.screens.plan.plan_changes", after_a_while)
+    session.stage(Move("kb-whisper-large", Place("gpu01", (7,))))
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("p", "a")
+        assert "There is no plan to carry out yet." in shown(pilot)
+        hosts_answer.set()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "What changes" in shown(pilot)
+        assert "There is no plan" not in shown(pilot)
+        assert not opened
+        await pilot.press("a")
+        assert len(opened) == 1
 
 
 async def test_now_stands_beside_after(console_app: GpudeckApp, session: RecordedSession) -> None:

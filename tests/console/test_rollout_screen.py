@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from fleet.planning.plan import Plan
 from fleet.rollout.executor import Rollout
 from fleet.rollout.journal import Journal
 from fleet.services.detached import Launch
+from fleet.units import duration
 
 CLOCK = "14:02"
 
@@ -157,6 +159,7 @@ async def test_it_pauses_after_a_step_takes_single_steps_and_goes_on(
         assert "back" not in last_line(pilot).removesuffix("x leave").partition("roll back")[2]
         session.gate.open.set()
         await pilot.pause()
+        await until(pilot, lambda: "paused after step 1 of 4; space goes on" in shown(pilot))
         assert bench.host.commands == ["sudo -n -- systemctl stop a.service"]
         await pilot.press("s")
         await pilot.pause()
@@ -164,6 +167,40 @@ async def test_it_pauses_after_a_step_takes_single_steps_and_goes_on(
         assert not any("start" in command for command in bench.host.commands)
         await pilot.press("space")
         assert "Every step is done." in await settled(pilot)
+
+
+async def test_every_step_has_its_time_and_the_whole_what_is_left(
+    app: GpudeckApp, bench: Bench, session: BenchSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count(0.0, 7.0)
+    monkeypatch.setattr(RolloutScreen, "clock", lambda self: next(ticks))
+    async with app.run_test(size=(100, 30)) as pilot:
+        session.gate.open.clear()
+        screen = await open_rollout(pilot, bench, to("gpu01/2"))
+        left = duration(sum(step.seconds for step in screen.progress.plan.steps))
+        await until(pilot, lambda: f"carrying out: ~{left} left" in shown(pilot))
+        text = shown(pilot)
+        stop, wait = (next(line for line in text.splitlines() if f" {word} " in line) for word in ("stop", "wait"))
+        assert stop.endswith("~10 s")
+        assert "~" in wait
+        session.gate.open.set()
+        text = await settled(pilot)
+        assert "~" not in text
+        assert next(line for line in text.splitlines() if " stop " in line).endswith(" 7 s")
+
+
+async def test_a_rollout_that_is_refused_is_told_as_not_begun(
+    app: GpudeckApp, bench: Bench, session: BenchSession
+) -> None:
+    other = bench.journal()
+    other.claim()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await open_rollout(pilot, bench, to("gpu01/2"))
+        assert "Another gpudeck on this machine is carrying out" in await settled(pilot)
+        assert "not begun. esc goes back to the deck." in shown(pilot)
+        assert bench.host.commands == []
+        assert session.changes
+    other.close()
 
 
 async def test_a_way_back_is_paused_gone_step_by_step_and_left_as_the_way_there_is(
@@ -176,7 +213,7 @@ async def test_a_way_back_is_paused_gone_step_by_step_and_left_as_the_way_there_
         assert "R roll back" in last_line(pilot)
         await pilot.press("R", "space")
         session.gate.open.set()
-        await until(pilot, lambda: "going back, pausing after this step; space goes on" in shown(pilot))
+        await until(pilot, lambda: "going back, paused before the first step; space goes on" in shown(pilot))
         assert "single step" in last_line(pilot)
         assert "roll back" not in last_line(pilot)
         await pilot.press("s")

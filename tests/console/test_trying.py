@@ -59,7 +59,7 @@ async def test_every_gpu_answers_to_a_tried_model_and_its_ghost_is_shown(console
 async def test_a_tried_model_over_several_gpus_is_a_block(console_app: GpudeckApp) -> None:
     async with console_app.run_test(size=(160, 48)) as pilot:
         await command(pilot, "try Qwen/Qwen3-32B tp=4 util=0.1")
-        assert svg_text(pilot.app.export_screenshot()).count("⛔ partition") == 3
+        assert svg_text(pilot.app.export_screenshot()).count("⛔ too few GPUs") == 3
 
 
 async def test_a_tried_model_is_never_staged(console_app: GpudeckApp, session: RecordedSession) -> None:

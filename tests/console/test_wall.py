@@ -76,6 +76,12 @@ def test_the_picture_fills_its_screen_exactly(session: RecordedSession, size: tu
     assert {width(row) for row in rows if row} == {size[0]}
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+def test_tiles_alike_all_have_the_unit_or_none_has(session: RecordedSession, size: tuple[int, int]) -> None:
+    text = text_of(drawn(session.state(), size))
+    assert text.count("/192.0 GiB") in (0, text.count("/192.0"))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (10, 3), (20, 10), (60, 20), (80, 8)], ids=str)
 def test_a_screen_that_is_too_small_is_no_reason_to_raise(session: RecordedSession, size: tuple[int, int]) -> None:
     assert len(drawn(session.state(), size)) <= max(size[1], 2)

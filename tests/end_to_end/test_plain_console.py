@@ -37,6 +37,15 @@ def test_a_model_is_moved_by_typing_and_what_happens_is_told(demo: Demo, environ
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_a_fix_is_staged_by_the_code_of_its_finding(demo: Demo, environment: dict[str, str]) -> None:
+    typed = "fix\nfix MEM999\nfix mem002 9\nfix MEM002\nundo\nfix MEM002 gpu01/1 3\ndraft\nclear\nquit\n"
+    said = gpudeck(str(demo.fleet_file), "--plain", typed=typed, **environment).stdout
+    assert "There is no finding 'MEM999'." in said
+    assert "MEM002 of gpu01/1 has 3 computed fixes." in said
+    assert "Staged: Set gpu-memory-utilization of devstral-small to 0.48." in said
+    assert said.count("Move devstral-small to gpu01/3.") == 2
+
+
 def test_what_makes_no_sense_is_answered_and_the_session_goes_on(demo: Demo, environment: dict[str, str]) -> None:
     typed = "dance\nmove nobody=gpu01/7\nmove\nplan\nundo\nfindings\nhelp\nstatus\n"
     done = gpudeck(str(demo.fleet_file), "--plain", typed=typed, **environment)

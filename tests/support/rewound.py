@@ -35,11 +35,11 @@ class Recorded:
         self._writer.close()
 
 
-def used(snapshot: HostSnapshot, gib: int) -> HostSnapshot:
+def used(snapshot: HostSnapshot, gib: float) -> HostSnapshot:
     """The same with that much memory in use on the first GPU."""
     assert snapshot.reading is not None
     first, *others = snapshot.reading.gpus
-    gpus = (replace(first, used_bytes=gib * GiB, temperature_c=71.0), *others)
+    gpus = (replace(first, used_bytes=round(gib * GiB), temperature_c=71.0), *others)
     return replace(snapshot, reading=replace(snapshot.reading, gpus=gpus))
 
 

@@ -88,9 +88,9 @@ RULES = (
         "requests queue",
         "More requests come than the model takes at once: its KV cache is full, or as many are at work as max-num-seqs "
         "says. Those that wait get their first token the later, and clients give up.",
-        "Enable a copy or another model of its role, the fix where one fits; or give it a larger share of its GPU "
-        "or a GPU of its own, or a cache in fp8. `:try MODEL` on the deck and `gpudeck capacity --add MODEL` say where "
-        "another copy fits.",
+        "Enable a copy or another model of its role, the fix where one fits; or give it a larger share of its GPU, the "
+        "fix where its cache is full and there is room; or a GPU of its own, or a cache in fp8. `:try MODEL` on the "
+        "deck and `gpudeck capacity --add MODEL` say where another copy fits.",
         "running and waiting requests of the engine's own metrics, its KV cache in use",
     ),
     Rule(

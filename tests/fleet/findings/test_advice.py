@@ -91,6 +91,10 @@ def test_every_kind_is_found_where_it_should_be(code: str) -> None:
     assert all(key.endswith("_bytes") for key, number in found.numbers.items() if number > 1 << 30)
 
 
+def test_a_sentence_that_begins_with_a_models_name_leaves_it_as_it_is_written() -> None:
+    assert only(SCENES["MEM005"], "MEM005").message.startswith("a and b measure")
+
+
 def test_screens_are_told_only_of_what_is_wrong() -> None:
     for code in ("MEM005", "POL001", "RED001", "PERF001"):
         assert code not in {finding.code for finding in assess(SCENES[code]).findings}

@@ -46,7 +46,7 @@ def test_of_models_carried_together_only_those_move_that_are_elsewhere() -> None
 def test_a_block_among_them_decides_where_they_may_land() -> None:
     models = declared("small", 10, 0), declared("block", 10, 0, 1, 2)
     fits = [answer.fit for answer in hand("small", "block", models=models).verdicts.values()]
-    assert fits[2:] == [Fit.PARTITION, Fit.PARTITION]
+    assert fits[2:] == [Fit.TOO_FEW, Fit.TOO_FEW]
 
 
 def test_a_disabled_model_among_them_is_enabled() -> None:
@@ -58,7 +58,7 @@ def test_a_model_in_no_place_takes_a_gpu_for_every_rank_it_asks_for() -> None:
     args = Arguments({"tensor-parallel-size": 2, "data-parallel-size": 2})
     wide = replace(declared("wide", 10), enabled=False, args=args)
     assert Move("wide", Place("gpu01", (0, 1, 2, 3))) in hand("wide", models=(wide,)).verdict(gpu(0)).changes
-    assert hand("wide", models=(wide,)).verdict(gpu(1)).fit is Fit.PARTITION
+    assert hand("wide", models=(wide,)).verdict(gpu(1)).fit is Fit.TOO_FEW
 
 
 def test_a_swap_is_offered_where_both_would_start_and_a_drop_would_not() -> None:

@@ -252,3 +252,23 @@ async def test_the_hosts_own_log_says_who_touched_it_and_how(bench: Bench) -> No
     assert stop.startswith("ops@here rollout ") and stop.endswith(": stop a (systemd:a.service)")
     assert re.search(r": write a \(systemd:a\.service\), overlay none -> sha256:[0-9a-f]{12}$", write)
     assert start.endswith(": start a (systemd:a.service)")
+
+
+async def test_the_hosts_own_log_says_of_the_way_back_which_overlay_it_found_and_left(bench: Bench) -> None:
+    bench.add("a", "gpu01/0", 90)
+    await bench.run(Move("a", Place.parse("gpu01/1")))
+    first = overlays(bench.host.audit[-2])
+    bench.host.refuses["a.service"] = "ValueError: No available memory for the cache blocks."
+    bench.host.faulty_starts = 2
+    before = len(bench.host.audit)
+    await bench.run(Move("a", Place.parse("gpu01/2")))
+    there, back = [overlays(line) for line in bench.host.audit[before:] if "overlay" in line]
+    assert there == (first[1], there[1])
+    assert back == (there[1], first[1])
+
+
+def overlays(line: str) -> tuple[str, str]:
+    """The overlay that a line of the host's own log says was found, and the one that was left."""
+    found = re.search(r", overlay (\S+) -> (\S+)$", line)
+    assert found
+    return found[1], found[2]
