@@ -216,8 +216,8 @@ class SessionApp(App[None]):
         self._news = True
 
     def _tick(self) -> None:
-        """Show what is new, unless the terminal has not taken the last frame yet."""
-        if output_backlog(self) > 0:
+        """Show what is new, unless the application is ending or the terminal has not taken the last frame yet."""
+        if not self.is_running or output_backlog(self) > 0:
             return
         self._tell_of_trouble()
         now = self.time_of_day()
