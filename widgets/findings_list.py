@@ -50,11 +50,11 @@ class FindingsList(Rows):
         super().__init__()
         self._key = key
         self._findings: tuple[Finding, ...] = ()
-        self._tense = ""
+        self._tense = self._below = ""
 
-    def show(self, findings: Sequence[Finding], tense: str = "") -> None:
-        """Show these, in another tense than their own where one is said."""
-        self._findings, self._tense = tuple(findings), tense
+    def show(self, findings: Sequence[Finding], tense: str = "", below: str = "") -> None:
+        """Show these, in another tense than their own where one is said; and ``below`` them, where a row is left."""
+        self._findings, self._tense, self._below = tuple(findings), tense, below
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
@@ -63,4 +63,7 @@ class FindingsList(Rows):
         rows: list[Row] = [finding_row(finding, width, self._tense) for finding in kept]
         if len(kept) < len(self._findings):
             rows.append((Span(f"   and {len(self._findings) - len(kept)} more: {self._key}", "dim"),))
-        return rows + [()] * (height - len(rows))
+        left: list[Row] = [()] * (height - len(rows))
+        if left and self._below:
+            left[-1] = (Span(fit(f" {self._below}", width), "dim"),)
+        return rows + left

@@ -15,6 +15,7 @@ from widgets.hints import Hints
 if TYPE_CHECKING:
     from console.app import GpudeckApp
     from console.session import Session
+    from fleet.state import FleetState
 
 
 class OfConsole(Widget):
@@ -80,6 +81,9 @@ class ConsoleScreen(OfConsole, Screen[None]):
 
 class DeckPart(ConsoleScreen):
     """One of the things the deck screen does, in a module of its own."""
+
+    _state: FleetState
+    """What the deck shows."""
 
     def show_deck(self) -> None:
         """Show what there is again."""
