@@ -216,6 +216,10 @@ def _rollouts(screen: CommandingScreen, _: str) -> None:
     screen.session.operating.open_rollouts(screen.console)
 
 
+def _reload(screen: CommandingScreen, _: str) -> None:
+    screen.console.hear(screen.console.fleet_file.reload())
+
+
 def _pressing(action: str) -> Callable[[CommandingScreen, str], None]:
     """Do what a key does."""
     return lambda screen, _: getattr(screen, f"action_{action}")()
@@ -254,6 +258,7 @@ COMMANDS = (
     Command("undo", "", "take the last change of the draft back", _pressing("undo")),
     Command("redo", "", "stage it again", _pressing("redo")),
     Command("clear", "", "throw the draft away; redo brings it back", _clear),
+    Command("reload", "", "take the fleet file as it is now; the draft stays over it", _reload),
     _setting("theme", "take other colours until you leave; the settings file keeps them"),
     _setting("glyphs", "take other signs until you leave"),
     Command("help", "", "all keys and commands", _pressing("help")),

@@ -68,6 +68,11 @@ class DeckScreen(CommandingScreen, RewindingScreen, GoingScreen, FilteringScreen
             return self.past is not None
         return self._carry is None or action in self._ALSO_CARRYING
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the deck shows the present, and nothing is carried, jumped to or typed."""
+        return self.is_up and not (self._carry or self._labels or self.past or self.query_one(Prompt).is_open)
+
     # showing
 
     def show_state(self) -> None:
