@@ -142,6 +142,12 @@ class HeatMap(Widget, can_focus=False):
                 return size
         return Size.CELLS
 
+    @property
+    def most_lines(self) -> int:
+        """Lines the whole fleet takes at the size that was chosen, or at the largest where none was."""
+        size = Size.FIGURES if self._chosen_size is None else self._chosen_size
+        return self._grid(size).height(len(self._hosts))
+
     def zoom(self, step: int) -> bool:
         """Draw larger or smaller; False where it is as large or small as can be."""
         wanted = self.cell_size + step

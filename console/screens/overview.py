@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console.heat_views import heat_hosts, worst_gpus, worst_hosts
+from console.host_table import host_table, table_lines
 from console.keys import Where, bindings
 from console.screens.filtering import FilteringScreen
 from fleet.model import GpuId
@@ -25,13 +26,19 @@ from widgets.prompt import Prompt
 from widgets.rows import Row, Span, ends
 from widgets.sparkline import LEVELS
 
+_LINES_AROUND = 3
+"""The header, the title and the keys."""
+
 
 class OverviewScreen(FilteringScreen):
     """Every GPU of the fleet in one cell, by one of its figures."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.OVERVIEW)]
     AUTO_FOCUS = ""
-    DEFAULT_CSS = "OverviewScreen Paragraphs { height: 1; }"
+    DEFAULT_CSS = """
+    OverviewScreen #title, OverviewScreen #here { height: 1; }
+    OverviewScreen.-table #here { height: 1fr; }
+    """
 
     def __init__(self, state: FleetState, gpu: GpuId | None) -> None:
         """Of that state at first, with the cursor on that GPU."""
@@ -71,9 +78,14 @@ class OverviewScreen(FilteringScreen):
     def _show(self, message: str = "", style: str = "text") -> None:
         self.query_one(Header).show(self._state, self.console.time_of_day(), self.console.past_words)
         self.query_one("#title", Paragraphs).show(self._title)
+        self._make_room()
         self._map.show(self._hosts())
         self.query_one("#here", Paragraphs).show(self._here)
         self.say(*((message, style) if message else self.filter_words(self._state)))
+
+    def on_resize(self) -> None:
+        """Another size has room for other things."""
+        self._show()
 
     def show_filtered(self) -> None:
         """Show what the filter leaves in; the worst is another."""
@@ -101,9 +113,24 @@ class OverviewScreen(FilteringScreen):
         return [ends(left, (Span("  ".join(kept) + " ", "dim"),), cells)]
 
     def _here(self, cells: int) -> list[Row]:
-        """The GPU under the cursor in one line."""
+        """The GPUs of the host under the cursor, where the map leaves them room; else the GPU in one line."""
         gpu = self._map.gpu if self.is_attached and self.query(HeatMap) else None
-        return [gpu_row(self._state, self._state.gpu(gpu), cells)] if gpu else [()]
+        if gpu is None:
+            return [()]
+        if self._has_table:
+            return host_table(self._state.host(gpu.host), gpu, self._quantity, self.wanted, cells)
+        return [gpu_row(self._state, self._state.gpu(gpu), cells)]
+
+    def _make_room(self) -> None:
+        """Where there is a table, give the map the lines it takes and the table the rest; else a line to the GPU."""
+        self.set_class(self._has_table, "-table")
+        self._map.styles.height = self._map.most_lines if self._has_table else "1fr"
+
+    @property
+    def _has_table(self) -> bool:
+        """Whether the GPUs of the largest host have room below the whole map."""
+        most = max(map(table_lines, self._state.hosts))
+        return self._map.most_lines + most <= self.size.height - _LINES_AROUND
 
     def on_heat_map_cursor_moved(self) -> None:
         """Say which GPU the cursor is on."""
@@ -121,7 +148,9 @@ class OverviewScreen(FilteringScreen):
 
     def action_zoom(self, step: int) -> None:
         """Larger or smaller; beyond the largest is the host's deck."""
-        if not self._map.zoom(step) and step > 0:
+        if self._map.zoom(step):
+            self._show()
+        elif step > 0:
             self.action_open()
 
     def action_value(self, step: int) -> None:
