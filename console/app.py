@@ -17,6 +17,7 @@ from fleet.model import GpuId
 
 if TYPE_CHECKING:
     from console.first_hints import FirstHints
+    from console.fleet_file import News
     from console.session import Session
     from fleet.inventory.changes import Change
     from fleet.state import FleetState
@@ -96,6 +97,17 @@ class GpudeckApp(SessionApp):
         self.message = (message, style) if message else None
         if isinstance(self.screen, DeckScreen):
             self.screen.say(message, style)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the deck is seen, at the present, with nothing carried or typed."""
+        return isinstance(self.screen, DeckScreen) and self.screen.is_at_rest
+
+    def hear(self, news: News) -> None:
+        """Tell of the fleet file, and show it where it is taken, with nothing marked: marked models may be gone."""
+        super().hear(news)
+        if news.is_taken and isinstance(self.screen, DeckScreen):
+            self.screen.drop_marks()
 
     def stage(self, *changes: Change) -> bool:
         """Stage changes; what makes no sense is said and not staged, and in the past nothing is."""

@@ -22,13 +22,12 @@ _WORTH_SAYING = GiB // 10
 def difference_rows(found: Difference, cells: int) -> list[Row]:
     """Memory by GPU, models, findings and events; a section without anything new says so in one row."""
     then, later = found.then, found.later
-    rows: list[Row] = [
-        (
-            Span("What changed  ", "accent"),
-            Span(f"{clock_text(then.at)} to {clock_text(later.at)}", "strong"),
-            Span(f"  {duration(later.at - then.at)}", "dim"),
-        )
-    ]
+    title: Row = (
+        Span("What changed  ", "accent"),
+        Span(f"{clock_text(then.at)} to {clock_text(later.at)}", "strong"),
+    )
+    between = Span(f"  {duration(later.at - then.at)}", "dim")
+    rows = [(*title, between)] if width((*title, between)) <= cells else [title, (between,)]
     rows += _section("Memory in GiB", list(_memory(then.state, later.state, cells)), "no GPU's by 0.1 or more")
     rows += _section("Models", list(_models(then.state, later.state, cells)), "all as they were")
     rows += _section("Findings", list(_findings(then.state, later.state, cells)), "the same")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fleet.errors import UsageError
-from fleet.state import GpuState, ModelState, ModelWord
+from fleet.state import FleetState, GpuState, ModelState, ModelWord
 from fleet.units import GiB
 
 Subject = tuple[GpuState, ModelState | None]
@@ -65,6 +65,50 @@ FIELDS: Mapping[str, Callable[[Subject], Value]] = {
     "power": _gpu(lambda gpu: gpu.reading.power_w if gpu.reading else None),
 }
 """What can be asked of a model on a GPU. None = not known, which no comparison matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """How many a filter leaves in."""
+
+    models: int
+    of_models: int
+    """That are on GPUs."""
+    empty_gpus: int
+    """GPUs without models that it leaves in."""
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything is left."""
+        return bool(self.models or self.empty_gpus)
+
+    def __str__(self) -> str:
+        if not self.is_any:
+            return "matches nothing"
+        models = f"{self.models} of {self.of_models} models" if self.models else ""
+        empty = f"{self.empty_gpus} empty GPU{'s' if self.empty_gpus > 1 else ''}" if self.empty_gpus else ""
+        return f"({', '.join(filter(None, (models, empty)))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter as it was typed, and what it leaves in."""
+
+    text: str
+    wants: Predicate
+
+    @classmethod
+    def read(cls, text: str) -> Filter | None:
+        """The filter of that text; None of none. Raises FilterError."""
+        return cls(text.strip(), parse(text)) if text.strip() else None
+
+    def matches(self, state: FleetState) -> Matches:
+        """How much of a fleet it leaves in; a model on several GPUs is one."""
+        on_gpus = [(gpu, model) for gpu in state.gpus for model in gpu.models]
+        wanted = {model.name for gpu, model in on_gpus if self.wants((gpu, model))}
+        empty = sum(not gpu.models and self.wants((gpu, None)) for gpu in state.gpus)
+        return Matches(len(wanted), len({model.name for _, model in on_gpus}), empty)
+
 
 _TOKEN = re.compile(r"\s*(?:(?P<op><=|>=|!=|=|~|<|>)|(?P<sign>[&|!()])|(?P<word>[^\s&|!()=<>~]+))")
 

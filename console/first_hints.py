@@ -29,9 +29,9 @@ class Hint:
 
 
 HINTS = (
-    Hint("deck.carry", "picks the model up; every GPU then says whether it fits there"),
-    Hint("deck.findings", "goes through what is wrong, and stages the fix you choose"),
-    Hint("deck.plan", "turns the draft into steps; nothing is done before you agree", drafted=True),
+    Hint("deck.carry", "picks the model up; every GPU says whether it fits"),
+    Hint("deck.findings", "goes through what is wrong, and stages fixes"),
+    Hint("deck.plan", "turns the draft into steps; nothing is done yet", drafted=True),
     Hint("deck.zoom", "shows everything of the GPU under the cursor"),
     Hint("deck.command", "takes commands"),
     Hint("deck.help", "lists every key"),

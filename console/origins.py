@@ -7,7 +7,8 @@ from fleet.startup import ModelStart
 from fleet.units import duration, gib_text
 
 MARKS = {Origin.MEASURED: "●", Origin.CALIBRATED: "◐", Origin.MODELLED: "○"}
-LEGEND = f"{MARKS[Origin.MEASURED]} measured  {MARKS[Origin.CALIBRATED]} calibrated  {MARKS[Origin.MODELLED]} modelled"
+LEGEND = "  ".join(f"{mark}\xa0{origin}" for origin, mark in MARKS.items())
+"""Each mark with its word, which no line parts."""
 
 
 def start_words(start: ModelStart, basis: str) -> str:

@@ -18,6 +18,7 @@ from console.changing.drafting import read_changes
 from console.changing.plan_text import plan_lines
 from console.changing.planning import plan_changes
 from console.commands.status import status_lines
+from console.fleet_file import FleetFile
 from console.read_only import READ_ONLY
 from console.sentences import Teller, change_sentence, finding_sentence
 from console.session import Session
@@ -30,7 +31,9 @@ LOOK_SECONDS = 1.0
 """How often changes are looked for."""
 
 _STAGING = ("move", "set", "enable", "disable", "restart")
-_FOR_OPERATORS = " apply: carry them out, once you agree."
+_FOR_OPERATORS = """\
+ apply: carry them out, once you agree.
+rollouts: what was rolled out, newest first. rollouts 1: the newest, step by step."""
 _HELP = """\
 status: every host, GPU and model, a line each.
 findings: what is wrong, and fixes.
@@ -38,6 +41,7 @@ move MODEL=HOST/GPUS, set MODEL.ARGUMENT=VALUE, enable MODEL, disable MODEL, res
 fix CODE [SUBJECT] [NUMBER]: stage the first fix of a finding, or another by its number.
 draft: what is staged. undo: take the last change back. clear: take all of them back.
 plan: the steps of the draft, with their commands.{apply}
+reload: take the fleet file as it is now; the draft stays over it.
 quit: leave; nothing on the hosts changes."""
 
 
@@ -48,6 +52,7 @@ class PlainConsole:
         """A console over a session, whose hosts can be read once ``ready`` is done."""
         self._session = session
         self._ready = ready
+        self._file = FleetFile(session)
         self._teller = Teller()
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._is_busy = False
@@ -76,6 +81,9 @@ class PlainConsole:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._is_busy:
+                news = self._file.look()
+                if news is not None:
+                    print(news.words, flush=True)
                 self._tell()
 
     def _tell(self) -> None:
@@ -99,6 +107,8 @@ class PlainConsole:
                 self._stage(word, rest)
             elif word == "fix":
                 self._stage_all(chosen_fix(self._session.state().findings, rest).changes)
+            elif word == "rollouts":
+                self._tell_rollouts(rest)
             elif word in _ANSWERS:
                 await _ANSWERS[word](self)
             else:
@@ -118,6 +128,14 @@ class PlainConsole:
         self._session.stage(*changes)
         for change in changes:
             print(f"Staged: {change_sentence(change)}", flush=True)
+        self._tell()
+
+    def _tell_rollouts(self, number: str) -> None:
+        print("\n".join(self._session.operating.rollout_lines(self._session, number)), flush=True)
+
+    async def reload(self) -> None:
+        """Take the fleet file as it is now."""
+        print(self._file.reload().words, flush=True)
         self._tell()
 
     async def status(self) -> None:
@@ -188,6 +206,7 @@ _ANSWERS: Mapping[str, Callable[[PlainConsole], Awaitable[object]]] = MappingPro
         "clear": PlainConsole.clear,
         "plan": PlainConsole.plan,
         "apply": PlainConsole.apply,
+        "reload": PlainConsole.reload,
         "help": PlainConsole.help,
     }
 )

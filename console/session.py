@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fleet.startup import ModelStart
 
 
+_EMPTY = Draft()
 READING_SECONDS = 20.0
 """How long a host may take to be read whole for the first time."""
 
@@ -303,11 +304,12 @@ class Session:
         """Throw the draft away; redo brings it back."""
         self._set(self.draft.clear())
 
-    def adopt(self, inventory: Inventory) -> None:
-        """What was a draft is now what runs."""
+    def adopt(self, inventory: Inventory, draft: Draft = _EMPTY) -> None:
+        """What was a draft, or what the fleet file says now, is what runs; ``draft`` stays over it."""
         self.inventory = inventory
-        self._now = None
-        self._set(Draft())
+        self._now = self._after = None
+        self.draft = draft
+        self.when_drafted(draft)
         self._readers.watch(inventory.models)
 
     def _set(self, draft: Draft) -> bool:

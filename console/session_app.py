@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
@@ -25,6 +26,7 @@ from fleet.errors import GpudeckError
 if TYPE_CHECKING:
     from console.alerts.alert import Alert
     from console.alerts.live import LiveAlerts
+    from console.fleet_file import FleetFile, News
     from console.history.recording import LiveRecording
     from console.session import Session
     from fleet.inventory import Inventory
@@ -222,14 +224,37 @@ class SessionApp(FirstPictureOnce):
         self._news = True
 
     def _tick(self) -> None:
-        """Show what is new, unless the terminal has not taken the last frame yet."""
-        if output_backlog(self) > 0:
+        """Show what is new, unless the application is ending or the terminal has not taken the last frame yet."""
+        if not self.is_running or output_backlog(self) > 0:
             return
         self._tell_of_trouble()
+        self._look_at_fleet_file()
         now = self.time_of_day()
         if self._news or self.session.is_late or now != self._shown_at:
             self._news, self._shown_at = False, now
             self.show_state()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is in anybody's hands that another fleet file would pull away."""
+        return True
+
+    @cached_property
+    def fleet_file(self) -> FleetFile:
+        """The file the fleet was read from, and whether somebody changed it."""
+        from console.fleet_file import FleetFile  # after the first paint
+
+        return FleetFile(self.session)
+
+    def _look_at_fleet_file(self) -> None:
+        news = self.fleet_file.look() if self.is_at_rest else None
+        if news is not None:
+            self.hear(news)
+
+    def hear(self, news: News) -> None:
+        """Tell of the fleet file, and show it where it is taken."""
+        self.tell(news.words, news.style)
+        self._news |= news.is_taken
 
     @property
     def alerts(self) -> LiveAlerts | None:

@@ -7,7 +7,7 @@ every key, and over SSH that is what an operator feels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from textual import events
@@ -19,11 +19,10 @@ from textual.message import Message
 from textual.widget import Widget
 
 from fleet.model import GpuId
-from widgets.bar import legend
 from widgets.deck_layout import DeckLayout, PanesLayout, columns
 from widgets.gpu_pane import GpuPane
-from widgets.pane_view import PaneView, marker
-from widgets.rows import Row, Rows, Span, ends, width
+from widgets.pane_view import PaneView
+from widgets.shelf import Shelf, ShelfItem
 
 Way = Literal["left", "right", "up", "down"]
 
@@ -42,44 +41,6 @@ def page_of(views: Sequence[PaneView], index: int) -> range:
     while last + 1 < len(views) and views[last + 1].gpu.gpu.host == host:
         last += 1
     return range(first, last + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class ShelfItem:
-    """A disabled model on the shelf, and what the draft does with it."""
-
-    name: str
-    staged: bool = False
-    marked: bool = False
-
-
-class Shelf(Rows):
-    """Disabled models, ready to be picked up; beside them what the glyphs of the bars mean."""
-
-    DEFAULT_CSS = "Shelf { height: 1; }"
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._items: tuple[ShelfItem, ...] = ()
-        self._selected: str | None = None
-
-    def show(self, items: Sequence[ShelfItem], selected: str | None) -> None:
-        """Show these, one of them under the cursor."""
-        self._items, self._selected = tuple(items), selected
-        self.redraw()
-
-    def compose_rows(self, width_: int, height: int) -> Sequence[Row]:
-        """One row."""
-        spans: list[Span] = [Span(" disabled ", "dim")] if self._items else []
-        for item in self._items:
-            here = item.name == self._selected
-            spans.append(marker(is_here=here, is_marked=item.marked))
-            name = f"{item.name}+" if item.staged else item.name
-            spans.append(Span(name, "strong" if here else "ghost" if item.staged else "dim"))
-            spans.append(Span(" "))
-        key = legend()
-        left = tuple(spans)
-        return [ends(left, key if width(left) + width(key) < width_ else (), width_)]
 
 
 class Panes(VerticalScroll, can_focus=False):

@@ -10,7 +10,7 @@ from widgets.rows import Row, Rows, Span, fit
 
 SIGNS = {Severity.ERROR: ("✖", "error"), Severity.WARNING: ("⚠", "warning"), Severity.INFO: ("ℹ", "dim")}
 _NARROW = 80
-"""Cells below which columns are not aligned and words are not cut."""
+"""Cells below which columns are not aligned."""
 
 
 def finding_row(finding: Finding, cells: int, tense: str = "") -> Row:
@@ -28,13 +28,18 @@ def finding_row(finding: Finding, cells: int, tense: str = "") -> Row:
     fixes = "fix: " + " | ".join(fix.summary for fix in finding.fixes) if finding.fixes else ""
     text = finding.headline or finding.message
     if cells < _NARROW:
-        return (*head, Span(fit(shorten(text, max(8, room), placeholder=" …"), room)))
+        return (*head, Span(_whole_words(text, room)))
     if len(text) + len(fixes) + 3 <= room:
         return (*head, Span(fit(text, room - len(fixes) - 1)), Span(fixes, "good"), Span(" "))
     short = f"fix: {finding.fixes[0].summary}" if finding.fixes else ""
     if short and len(short) + 30 <= room:
-        return (*head, Span(fit(text, room - len(short) - 2)), Span(" "), Span(short, "good"), Span(" "))
-    return (*head, Span(fit(text, room)))
+        return (*head, Span(_whole_words(text, room - len(short) - 2)), Span(" "), Span(short, "good"), Span(" "))
+    return (*head, Span(_whole_words(text, room)))
+
+
+def _whole_words(text: str, cells: int) -> str:
+    """As many words of the text as there is room for."""
+    return fit(shorten(text, max(8, cells), placeholder=" …"), cells)
 
 
 class FindingsList(Rows):
@@ -50,11 +55,11 @@ class FindingsList(Rows):
         super().__init__()
         self._key = key
         self._findings: tuple[Finding, ...] = ()
-        self._tense = ""
+        self._tense = self._below = ""
 
-    def show(self, findings: Sequence[Finding], tense: str = "") -> None:
-        """Show these, in another tense than their own where one is said."""
-        self._findings, self._tense = tuple(findings), tense
+    def show(self, findings: Sequence[Finding], tense: str = "", below: str = "") -> None:
+        """Show these, in another tense than their own where one is said; and ``below`` them, where a row is left."""
+        self._findings, self._tense, self._below = tuple(findings), tense, below
         self.redraw()
 
     def compose_rows(self, width: int, height: int) -> Sequence[Row]:
@@ -63,4 +68,7 @@ class FindingsList(Rows):
         rows: list[Row] = [finding_row(finding, width, self._tense) for finding in kept]
         if len(kept) < len(self._findings):
             rows.append((Span(f"   and {len(self._findings) - len(kept)} more: {self._key}", "dim"),))
-        return rows + [()] * (height - len(rows))
+        left: list[Row] = [()] * (height - len(rows))
+        if left and self._below:
+            left[-1] = (Span(fit(f" {self._below}", width), "dim"),)
+        return rows + left

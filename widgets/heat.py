@@ -32,6 +32,8 @@ class Quantity:
     name: str
     unit: str
     """Of the figure, as its heading says it."""
+    column: str
+    """Its name in the six cells of a column."""
     read: Callable[[GpuState], Heat | None]
     """None where it was not read."""
     warning: float
@@ -101,11 +103,11 @@ def _cache(gpu: GpuState) -> Heat | None:
 
 
 QUANTITIES = (
-    Quantity("memory used", "GiB", _memory, 0.985, 0.998),
-    Quantity("estimate", "GiB", _estimate, 0.985, 1.0),
-    Quantity("headroom", "GiB", _headroom, 0.05, 0.0, least_is_worst=True),
-    Quantity("temperature", "°C", _temperature, 0.9, 0.97),
-    Quantity("power", "W", _power, 0.97, 1.05),
-    Quantity("KV cache", "%", _cache, 0.8, 0.95),
+    Quantity("memory used", "GiB", "used", _memory, 0.985, 0.998),
+    Quantity("estimate", "GiB", "est", _estimate, 0.985, 1.0),
+    Quantity("headroom", "GiB", "left", _headroom, 0.05, 0.0, least_is_worst=True),
+    Quantity("temperature", "°C", "°C", _temperature, 0.9, 0.97),
+    Quantity("power", "W", "W", _power, 0.97, 1.05),
+    Quantity("KV cache", "%", "KV %", _cache, 0.8, 0.95),
 )
 """In the order in which one goes through them."""

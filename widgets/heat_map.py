@@ -142,6 +142,12 @@ class HeatMap(Widget, can_focus=False):
                 return size
         return Size.CELLS
 
+    @property
+    def most_lines(self) -> int:
+        """Lines the whole fleet takes at the size that was chosen, or at the largest where none was."""
+        size = Size.FIGURES if self._chosen_size is None else self._chosen_size
+        return self._grid(size).height(len(self._hosts))
+
     def zoom(self, step: int) -> bool:
         """Draw larger or smaller; False where it is as large or small as can be."""
         wanted = self.cell_size + step
@@ -194,7 +200,7 @@ class HeatMap(Widget, can_focus=False):
         host, part = self._hosts[number], line % grid.lines * grid.in_line
         before = self._before(host, grid, here=number == self._host, is_first=part == 0) if grid.before else []
         chosen = self._cell - part if number == self._host else -1
-        return _joined([*before, *_cells(host.cells[part : part + grid.in_line], chosen, grid)])
+        return (*before, *_cells(host.cells[part : part + grid.in_line], chosen, grid))
 
     def _before(self, host: HeatHost, grid: _Grid, *, here: bool, is_first: bool) -> list[Span]:
         if not is_first:
@@ -310,17 +316,6 @@ def _cells(cells: Sequence[HeatCell], chosen: int, grid: _Grid) -> list[Span]:
         )
         for number, cell in enumerate(cells)
     ]
-
-
-def _joined(spans: Sequence[Span]) -> Row:
-    """Neighbours of one style in one span, and blanks with what stands before them: every span costs some 40 bytes."""
-    found: list[tuple[str, list[str]]] = []
-    for text, style in spans:
-        if found and (style == found[-1][0] or (text.isspace() and found[-1][0] != "chosen")):
-            found[-1][1].append(text)
-        elif text:
-            found.append((style, [text]))
-    return tuple(Span("".join(texts), style) for style, texts in found)
 
 
 def _freshness(host: HeatHost) -> str:

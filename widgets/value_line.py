@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual import events
 from textual.widgets import Input
 
@@ -22,6 +24,8 @@ class ValueLine(Line):
         super().__init__(select_on_focus=False)
         self.left_alone: frozenset[str] = frozenset()
         """Keys that are not typed and do not move the cursor."""
+        self.leaves_pasted: Callable[[str], bool] = lambda text: False
+        """Whether a pasted text is left to the screen around."""
 
     def fill(self, text: str) -> None:
         """Hold that text, selected, and tell nobody."""
@@ -36,6 +40,11 @@ class ValueLine(Line):
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """A key left alone is not typed."""
         return key not in self.left_alone and super().check_consume_key(key, character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A text left to the screen is not put in; `Input` takes any other."""
+        if self.leaves_pasted(event.text):
+            event.prevent_default()
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key in self.left_alone:

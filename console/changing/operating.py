@@ -77,6 +77,16 @@ class Operating:
         problem = follow(session, plan, result)
         return " ".join(filter(None, (f"The rollout is {result.outcome}.", result.message, problem)))
 
+    def rollout_lines(self, session: Session, number: str) -> list[str]:
+        """The rollouts of this machine's journal, newest first; or the one of that number, step by step.
+
+        Raises GpudeckError.
+        """
+        from console.changing.records import chosen, list_lines, newest_rollouts, record_lines
+
+        found = newest_rollouts(session)
+        return list(record_lines(chosen(found, number)) if number else list_lines(found))
+
     def acknowledge(self, alerts: LiveAlerts, key: str, until: int) -> None:
         """Have nobody told of an alert until a time, Unix seconds. Raises GpudeckError."""
         alerts.acknowledge(key, until, getpass.getuser())

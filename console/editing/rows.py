@@ -97,22 +97,11 @@ def _slider_row(line: Slider, cells: int) -> Row:
             spans.append(Span("●", "strong" if good else "error"))
         else:
             spans.append(Span("━", "good") if low <= cell <= high else Span("─", "free"))
-    return (*_joined(spans), Span(f"┤ {end}", "dim"), Span(words, "good" if good else "warning"))
+    return (*spans, Span(f"┤ {end}", "dim"), Span(words, "good" if good else "warning"))
 
 
 def _cell(value: float, line: Slider, cells: int) -> int:
     return round((cells - 1) * min(1.0, value / line.end))
-
-
-def _joined(spans: Sequence[Span]) -> list[Span]:
-    """Neighbours of one style as one span."""
-    found: list[Span] = []
-    for span in spans:
-        if found and found[-1].style == span.style:
-            found[-1] = Span(found[-1].text + span.text, span.style)
-        else:
-            found.append(span)
-    return found
 
 
 def idle_rows(now: Trial, after: Trial, width: int) -> list[Row]:

@@ -74,10 +74,15 @@ def past(moment: Moment, events: tuple[Event, ...], known: Known) -> Past:
 
 
 def _as_placed(moment: Moment, inventory: Inventory) -> Inventory:
-    """The models where they were recorded; one that was recorded nowhere, or where no GPU is any more, is disabled."""
+    """The models where they were recorded; one that was recorded nowhere, or where no GPU is any more, is disabled.
+
+    A model of which nothing was recorded yet stands where it is today: nobody knows better.
+    """
     there = set(inventory.gpu_ids)
 
     def placed(model: Model) -> Model:
+        if not _is_recorded(moment, model):
+            return model
         try:
             recorded = Place.parse(moment.facts.get((EventKind.PLACE, model.name), ""))
         except ValueError:
@@ -87,6 +92,10 @@ def _as_placed(moment: Moment, inventory: Inventory) -> Inventory:
         return replace(model, place=recorded, enabled=True)
 
     return replace(inventory, models=tuple(placed(model) for model in inventory.models))
+
+
+def _is_recorded(moment: Moment, model: Model) -> bool:
+    return any((kind, model.name) in moment.facts for kind in (EventKind.PLACE, EventKind.STATE))
 
 
 def _links(moment: Moment, inventory: Inventory) -> dict[str, Link]:
@@ -125,6 +134,8 @@ def _model(moment: Moment, blank: ModelState, links: Mapping[str, Link]) -> Mode
 
 
 def _word(moment: Moment, model: Model, links: Mapping[str, Link]) -> ModelWord:
+    if not _is_recorded(moment, model):
+        return ModelWord.UNKNOWN
     if not model.enabled or model.place is None:
         return ModelWord.DISABLED
     recorded = moment.facts.get((EventKind.STATE, model.name))

@@ -17,6 +17,7 @@ from widgets.prompt import Prompt
 if TYPE_CHECKING:
     from console.app import GpudeckApp
     from console.session import Session
+    from fleet.state import FleetState
 
 
 class OfConsole(Widget):
@@ -87,6 +88,9 @@ class ConsoleScreen(OfConsole, Screen[None]):
 
 class DeckPart(ConsoleScreen):
     """One of the things the deck screen does, in a module of its own."""
+
+    _state: FleetState
+    """What the deck shows."""
 
     def show_deck(self) -> None:
         """Show what there is again."""

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from console.screens.base import DeckPart
+from console.screens.staging import StagingScreen
 from fleet.errors import GpudeckError
 from fleet.findings import Tense
 from fleet.findings.assessment import Assessment
 from fleet.inventory.changes import Change
-from fleet.model import GpuId, Model
+from fleet.model import GpuId
 from fleet.planning.carry import Hand, Swap, Verdict, best_fit, drop, nearest_miss
-from fleet.planning.cordons import cordoned
 from fleet.units import count, gib_text
 from widgets.deck import Deck
 from widgets.pane_view import verdict_text
@@ -56,20 +55,12 @@ class Carry:
         return self._swaps[gpu]
 
 
-class CarryingScreen(DeckPart):
+class CarryingScreen(StagingScreen):
     """The part of the deck screen that carries."""
 
     _carry: Carry | None = None
     _remark: tuple[GpuId, str, str] | None = None
     """What is said in place of the verdict while the cursor is on that GPU, and its style."""
-
-    def chosen_models(self) -> tuple[Model, ...]:
-        """The marked models, or the one under the cursor; none, and a word to the operator, where one must stay."""
-        raise NotImplementedError
-
-    def drop_marks(self) -> None:
-        """Take all marks away."""
-        raise NotImplementedError
 
     def under_cursor(self) -> Verdict | None:
         """The verdict of the GPU under the cursor on what is carried."""
@@ -106,6 +97,8 @@ class CarryingScreen(DeckPart):
 
     def action_carry(self) -> None:
         """Pick up the marked models, or the one under the cursor, and ask every GPU for its verdict."""
+        from fleet.planning.cordons import cordoned  # after the first paint
+
         models = self.chosen_models()
         if not models:
             return
@@ -117,6 +110,7 @@ class CarryingScreen(DeckPart):
     def try_model(self, text: str) -> None:
         """Carry a model that nobody serves, from ``MODEL [ARGUMENT=VALUE …]``. Raises UsageError."""
         from console.trying import with_trial
+        from fleet.planning.cordons import cordoned
 
         session = self.session
         fleet, model = with_trial(session.drafted(), text)

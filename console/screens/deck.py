@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from string import ascii_letters, digits
 from typing import ClassVar
 
 from textual import events
@@ -11,29 +9,27 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console.deck_views import Doing, pane_views
-from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
 from console.screens.commanding import CommandingScreen
+from console.screens.filtering import FilteringScreen
+from console.screens.going import GoingScreen
 from console.screens.rewinding import TIME, RewindingScreen
-from console.trouble import next_down
 from fleet.findings import Finding
-from fleet.inventory.changes import Change, Disable, Enable, Restart
-from fleet.model import GpuId, Model
 from fleet.state import FleetState
 from fleet.units import counted
-from widgets.deck import Deck, ShelfItem, Way
+from widgets.deck import Deck
 from widgets.findings_list import FindingsList
 from widgets.header import Header
 from widgets.hints import Hints
 from widgets.pane_view import PaneView
 from widgets.prompt import Prompt
+from widgets.shelf import ShelfItem
 
-FILTER = "/"
 _ROOMY = 120
-"""Cells from which on a hint takes no keys' place."""
+"""Cells from which on a hint stands beside the keys; below that, in a row that the findings leave empty."""
 
 
-class DeckScreen(CommandingScreen, RewindingScreen):
+class DeckScreen(CommandingScreen, RewindingScreen, GoingScreen, FilteringScreen):
     """Every GPU as a pane under one cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DECK, Where.CARRYING, Where.PAST)]
@@ -45,10 +41,6 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         self._state = state
         self._show_after = False
         self._leaving = False
-        self._filter_text = ""
-        self._filter: Predicate | None = None
-        self._labels: dict[tuple[GpuId, str], str] = {}
-        self._marked: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Header, deck, findings, prompt, last line."""
@@ -77,6 +69,11 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             return self.past is not None
         return self._carry is None or action in self._ALSO_CARRYING
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the deck shows the present, and nothing is carried, jumped to or typed."""
+        return self.is_up and not (self._carry or self._labels or self.past or self.query_one(Prompt).is_open)
+
     # showing
 
     def show_state(self) -> None:
@@ -89,8 +86,13 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         self.grey()
         self.query_one(Deck).show(self._views(), self._shelf())
         self.query_one(Header).show(self._state, self.console.time_of_day(), self.console.past_words)
-        self.query_one(FindingsList).show(self._findings(), tense="THEN" if self.past else "")
+        tense, hint = "THEN" if self.past else "", self._hint_below_findings()
+        self.query_one(FindingsList).show(self._findings(), tense=tense, below=hint)
         self.say(*self._last_words())
+
+    def show_filtered(self) -> None:
+        """Show what the filter leaves in."""
+        self.show_deck()
 
     def show_keys(self) -> None:
         """Hint at the keys that now mean something."""
@@ -106,7 +108,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             after=self.after_under_cursor() or (None if self.past else self.session.after()),
             show_after=self._show_after,
             verdicts={gpu: self._carry.verdicts[gpu] for gpu in drawn} if self._carry else {},
-            wanted=self._filter,
+            wanted=self.wanted,
             labels=self._labels,
             marked=frozenset(self._marked),
         )
@@ -131,26 +133,36 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         if self.console.message:
             return self.console.message
         if self.past:
-            return self.past_news(), "text"
-        number = len(self.session.changes)
-        words = [f"marked: {', '.join(self._marked)}"] if self._marked else []
-        words += [f"draft: {counted(number, 'change')}"] if number else []
-        words += [f"filter: {self._filter_text}"] if self._filter else []
+            filtered, style = self.filter_words(self._state)
+            return "   ".join(filter(None, (self.past_news(), filtered))), style
+        words, style = self._standing_words()
         reasons = [host.reason for host in self._state.hosts if host.reason]
-        hint = "" if reasons else self._hint(drafted=bool(number))
+        hint = "" if reasons or self.size.width < _ROOMY else self._hint()
         if words:
-            return "   ".join((*words, *([hint] if hint else ()))), "accent"
+            return "   ".join(filter(None, (*words, hint))), style
         if not self.query_one(Deck).shows_all:
             return self._which_host(), "text"
         return "  ".join(reasons) or hint, "text"
 
-    def _hint(self, *, drafted: bool) -> str:
-        """What to find out next, where there is room for it beside the keys."""
+    def _standing_words(self) -> tuple[list[str], str]:
+        """What the operator left standing: marks, a draft, a filter; and the style to say it in."""
+        number = len(self.session.changes)
+        filtered, style = self.filter_words(self._state)
+        words = [f"marked: {', '.join(self._marked)}"] if self._marked else []
+        words += [f"draft: {counted(number, 'change')}"] if number else []
+        words += [filtered] if filtered else []
+        return words, style if filtered else "accent"
+
+    def _hint(self) -> str:
+        """What to find out next, and how to hear no more of it; empty where nothing is left to find out."""
         hints = self.console.hints
-        if hints is None or self.size.width < _ROOMY:
-            return ""
-        words = hints.words(self.console.settings.keys, drafted=drafted)
-        return f"{words} ({self.key('deck.unmark')}: no hints)" if words else ""
+        words = hints.words(self.console.settings.keys, drafted=bool(self.session.changes)) if hints else ""
+        whole = f"{words} ({self.key('deck.unmark')}: no hints)"
+        return (whole if len(whole) < self.size.width else words) if words else ""
+
+    def _hint_below_findings(self) -> str:
+        """The hint, where it has no room beside the keys and is about what can be done now."""
+        return "" if self.size.width >= _ROOMY or self._carry or self.past else self._hint()
 
     def _which_host(self) -> str:
         """Which of many hosts the deck shows, and why it is not read where it is not."""
@@ -165,67 +177,12 @@ class DeckScreen(CommandingScreen, RewindingScreen):
         else:
             self.say(*self._last_words())
 
-    # moving about
-
-    def action_go(self, way: Way) -> None:
-        """Move the cursor."""
-        self.console.message = None
-        self.query_one(Deck).go(way)
-
-    def action_gpu(self, number: int) -> None:
-        """Go to the n-th GPU of the host the cursor is on."""
-        self.console.message = None
-        here = self.query_one(Deck).pane
-        gpus = self._state.host(here.host).gpus
-        if number < len(gpus):
-            self.go_to(gpus[number].gpu)
-
-    def action_host(self, step: int) -> None:
-        """Go to the same GPU of the next host, or of the one before."""
-        self.console.message = None
-        here, hosts = self.query_one(Deck).pane, self._state.hosts
-        at = [host.name for host in hosts].index(here.host) + step
-        if 0 <= at < len(hosts):
-            gpus = hosts[at].gpus
-            self.go_to(gpus[min(here.index, len(gpus) - 1)].gpu)
-
-    def go_to(self, gpu: GpuId) -> None:
-        """Put the cursor on that GPU."""
-        self.query_one(Deck).go_to(gpu)
-
-    def action_trouble(self) -> None:
-        """Go to the next model that failed or stopped, and say why in the engine's words, where they were read."""
-        deck = self.query_one(Deck)
-        target = next_down(self._state, deck.targets(), (deck.gpu, deck.model))
-        if target is None:
-            self.console.tell("No model has failed or stopped.", "good")
-            return
-        deck.go_to(*target)
-        model = self._state.model(target[1])
-        again = " again" if model.comes_up_again else ""
-        why = model.why_not_up or f"{self.key('deck.logs')} shows its log."
-        self.console.tell(f"{model.name} {model.word}{again}: {why}", "error")
+    # keys
 
     def action_now_after(self) -> None:
         """Toggle between the placement now and after the draft."""
         self._show_after = not self._show_after
         self.console.message = None if self.session.changes else ("The draft is empty: now and after are one.", "text")
-        self.show_deck()
-
-    def action_filter(self) -> None:
-        """Type a filter; what it leaves out is dimmed as it is typed."""
-        self.query_one(Prompt).ask(FILTER, self._filter_text)
-
-    def on_prompt_typed(self, event: Prompt.Typed) -> None:
-        """Dim what the filter leaves out, or say where it is wrong."""
-        if event.sign != FILTER:
-            return
-        try:
-            self._filter = parse(event.text) if event.text.strip() else None
-        except FilterError as error:
-            self.say(error.message, "warning")
-            return
-        self._filter_text = event.text.strip()
         self.show_deck()
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
@@ -237,129 +194,21 @@ class DeckScreen(CommandingScreen, RewindingScreen):
             self.go_to_time(event.text)
 
     def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
-        """Back to the deck; a filter is taken away."""
-        if event.sign == FILTER:
-            self._filter, self._filter_text = None, ""
+        """Back to the deck."""
         self.query_one(Deck).focus()
         self.show_deck()
 
-    def action_jump(self) -> None:
-        """Show a letter at every model, and go where the next key says."""
-        targets = self.query_one(Deck).targets()
-        self._labels = dict(zip(targets, ascii_letters + digits, strict=False))
-        self.console.message = ("press the letter to go there", "accent")
-        self.show_deck()
-
     def on_key(self, event: events.Key) -> None:
-        """While jumping every key is a letter, or ends it; in the past many mean nothing."""
+        """While jumping every key is a letter; in the past many mean nothing."""
         if self._labels:
-            self._go_to_label(event)
+            self.jump(event)
         else:
             self.refuse(event)
             self._learn(event.key)
 
-    def take(self, event: events.Key) -> None:
-        """The letter of a jump may come as early as what is typed into a prompt."""
-        if self._labels:
-            self._go_to_label(event)
-        else:
-            super().take(event)
-
-    def _go_to_label(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        targets = {letter: target for target, letter in self._labels.items()}
-        self._labels = {}
-        self.console.message = None
-        if event.character in targets:
-            gpu, name = targets[event.character]
-            self.query_one(Deck).go_to(gpu, name or None)
-        self.show_deck()
-
     def _learn(self, key: str) -> None:
         if self.console.hints and not (self._carry or self.past or self.query_one(Prompt).is_open):
             self.console.hints.pressed(key, self.console.settings.keys)
-
-    # staging
-
-    @property
-    def marked(self) -> tuple[str, ...]:
-        """The marked models, in the order they were."""
-        return self._marked
-
-    def chosen_model(self) -> Model | None:
-        """The model under the cursor as the draft has it, if it may be changed; else a word to the operator."""
-        name = self._named()
-        return self.changeable(name) if name else None
-
-    def chosen_models(self) -> tuple[Model, ...]:
-        """The marked models, or the one under the cursor; none, and a word to the operator, where one must stay."""
-        names = self._marked or tuple(filter(None, [self._named()]))
-        models = [self.changeable(name) for name in names]
-        return tuple(model for model in models if model) if all(models) else ()
-
-    def changeable(self, name: str) -> Model | None:
-        """That model as the draft has it, unless its host is not read, or is the past: then a word to the operator."""
-        if self.past:
-            self.console.tell(self.console.not_there, "warning")
-            return None
-        model = self.session.drafted().model(name)
-        if model.place is None:
-            return model
-        host = self._state.host(model.place.host)
-        if host.link.is_fresh:
-            return model
-        self.console.tell(f"{host.name} is {host.link}: what it shows is old, so nothing can be staged there.", "error")
-        return None
-
-    def _named(self) -> str | None:
-        name = self.query_one(Deck).model
-        if name is None:
-            self.console.tell("There is no model under the cursor.", "warning")
-        return name
-
-    def action_mark(self) -> None:
-        """Mark the model under the cursor, or take its mark away."""
-        name = self._named()
-        if name is not None:
-            others = tuple(marked for marked in self._marked if marked != name)
-            self._marked = others if name in self._marked else (*others, name)
-            self.console.message = None
-            self.show_deck()
-
-    def action_unmark(self) -> None:
-        """Take all marks away; with none, the hints."""
-        if not self._marked and self.console.hints:
-            self.console.hints.dismiss()
-        self.drop_marks()
-
-    def drop_marks(self) -> None:
-        """Take all marks away."""
-        self._marked = ()
-        self.show_deck()
-
-    def action_restart(self) -> None:
-        """Stage a restart of the chosen models."""
-        self._stage_for_all(Restart)
-
-    def action_enable(self) -> None:
-        """Stage enabling the disabled ones of the chosen models, and disabling the others."""
-        self._stage_for_all(lambda name: Disable(name) if self.session.drafted().model(name).enabled else Enable(name))
-
-    def _stage_for_all(self, change: Callable[[str], Change]) -> None:
-        models = self.chosen_models()
-        if models and self.console.stage(*(change(model.name) for model in models)):
-            self.drop_marks()
-
-    def action_undo(self) -> None:
-        """Take the last change of the draft back."""
-        self.console.tell("" if self.session.undo() else "There is nothing to undo.")
-        self.show_state()
-
-    def action_redo(self) -> None:
-        """Stage the last change taken back."""
-        self.console.tell("" if self.session.redo() else "There is nothing to redo.")
-        self.show_state()
 
     # other screens
 
@@ -381,7 +230,7 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def action_logs(self) -> None:
         """Show the last log lines of the model under the cursor."""
-        name = self._named()
+        name = self.named_model()
         if name is not None:
             self.console.open_logs(name)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label
 
 from console.editing.form import Field, Form, form
+from console.editing.pasting import holds_arguments, pasted
 from console.editing.rows import faded, field_row, head_row, idle_rows, placeholder, said_rows, scale_row, verdict_rows
 from console.editing.sliders import fit, fits, has_steps, slider, stepped, trial_of
 from console.keys import Where, bindings
@@ -74,6 +76,7 @@ class EditScreen(ConsoleDialog):
     def on_mount(self) -> None:
         """Start at the first argument."""
         self.query_one(Vertical).styles.max_height = len(self._form.fields) + _BELOW_FIELDS
+        self.query_one(ValueLine).leaves_pasted = holds_arguments
         self._choose(0)
         self.query_one(ValueLine).focus()
 
@@ -112,6 +115,17 @@ class EditScreen(ConsoleDialog):
         """Estimate again."""
         self._form = self._form.typed(self._index, event.value)
         self._show()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Arguments as on a command line go to their own fields, wherever they are pasted."""
+        try:
+            self._form, words = pasted(self._form, event.text)
+        except UsageError as error:
+            self.say(str(error), "error")
+            return
+        self._fill()
+        self._show()
+        self.say(words)
 
     def on_input_submitted(self) -> None:
         """Enter stages."""

@@ -78,7 +78,9 @@ class FindingsScreen(ConsoleDialog):
             if here:
                 self._chosen_row = len(rows)
             words = f"fix: {fix.summary}" if fix else "no computed fix"
-            rows.append((Span("   ▸ " if here else "     ", "accent"), Span(words, "good" if fix else "dim")))
+            first, *others = paragraph(words, width - 7, "good" if fix else "dim", indent="")
+            rows.append((Span("   ▸ " if here else "     ", "accent"), *first))
+            rows += [(Span(" " * 7), *row) for row in others]
         return rows or [(Span("There are no findings.", "good"),)]
 
     def action_go(self, step: int) -> None:

@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
+from console.deck_commands import commands
 from console.keys import OPERATORS_PLACES, Where, bindings, keys
 from console.screens.base import ConsoleDialog
-from console.screens.commanding import commands
 from widgets.bar import legend
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs, paragraph

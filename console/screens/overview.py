@@ -7,10 +7,10 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from console.filter import FilterError, Predicate, parse
 from console.heat_views import heat_hosts, worst_gpus, worst_hosts
+from console.host_table import host_table, table_lines
 from console.keys import Where, bindings
-from console.screens.base import ConsoleScreen
+from console.screens.filtering import FilteringScreen
 from fleet.model import GpuId
 from fleet.readings import Link
 from fleet.state import FleetState, GpuState
@@ -26,15 +26,19 @@ from widgets.prompt import Prompt
 from widgets.rows import Row, Span, ends
 from widgets.sparkline import LEVELS
 
-_FILTER = "/"
+_LINES_AROUND = 3
+"""The header, the title and the keys."""
 
 
-class OverviewScreen(ConsoleScreen):
+class OverviewScreen(FilteringScreen):
     """Every GPU of the fleet in one cell, by one of its figures."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.OVERVIEW)]
     AUTO_FOCUS = ""
-    DEFAULT_CSS = "OverviewScreen Paragraphs { height: 1; }"
+    DEFAULT_CSS = """
+    OverviewScreen #title, OverviewScreen #here { height: 1; }
+    OverviewScreen.-table #here { height: 1fr; }
+    """
 
     def __init__(self, state: FleetState, gpu: GpuId | None) -> None:
         """Of that state at first, with the cursor on that GPU."""
@@ -42,8 +46,6 @@ class OverviewScreen(ConsoleScreen):
         self._state = state
         self._first = gpu
         self._quantity = QUANTITIES[0]
-        self._filter: Predicate | None = None
-        self._filter_text = ""
         self._order: list[str] = []
         self._worst: list[GpuId] = []
 
@@ -73,19 +75,29 @@ class OverviewScreen(ConsoleScreen):
         self._state = self.console.state
         self._show()
 
-    def _show(self, message: str = "", style: str = "accent") -> None:
+    def _show(self, message: str = "", style: str = "text") -> None:
         self.query_one(Header).show(self._state, self.console.time_of_day(), self.console.past_words)
         self.query_one("#title", Paragraphs).show(self._title)
+        self._make_room()
         self._map.show(self._hosts())
         self.query_one("#here", Paragraphs).show(self._here)
-        self.say(message or (f"filter: {self._filter_text}" if self._filter else ""), style)
+        self.say(*((message, style) if message else self.filter_words(self._state)))
+
+    def on_resize(self) -> None:
+        """Another size has room for other things."""
+        self._show()
+
+    def show_filtered(self) -> None:
+        """Show what the filter leaves in; the worst is another."""
+        self._worst = []
+        self._show()
 
     @property
     def _map(self) -> HeatMap:
         return self.query_one(HeatMap)
 
     def _hosts(self) -> list[HeatHost]:
-        return heat_hosts(self._state, self._quantity, self._filter, self._order)
+        return heat_hosts(self._state, self._quantity, self.wanted, self._order)
 
     def _title(self, cells: int) -> list[Row]:
         """What is shown, and what the signs mean; the signs give way."""
@@ -101,9 +113,24 @@ class OverviewScreen(ConsoleScreen):
         return [ends(left, (Span("  ".join(kept) + " ", "dim"),), cells)]
 
     def _here(self, cells: int) -> list[Row]:
-        """The GPU under the cursor in one line."""
+        """The GPUs of the host under the cursor, where the map leaves them room; else the GPU in one line."""
         gpu = self._map.gpu if self.is_attached and self.query(HeatMap) else None
-        return [gpu_row(self._state, self._state.gpu(gpu), cells)] if gpu else [()]
+        if gpu is None:
+            return [()]
+        if self._has_table:
+            return host_table(self._state.host(gpu.host), gpu, self._quantity, self.wanted, cells)
+        return [gpu_row(self._state, self._state.gpu(gpu), cells)]
+
+    def _make_room(self) -> None:
+        """Where there is a table, give the map the lines it takes and the table the rest; else a line to the GPU."""
+        self.set_class(self._has_table, "-table")
+        self._map.styles.height = self._map.most_lines if self._has_table else "1fr"
+
+    @property
+    def _has_table(self) -> bool:
+        """Whether the GPUs of the largest host have room below the whole map."""
+        most = max(map(table_lines, self._state.hosts))
+        return self._map.most_lines + most <= self.size.height - _LINES_AROUND
 
     def on_heat_map_cursor_moved(self) -> None:
         """Say which GPU the cursor is on."""
@@ -121,7 +148,9 @@ class OverviewScreen(ConsoleScreen):
 
     def action_zoom(self, step: int) -> None:
         """Larger or smaller; beyond the largest is the host's deck."""
-        if not self._map.zoom(step) and step > 0:
+        if self._map.zoom(step):
+            self._show()
+        elif step > 0:
             self.action_open()
 
     def action_value(self, step: int) -> None:
@@ -135,7 +164,7 @@ class OverviewScreen(ConsoleScreen):
     def action_worst(self) -> None:
         """Go to the worst GPU; then to the next worst."""
         if not self._worst:
-            self._worst = worst_gpus(self._state, self._quantity, self._filter)
+            self._worst = worst_gpus(self._state, self._quantity, self.wanted)
         if not self._worst:
             self._show("No GPU was read that the filter leaves.", "warning")
             return
@@ -161,8 +190,7 @@ class OverviewScreen(ConsoleScreen):
     def action_close(self) -> None:
         """Back to the deck as it was; first, where there is a filter, without it."""
         if self._filter:
-            self._filter, self._filter_text, self._worst = None, "", []
-            self._show()
+            self.drop_filter()
         else:
             self.dismiss()
 
@@ -170,30 +198,15 @@ class OverviewScreen(ConsoleScreen):
         """Show the keys."""
         self.console.open_help(Where.OVERVIEW)
 
-    # the filter
-
-    def action_filter(self) -> None:
-        """Type a filter; what it leaves out becomes dots as it is typed."""
-        self.query_one(Prompt).ask(_FILTER, self._filter_text)
-
-    def on_prompt_typed(self, event: Prompt.Typed) -> None:
-        """Leave out what it leaves out, or say where it is wrong."""
-        try:
-            self._filter = parse(event.text) if event.text.strip() else None
-        except FilterError as error:
-            self.say(error.message, "warning")
-            return
-        self._filter_text, self._worst = event.text.strip(), []
-        self._show()
+    # the prompt
 
     def on_prompt_submitted(self) -> None:
         """The keys mean the map again."""
         self.set_focus(None)
         self._show()
 
-    def on_prompt_cancelled(self) -> None:
-        """The same, without the filter."""
-        self._filter, self._filter_text, self._worst = None, "", []
+    def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
+        """They do so again, too."""
         self.on_prompt_submitted()
 
 

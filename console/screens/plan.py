@@ -173,8 +173,10 @@ def plan_rows(plan: Plan, memory: dict[int, tuple[Left, ...]], width: int) -> li
 
 def step_rows(step: Step, left: tuple[Left, ...], width: int) -> list[Row]:
     """One step, the memory after it and its commands, never cut: long lines go on in the next row."""
-    head = (Span(step_words(step), "strong" if step.fits else "error"),)
-    rows: list[Row] = [ends(head, (Span(f"~{duration(step.seconds)}", "dim"),), width)]
+    time = Span(f"~{duration(step.seconds)}", "dim")
+    style = "strong" if step.fits else "error"
+    first, *others = paragraph(step_words(step), width - len(time.text) - 1, style, indent=" " * 8)
+    rows: list[Row] = [ends(first, (time,), width), *others]
     if step.basis:
         rows += paragraph(f"      reckoned by {step.basis}", width, "dim", indent="        ")
     rows += left_rows(left, width)

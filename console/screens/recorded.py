@@ -16,7 +16,7 @@ from fleet.history.window import Window, window
 from fleet.model import Arguments
 from fleet.units import duration
 from widgets.paragraphs import Paragraphs, paragraph, sentence
-from widgets.rows import Row, Span
+from widgets.rows import Row, Span, width
 
 WINDOWS = (("1h", 3600), ("1d", 86_400), ("1w", 604_800))
 EVERY_SECONDS = 5.0
@@ -78,8 +78,8 @@ class Recorded(Paragraphs):
             words = str(error)
             self.show(lambda cells: [(), *paragraph(words, cells, "warning")])
             return
-        title = _title(WINDOWS[self._chosen][0], over)
-        self.show(lambda _: [(), title, *rows])
+        chosen = WINDOWS[self._chosen][0]
+        self.show(lambda cells: [(), *_title(chosen, over, cells), *rows])
 
 
 def recorded_rows(
@@ -119,10 +119,11 @@ def _figure_rows(name: str, sparks: str, words: str, cells: int) -> list[Row]:
     return [(*head, Span(f"  {words if len(words) <= beside else short}"))]
 
 
-def _title(chosen: str, over: Window) -> Row:
+def _title(chosen: str, over: Window, cells: int) -> list[Row]:
+    """The windows, and beside them, or below where they do not fit, what a column is."""
     names = (Span(f"[{name}]", "accent") if name == chosen else Span(f" {name} ", "dim") for name, _ in WINDOWS)
-    return (
-        Span("Recorded  ", "accent"),
-        *names,
-        Span(f"   a column is {duration(over.step)}, as high as its peak", "dim"),
-    )
+    title: Row = (Span("Recorded  ", "accent"), *names)
+    words = f"a column is {duration(over.step)}, as high as its peak"
+    if width(title) + 3 + len(words) <= cells:
+        return [(*title, Span(f"   {words}", "dim"))]
+    return [title, *paragraph(f"  {words}", cells, "dim")]

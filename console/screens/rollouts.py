@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from console.changing.carrying_out import open_journal
 from console.changing.progress import outcome_style
+from console.changing.records import newest_rollouts
 from console.changing.unfinished import past_words
 from console.keys import Where, bindings
 from console.screens.base import ConsoleDialog
@@ -20,8 +20,6 @@ from fleet.rollout.journal import Past
 from widgets.hints import Hints
 from widgets.paragraphs import Paragraphs
 from widgets.rows import Row, Span, fit
-
-MOST = 200
 
 
 class RolloutsScreen(ConsoleDialog):
@@ -45,14 +43,10 @@ class RolloutsScreen(ConsoleDialog):
         """Read the journal."""
         self.hint(Where.ROLLOUTS)
         try:
-            journal = open_journal(self.session)
+            self._found = newest_rollouts(self.session)
         except GpudeckError as error:
             self.say(str(error), "error")
             return
-        try:
-            self._found = tuple(reversed(journal.rollouts(MOST)))
-        finally:
-            journal.close()
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:

@@ -90,6 +90,18 @@ def engine_arguments(engine: str, words: Sequence[str]) -> Arguments:
     return Arguments((flag, _value(engine, flag, value)) for flag, value in named)
 
 
+def arguments_of(engine: str, text: str) -> Arguments:
+    """An engine's arguments from a pasted part of its command line: ``--max-model-len 32k --seed 7``.
+
+    Raises UsageError where it cannot be read, or holds words that belong to no argument.
+    """
+    words = _words([text])
+    plain = plain_words((engine, *words))
+    if plain:
+        raise UsageError(f"{clean(plain[0], 40)!r} belongs to no argument.", "Write its flag before it.")
+    return engine_arguments(engine, words)
+
+
 def _words(words: Sequence[str]) -> list[str]:
     """The shell's words; a single one is a whole line still to be split, over several rows perhaps."""
     if len(words) != 1:

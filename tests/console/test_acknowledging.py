@@ -14,8 +14,9 @@ from console.alerts.acknowledged import Acknowledgements
 from console.alerts.live import LiveAlerts
 from console.alerts.until import until
 from console.app import GpudeckApp
+from console.deck_commands import suggestions
 from console.fleets import acknowledgements_path
-from console.screens.commanding import CommandingScreen, suggestions
+from console.screens.commanding import CommandingScreen
 from fleet.errors import UsageError
 from fleet.inventory.alerts import AlertRule, Alerts
 

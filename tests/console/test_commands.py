@@ -9,7 +9,8 @@ from svg_text import svg_text
 from textual.widgets import Input
 
 from console.app import GpudeckApp
-from console.screens.commanding import COMMANDS, CommandingScreen, suggestions
+from console.deck_commands import COMMANDS, suggestions
+from console.screens.commanding import CommandingScreen
 from console.screens.detail import DetailScreen
 from console.screens.edit import EditScreen
 from console.screens.help import HelpScreen

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from piloting import shown
+from piloting import shown, until
 from recorded_demo import RecordedSession
+from textual import events
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
@@ -233,6 +234,63 @@ async def test_a_wrong_one_among_those_pasted_stages_none(
         await press(pilot, "enter")
         assert not session.changes
         assert "is a whole number" in shown(pilot)
+
+
+PASTED = "--block-size 32 --max-model-len 64k --enforce-eager"
+WHOLE = f"""\
+VLLM_USE_V1=1 vllm serve meta-llama/Llama-3.3-70B-Instruct \\
+    {PASTED}
+"""
+
+
+@pytest.mark.parametrize("text", [PASTED, WHOLE])
+@pytest.mark.parametrize("row_", [0, 3, 20])
+async def test_arguments_pasted_into_any_row_go_to_their_own(
+    console_app: GpudeckApp, session: RecordedSession, row_: int, text: str
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await press(pilot, "3", "e", *["down"] * row_)
+        console_app.screen.query_one(ValueLine).post_message(events.Paste(text))
+        await until(pilot, lambda: "Filled in from what was pasted: block-size" in shown(pilot), "it is told")
+        assert "64,000" in row(pilot, "  max-model-len") or "64000" in row(pilot, "  max-model-len")
+        assert not session.changes
+        await press(pilot, "enter")
+        assert set(session.changes) == {
+            SetArgument(LLAMA_70B, "block-size", 32),
+            SetArgument(LLAMA_70B, "max-model-len", 64000),
+            SetArgument(LLAMA_70B, "enforce-eager", True),
+        }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0.85 --block-size 32", "There is no command in it that serves a model"),
+        ("--block-size 32 --max-model-len", "--max-model-len wants a value"),
+        ("--", "share of the GPU"),
+        ("python -m sglang.launch_server --model-path a/b --tp 2", "runs sglang, and llama-3.3-70b is served by vllm"),
+        ("--seed 7 'unclosed", "cannot be read"),
+    ],
+)
+async def test_what_is_pasted_and_cannot_be_read_is_told(
+    console_app: GpudeckApp, session: RecordedSession, text: str, words: str
+) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await press(pilot, "3", "e")
+        console_app.screen.query_one(ValueLine).post_message(events.Paste(text))
+        await until(pilot, lambda: words in " ".join(shown(pilot).split()), words)
+        await press(pilot, "enter")
+        assert not session.changes
+
+
+async def test_a_pasted_value_is_a_value(console_app: GpudeckApp, session: RecordedSession) -> None:
+    async with console_app.run_test(size=WIDE) as pilot:
+        await press(pilot, "3", "e")
+        line = console_app.screen.query_one(ValueLine)
+        line.post_message(events.Paste("0.5\n"))
+        await until(pilot, lambda: line.value == "0.5", "the value is in the line")
+        await press(pilot, "enter")
+        assert session.changes == (SetArgument(LLAMA_70B, "gpu-memory-utilization", 0.5),)
 
 
 async def test_fit_is_offered_only_where_it_can_be_worked_out(console_app: GpudeckApp) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded_demo import RecordedSession
 
-from console.filter import FIELDS, FilterError, parse
+from console.filter import FIELDS, Filter, FilterError, parse
+from fleet.inventory.changes import Disable, apply
 
 
 def matching(session: RecordedSession, text: str) -> set[str]:
@@ -33,6 +34,20 @@ def matching(session: RecordedSession, text: str) -> set[str]:
 )
 def test_a_filter_picks_models(session: RecordedSession, text: str, names: set[str]) -> None:
     assert matching(session, text) == names
+
+
+def test_a_filter_counts_models_once_and_gpus_without_models(session: RecordedSession) -> None:
+    session.adopt(apply(session.inventory, [Disable("gemma-3-27b")]))
+
+    def told(text: str) -> str:
+        wanted = Filter.read(text)
+        assert wanted
+        return str(wanted.matches(session.blank_state()))
+
+    assert told("mai-ds-r1") == "(1 of 10 models)"
+    assert told("gpu=gpu01/7") == "(1 empty GPU)"
+    assert told("host=gpu01") == "(10 of 10 models, 1 empty GPU)"
+    assert told("qwenx") == "matches nothing"
 
 
 @pytest.mark.parametrize(

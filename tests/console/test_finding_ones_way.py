@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from piloting import shown
+from piloting import answer, last_line, press, shown, until
 from recorded_demo import RecordedSession
 from textual import events
 from textual.keys import key_to_character
@@ -44,6 +44,35 @@ async def test_a_filter_dims_what_it_leaves_out_as_it_is_typed(console_app: Gpud
         assert "filter: role=code" in shown(pilot)
         await pilot.press("m", "escape", "slash", "escape")
         assert bright_panes(console_app) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("role=code", "filter: role=code (2 of 11 models)"),
+        ("mai-ds", "filter: mai-ds (1 of 11 models)"),
+        ("qwenx", "filter: qwenx matches nothing"),
+    ],
+)
+async def test_a_filter_says_how_many_it_leaves_in(console_app: GpudeckApp, text: str, words: str) -> None:
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("space", "slash", *text)
+        await until(pilot, lambda: words in shown(pilot), words)
+        await pilot.press("enter")
+        await until(pilot, lambda: words in last_line(pilot), words)
+
+
+async def test_a_filter_says_how_many_it_leaves_in_on_the_overview_and_in_the_past_too(
+    console_app: GpudeckApp, past: Callable[[int], None]
+) -> None:
+    async with console_app.run_test(size=(160, 48)) as pilot:
+        await pilot.pause()
+        await press(pilot, "left_square_bracket")
+        await answer(pilot, "slash", "qwenx")
+        assert "filter: qwenx matches nothing" in last_line(pilot)
+        await pilot.press("o")
+        await answer(pilot, "slash", "role=code")
+        assert "filter: role=code (2 of 11 models)" in last_line(pilot)
 
 
 async def test_a_filter_with_an_error_says_in_which_column(console_app: GpudeckApp) -> None:

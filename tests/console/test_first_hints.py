@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from piloting import last_line
+from piloting import last_line, shown, until
 from recorded_demo import RecordedSession
 
 from console.app import GpudeckApp
 from console.first_hints import HINTS, FirstHints
 from console.keys import KEYS
 from console.settings import Settings
+from fleet.inventory.changes import SetArgument
 
 CARRY = "m picks the model up"
 
@@ -65,10 +66,27 @@ async def test_a_hint_names_the_key_that_is_set(session: RecordedSession, path: 
         assert "picks the model up" not in last_line(pilot)
 
 
-async def test_a_narrow_screen_keeps_its_room_for_keys(session: RecordedSession, path: Path) -> None:
+@pytest.mark.parametrize(("size", "how_to_end"), [((80, 24), "(esc: no hints)"), ((60, 20), "")])
+async def test_on_a_narrow_screen_a_hint_stands_where_the_findings_leave_a_row(
+    session: RecordedSession, path: Path, size: tuple[int, int], how_to_end: str
+) -> None:
+    def stands(words: str) -> bool:
+        above, hint, keys = shown(pilot).splitlines()[-3:]
+        return "MEM002" in above and hint.strip() == f"{words} {how_to_end}".strip() and "m move" in keys
+
+    async with console(session, path).run_test(size=size) as pilot:
+        words = "m picks the model up; every GPU says whether it fits"
+        await until(pilot, lambda: stands(words), "there is a hint, and nothing gives way to it")
+        await pilot.press("m", "escape")
+        words = "f goes through what is wrong, and stages fixes"
+        await until(pilot, lambda: stands(words), "there is the next")
+
+
+async def test_on_a_narrow_screen_findings_come_before_hints(session: RecordedSession, path: Path) -> None:
+    session.stage(SetArgument("devstral-small", "gpu-memory-utilization", 0.75))
     async with console(session, path).run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        assert CARRY not in last_line(pilot)
+        await until(pilot, lambda: "✖ DRAFT   MEM002" in shown(pilot), "there are two findings")
+        assert "turns the draft into steps" not in shown(pilot)
 
 
 async def test_a_console_without_hints_says_none(console_app: GpudeckApp) -> None:

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from piloting import shown, until
 from recorded_demo import READ_AT, RecordedSession, recorded_snapshot
-from svg_text import said, svg_text
 
 from console.app import GpudeckApp
 from console.history.recording import FINDINGS_SECONDS, LiveRecording, Recorder, path_of, record_rollout
@@ -238,5 +238,5 @@ async def test_while_nothing_can_be_recorded_the_console_says_why_and_goes_on(
         await pilot.pause()
         console_app._recording = recording
         console_app._tick()
-        await pilot.pause()
-        assert "Readings are not recorded: " in said(svg_text(console_app.export_screenshot()))
+        assert console_app.message == (recording.words, "warning")
+        await until(pilot, lambda: "Readings are not recorded" in shown(pilot), "the console says why")

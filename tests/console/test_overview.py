@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from piloting import shown, until
 from svg_text import said, svg_text
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -143,6 +144,25 @@ async def test_the_decks_filter_leaves_cells_out_and_escape_takes_it_away_before
         assert "·" not in "".join(lines(pilot)[2:-2])
         await pilot.press("escape")
         assert not isinstance(wide.screen, OverviewScreen)
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 20)])
+async def test_below_the_map_of_one_host_every_gpu_stands_with_its_figures_and_models(
+    console_app: GpudeckApp, size: tuple[int, int]
+) -> None:
+    async with console_app.run_test(size=size) as pilot:
+        await pilot.press("o", "w")
+        await until(pilot, lambda: "▸1    191.4  194.0   -3.4     60    505     19  deepc" in shown(pilot), "a row")
+
+
+async def test_where_the_map_needs_the_room_the_gpu_has_one_line(wide: GpudeckApp) -> None:
+    async with wide.run_test(size=(160, 20)) as pilot:
+        await pilot.press("o")
+        await until(pilot, lambda: lines(pilot)[-2].startswith(" gpu00/0"), "one line")
+        await pilot.resize_terminal(160, 48)
+        await until(pilot, lambda: any(line.startswith(" ▸0 ") for line in lines(pilot)), "a table")
+        await pilot.resize_terminal(160, 20)
+        await until(pilot, lambda: lines(pilot)[-2].startswith(" gpu00/0"), "one line again")
 
 
 async def test_a_filter_that_cannot_be_read_is_told_of(wide: GpudeckApp) -> None:

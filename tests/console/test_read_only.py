@@ -13,10 +13,10 @@ from views import MOVED
 from console.app import GpudeckApp
 from console.changing.kept_draft import KeptDraft
 from console.commands.console import operating
+from console.deck_commands import COMMANDS
 from console.fleets import draft_path
 from console.keys import OPERATORS_PLACES, Where, keys
 from console.read_only import ReadOnlyError
-from console.screens.commanding import COMMANDS
 from console.screens.deck import DeckScreen
 from console.screens.help import help_rows
 from console.screens.plan import PlanScreen

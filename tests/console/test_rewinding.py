@@ -19,6 +19,7 @@ from console.keys import Where, keys
 from console.wall import WallApp
 from fleet.inventory.changes import Disable, Restart
 from fleet.readings import Link
+from fleet.state import ModelWord
 from widgets.deck import Deck
 
 ROOM = (160, 48)
@@ -84,6 +85,25 @@ async def test_models_are_where_they_were_and_as_they_were(
         assert "kb-whisper-large" not in console_app.screen.query_one(Deck)._names()
         model = console_app.session.state().model("llama-3.1-8b")
         assert console_app.state.model("llama-3.1-8b").engine.kv_usage == pytest.approx(model.engine.kv_usage, abs=1e-4)
+
+
+async def test_before_anything_was_recorded_of_a_model_it_is_unknown_where_it_is_today(
+    console_app: GpudeckApp, session: RecordedSession, utc: None
+) -> None:
+    recorded = Recorded(session)
+    recorded.publish(replace(recorded_snapshot(Link.UNREACHABLE, "no route to host"), reading=None), NOON - 600)
+    recorded.publish(recorded_snapshot(), NOON - 300)
+    recorded.close()
+    console_app.rewind.clock = lambda: NOON
+    async with console_app.run_test(size=ROOM) as pilot:
+        await pilot.pause()
+        await answer(pilot, "t", "-8m")
+        model = console_app.state.model("llama-3.1-8b")
+        assert (model.word, model.model.enabled) == (ModelWord.UNKNOWN, True)
+        assert "llama-3.1-8b" in console_app.screen.query_one(Deck)._names()
+        await answer(pilot, "t", "-2m")
+        assert console_app.state.model("llama-3.1-8b").word is ModelWord.SERVING
+        assert console_app.state.model("qwen3-235b").word is ModelWord.DISABLED
 
 
 async def test_findings_that_stood_then_are_shown_without_fixes(

@@ -46,6 +46,23 @@ def test_a_fix_is_staged_by_the_code_of_its_finding(demo: Demo, environment: dic
     assert said.count("Move devstral-small to gpu01/3.") == 2
 
 
+def test_what_was_rolled_out_is_told_step_by_step(demo: Demo, environment: dict[str, str]) -> None:
+    typed = "rollouts\nmove kb-whisper-large=gpu01/6\napply\nyes\nrollouts\nrollouts 1\nrollouts 2\nreload\nquit\n"
+    done = gpudeck(str(demo.fleet_file), "--plain", typed=typed, **environment)
+    assert done.returncode == 0, done.stderr
+    before, after = done.stdout.split("The rollout is done.")
+    assert "No rollout is in this machine's journal." in before
+    said = after.splitlines()
+    (listed,) = [line for line in said if line.startswith("1. ")]
+    assert listed.endswith(": done. Move kb-whisper-large to gpu01/6.")
+    (told,) = [number for number, line in enumerate(said) if line.startswith("Rollout of ")]
+    assert said[told + 1] == "Move kb-whisper-large to gpu01/6."
+    assert any(" start kb-whisper-large on gpu01/6" in line and ": done" in line for line in said[told:])
+    assert "They are numbered 1 to 1, newest first." in after
+    assert "fleet.yaml says nothing new." in said
+    assert "fleet.yaml was changed" not in after
+
+
 def test_what_makes_no_sense_is_answered_and_the_session_goes_on(demo: Demo, environment: dict[str, str]) -> None:
     typed = "dance\nmove nobody=gpu01/7\nmove\nplan\nundo\nfindings\nhelp\nstatus\n"
     done = gpudeck(str(demo.fleet_file), "--plain", typed=typed, **environment)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from svg_text import said, svg_text
 from textual.pilot import Pilot
 from textual.widgets import Input
+
+PATIENCE = 30
+"""Seconds after which what is waited for is given up."""
 
 
 def shown(pilot: Pilot[None]) -> str:
@@ -36,3 +42,13 @@ async def command(pilot: Pilot[None], text: str) -> str:
     """What the last lines say, as one, once that was typed after a colon."""
     await answer(pilot, "colon", text)
     return said(shown(pilot))
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool], what: str) -> None:
+    """Wait until this holds, looking whenever the screen has settled."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not holds():
+                await pilot.pause()
+    except TimeoutError:
+        raise AssertionError(f"never came to: {what}\n{shown(pilot)}") from None
