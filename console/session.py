@@ -29,7 +29,7 @@ from fleet.state.joining import join, totals
 from fleet.telemetry.board import Board
 
 if TYPE_CHECKING:
-    from console.changing.operating import Operating
+    from console.operating import Operating
     from console.readers import Readers
     from fleet.live.load import Peaks
     from fleet.ssh.connection import HostConnection

@@ -13,7 +13,7 @@ from console.terminal import is_drawable
 from fleet.errors import Exit
 
 if TYPE_CHECKING:
-    from console.changing.operating import Operating
+    from console.operating import Operating
     from console.session import Session
     from console.settings import Settings
 
@@ -38,7 +38,7 @@ def operating(options: argparse.Namespace, settings: Settings) -> Operating | No
     """What an operator has; None, and not even imported, where the options or the settings ask only to look."""
     if options.read_only or settings.mode == READ_ONLY:
         return None
-    from console.changing.operating import Operating
+    from console.operating import Operating
 
     return Operating()
 

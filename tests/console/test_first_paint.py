@@ -23,7 +23,7 @@ AT_THE_FIRST_PAINT = """
 import sys
 from pathlib import Path
 from console.app import GpudeckApp
-from console.changing.operating import Operating
+from console.operating import Operating
 from console.fleets import at_a_glance
 from console.session import Session
 from console.settings_file import own_settings

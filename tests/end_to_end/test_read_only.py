@@ -102,7 +102,7 @@ def test_every_key_on_every_screen_leaves_the_host_as_it_was(
     held = set(json.loads(done.stdout))
     assert {"fleet.ssh.probe_only", "console.screens.plan", "fleet.planning.planner"} <= held
     assert not [name for name in held if name.startswith(("fleet.rollout", "fleet.ssh.operator"))]
-    assert "console.changing.operating" not in held
+    assert "console.operating" not in held
 
 
 def test_in_lines_a_draft_is_planned_and_not_applied(demo: Demo, host: Host, environment: dict[str, str]) -> None:
