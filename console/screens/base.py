@@ -8,7 +8,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from console.keys import Where, keys
-from console.read_only import READ_ONLY
+from console.settings import READ_ONLY
 from console.textual_private import rebind
 from widgets.hints import Hints
 

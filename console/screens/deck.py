@@ -15,7 +15,6 @@ from console.filter import FilterError, Predicate, parse
 from console.keys import Where, bindings
 from console.screens.commanding import CommandingScreen
 from console.screens.rewinding import TIME, RewindingScreen
-from console.trouble import next_down
 from fleet.findings import Finding
 from fleet.inventory.changes import Change, Disable, Enable, Restart
 from fleet.model import GpuId, Model
@@ -194,6 +193,8 @@ class DeckScreen(CommandingScreen, RewindingScreen):
 
     def action_trouble(self) -> None:
         """Go to the next model that failed or stopped, and say why in the engine's words, where they were read."""
+        from console.trouble import next_down
+
         deck = self.query_one(Deck)
         target = next_down(self._state, deck.targets(), (deck.gpu, deck.model))
         if target is None:
