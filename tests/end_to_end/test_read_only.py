@@ -26,7 +26,8 @@ LOOKING = frozenset({"show", "cat", "status", "is-active", "list-units", "list-u
 """Commands of systemctl that do not."""
 PATIENCE = 400
 RECORDING = """#!/bin/sh
-{{ printf '%s ' {name} "$@" | tr '\\n' ' '; echo; }} >>{record}
+line=$(printf '%s ' {name} "$@" | tr '\\n' ' ')
+printf '%s\\n' "$line" >>{record}
 {runs}
 """
 
