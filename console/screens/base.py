@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual.screen import ModalScreen, Screen
@@ -36,8 +37,9 @@ class OfConsole(Widget):
 
     @property
     def is_up(self) -> bool:
-        """Whether all it is made of is there: not before it is mounted, nor while the console ends."""
-        return self.is_attached and self.is_mounted and self.app.is_running
+        """Whether all it is made of is there: not before it is mounted, nor once it is left or the console ends."""
+        stack: Sequence[Widget] = self.app.screen_stack
+        return self.is_attached and self.is_mounted and self.app.is_running and self in stack
 
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""

@@ -24,7 +24,7 @@ CHANGING = frozenset(
 """Programs that change what they are run on."""
 LOOKING = frozenset({"show", "cat", "status", "is-active", "list-units", "list-unit-files", "--version"})
 """Commands of systemctl that do not."""
-PATIENCE = 400
+PATIENCE = 600
 RECORDING = """#!/bin/sh
 line=$(printf '%s ' {name} "$@" | tr '\\n' ' ')
 printf '%s\\n' "$line" >>{record}
