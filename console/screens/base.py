@@ -38,8 +38,8 @@ class OfConsole(Widget):
     @property
     def is_up(self) -> bool:
         """Whether all it is made of is there: not before it is mounted, nor once it is left or the console ends."""
-        stack: Sequence[Widget] = self.app.screen_stack
-        return self.is_attached and self.is_mounted and self.app.is_running and self in stack
+        is_there = self.is_attached and self.is_mounted and self.app.is_running
+        return is_there and self in cast("Sequence[Widget]", self.app.screen_stack)
 
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""
