@@ -19,7 +19,6 @@ from console.changing.plan_text import plan_lines
 from console.changing.planning import plan_changes
 from console.commands.status import status_lines
 from console.fleet_file import FleetFile
-from console.read_only import READ_ONLY
 from console.sentences import Teller, change_sentence, finding_sentence
 from console.session import Session
 from fleet.errors import GpudeckError, UsageError
@@ -65,7 +64,7 @@ class PlainConsole:
         async with self._session.watching():
             await self._session.first_readings()
             self._tell()
-            mode = f"This is {READ_ONLY}. " if self._session.is_read_only else ""
+            mode = "This is read-only. " if self._session.is_read_only else ""
             print(f"{mode}Type a command; help lists them.", flush=True)
             tasks = [asyncio.create_task(self._go_on_telling())]
             if self._session.inventory.autopilot is not None:

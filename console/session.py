@@ -14,9 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.read_only import ReadOnlyError
 from fleet.calibration.known import known_starts
-from fleet.errors import UnreachableError
+from fleet.errors import UnreachableError, UsageError
 from fleet.findings import Finding, Tense, worst_first
 from fleet.findings.assessment import Assessment, GpuOutlook
 from fleet.inventory import Host, Inventory
@@ -29,7 +28,7 @@ from fleet.state.joining import join, totals
 from fleet.telemetry.board import Board
 
 if TYPE_CHECKING:
-    from console.changing.operating import Operating
+    from console.operating import Operating
     from console.readers import Readers
     from fleet.live.load import Peaks
     from fleet.ssh.connection import HostConnection
@@ -41,6 +40,15 @@ if TYPE_CHECKING:
 _EMPTY = Draft()
 READING_SECONDS = 20.0
 """How long a host may take to be read whole for the first time."""
+
+
+class ReadOnlyError(UsageError):
+    """Something that takes an operator was asked of who can only look."""
+
+    title = "Read-only"
+
+    def __init__(self, way_out: str = "") -> None:
+        super().__init__("This gpudeck is read-only: whatever takes an operator is not in it.", way_out)
 
 
 class Session:

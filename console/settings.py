@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from console.read_only import READ_ONLY
 from console.themes import THEMES
+
+READ_ONLY = "read-only"
+"""The mode of a viewer, as settings and screens say it."""
 
 
 class Choice(NamedTuple):
@@ -51,6 +53,11 @@ class Settings:
     mouse: str = "auto"
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The keys of bindings that have others than usual, by the binding's id; as Textual names them."""
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether consoles are to be those of a viewer."""
+        return self.mode == READ_ONLY
 
     def wants_mouse(self, environment: Mapping[str, str]) -> bool:
         """Whether to ask for the mouse; unless told not over SSH, where selecting text is worth more."""

@@ -11,8 +11,7 @@ from typing import Any
 
 from console.fleets import config_folder
 from console.keys import KEYS, Where, key_name, keys
-from console.read_only import READ_ONLY
-from console.settings import CHOICES, Settings
+from console.settings import CHOICES, READ_ONLY, Settings
 from fleet.inventory.nodes import Entry, MappingNode, Node, ScalarNode, dereferenced
 from fleet.inventory.problems import FleetFileError, Problem, did_you_mean
 from fleet.inventory.reading import BYTE_ORDER_MARK, read, read_text

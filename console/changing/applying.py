@@ -10,10 +10,10 @@ from pathlib import Path
 
 from console.changing.carrying_out import follow, follow_what_stands, open_journal, rollout_of
 from console.changing.confirming import questions
-from console.changing.operating import Operating
 from console.changing.plan_text import OUTSIDE, plan_lines, step_words, wants_name
 from console.changing.planning import changes_giving_back, plan_changes
 from console.changing.rebalancing import proposal_lines, propose_as_asked, wants_rebalancing
+from console.operating import Operating
 from console.options import count
 from console.session import Session
 from fleet.errors import Exit, GpudeckError, UsageError

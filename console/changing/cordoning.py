@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from console.changing.carrying_out import operator_name
-from console.changing.operating import Operating
+from console.operating import Operating
 from console.session import Session
 from fleet.commands import Write
 from fleet.errors import Exit, GpudeckError, UnreachableError

@@ -8,8 +8,8 @@ import sys
 
 from console.changing.applying import answer, print_event
 from console.changing.carrying_out import accept, carry_on, follow, open_journal, rollout_of, undo, window_of
-from console.changing.operating import Operating
 from console.changing.unfinished import unfinished_rollout, ways
+from console.operating import Operating
 from console.session import Session
 from fleet.errors import Exit, UsageError
 from fleet.inventory import Inventory

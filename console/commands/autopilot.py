@@ -29,7 +29,7 @@ from fleet.units import parse_duration
 
 if TYPE_CHECKING:
     from console.autopilot.pilot import Pilot
-    from console.changing.operating import Operating
+    from console.operating import Operating
 
 SCHEMA = "gpudeck/autopilot/1"
 
@@ -125,7 +125,7 @@ async def _fly(inventory: Inventory, options: argparse.Namespace, records: Recor
 
 
 def _operating() -> Operating:
-    from console.changing.operating import Operating  # what can change a host
+    from console.operating import Operating  # what can change a host
 
     return Operating()
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from console import collecting
 from console.fleets import add_fleet_options, at_a_glance, choose_fleet, fleet_file
-from console.read_only import READ_ONLY
 from console.terminal import is_drawable
 from fleet.errors import Exit
 
 if TYPE_CHECKING:
-    from console.changing.operating import Operating
+    from console.operating import Operating
     from console.session import Session
     from console.settings import Settings
 
@@ -36,9 +35,9 @@ def add_read_only_option(parser: argparse.ArgumentParser) -> None:
 
 def operating(options: argparse.Namespace, settings: Settings) -> Operating | None:
     """What an operator has; None, and not even imported, where the options or the settings ask only to look."""
-    if options.read_only or settings.mode == READ_ONLY:
+    if options.read_only or settings.is_read_only:
         return None
-    from console.changing.operating import Operating
+    from console.operating import Operating
 
     return Operating()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual import events
@@ -9,7 +10,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from console.keys import Where, keys
-from console.read_only import READ_ONLY
+from console.settings import READ_ONLY
 from console.textual_private import rebind
 from widgets.hints import Hints
 from widgets.prompt import Prompt
@@ -39,8 +40,9 @@ class OfConsole(Widget):
 
     @property
     def is_up(self) -> bool:
-        """Whether all it is made of is there: not before it is mounted, nor while the console ends."""
-        return self.is_attached and self.is_mounted and self.app.is_running
+        """Whether all it is made of is there: not before it is mounted, nor once it is left or the console ends."""
+        is_there = self.is_attached and self.is_mounted and self.app.is_running
+        return is_there and self in cast("Sequence[Widget]", self.app.screen_stack)
 
     def show_state(self) -> None:
         """New readings, or a new draft: show them. Screens that show neither leave it."""

@@ -90,7 +90,7 @@ class LogsScreen(ConsoleScreen):
             probe = self.session.probe(host.name)
             command = await following(probe, service, self._reach, host.become)
             async with probe.follow(command) as lines:
-                if not self.is_attached:  # it was left meanwhile
+                if not self.is_up:  # it was left meanwhile
                     return
                 self._kept, self._trouble = KeptLines(), ""
                 self._view.show(self._kept)
@@ -113,15 +113,15 @@ class LogsScreen(ConsoleScreen):
         self._waiting = self.set_timer(AGAIN_SECONDS, self._begin_again)
 
     def _begin_again(self) -> None:
-        """Unless somebody reads what there is."""
-        if self._view.follows:
+        """Unless somebody reads what there is, or has left."""
+        if self.is_up and self._view.follows:
             self._begin()
-        else:
+        elif self.is_up:
             self._wait_to_begin()
 
     def _show_news(self) -> None:
         """Show what came, unless the terminal has not taken the last frame yet."""
-        if self._news and self.is_attached and not output_backlog(self.console):
+        if self._news and self.is_up and not output_backlog(self.console):
             self._news = False
             self._show()
 

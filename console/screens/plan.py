@@ -14,8 +14,8 @@ from console.changing.plan_memory import Left, left_rows, memory_after, now_and_
 from console.changing.plan_text import Confirmation, headline, losses, step_words, wants_name
 from console.changing.planning import plan_changes
 from console.keys import Where, bindings
-from console.read_only import ReadOnlyError
 from console.screens.base import ConsoleScreen
+from console.session import ReadOnlyError
 from fleet.errors import GpudeckError
 from fleet.inventory.changes import sentence as change_sentence
 from fleet.planning.plan import Plan, Step

@@ -12,8 +12,8 @@ from svg_text import said, svg_text
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
-from console.changing.operating import Operating
 from console.history.recording import path_of
+from console.operating import Operating
 from console.session import Session
 from fleet.history.values import Event, EventKind
 from fleet.history.writer import record

@@ -244,3 +244,15 @@ async def test_in_ascii_nothing_is_lost(console_app: GpudeckApp, session: Record
         assert "?" not in text
         assert "< weights in memory: 15.3 GiB" in text
         assert "E ValueError" in text
+
+
+async def test_a_log_that_was_left_is_shown_nothing_more_while_its_parts_go(console_app: GpudeckApp) -> None:
+    async with console_app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        screen = console_app.screen
+        assert isinstance(screen, LogsScreen)
+        assert screen.is_up
+        leaving = screen.dismiss()
+        assert screen.query(LogView), "they are still there"
+        assert not screen.is_up
+        await leaving

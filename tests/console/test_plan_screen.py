@@ -15,10 +15,10 @@ from textual.widgets import Input
 
 from console.app import GpudeckApp
 from console.changing.confirming import questions
-from console.changing.operating import Operating
 from console.changing.plan_memory import memory_after
 from console.changing.plan_text import headline
 from console.changing.planning import plan_changes
+from console.operating import Operating
 from console.screens.plan import PlanScreen
 from console.screens.rollout import RolloutScreen
 from console.settings import Settings

@@ -16,11 +16,10 @@ from console.commands.console import operating
 from console.deck_commands import COMMANDS
 from console.fleets import draft_path
 from console.keys import OPERATORS_PLACES, Where, keys
-from console.read_only import ReadOnlyError
 from console.screens.deck import DeckScreen
 from console.screens.help import help_rows
 from console.screens.plan import PlanScreen
-from console.session import Session
+from console.session import ReadOnlyError, Session
 from console.settings import Settings
 from fleet.inventory.changes import Restart
 from fleet.planning.draft import Draft

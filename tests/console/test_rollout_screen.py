@@ -15,8 +15,8 @@ from piloting import last_line, shown
 from textual.pilot import Pilot
 
 from console.app import GpudeckApp
-from console.changing.operating import Operating
 from console.fleets import journal_path
+from console.operating import Operating
 from console.screens.deck import DeckScreen
 from console.screens.record import RecordScreen
 from console.screens.rollout import RolloutScreen

@@ -22,8 +22,8 @@ from console.autopilot.looking import Lookout
 from console.autopilot.pilot import DeclinedError, FailedError, Pilot
 from console.autopilot.records import Records
 from console.changing.carrying_out import open_journal
-from console.changing.operating import Operating
 from console.changing.planning import plan_changes
+from console.operating import Operating
 from console.session import Session
 from fleet.autopilot.limits import Ended
 from fleet.autopilot.proposing import Act

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from console.changing.operating import Operating
 from console.changing.planning import plan_changes
 from console.history.recording import path_of
+from console.operating import Operating
 from console.session import Session
 from fleet.commands import Write
 from fleet.estimate import Origin

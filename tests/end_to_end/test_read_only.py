@@ -24,9 +24,10 @@ CHANGING = frozenset(
 """Programs that change what they are run on."""
 LOOKING = frozenset({"show", "cat", "status", "is-active", "list-units", "list-unit-files", "--version"})
 """Commands of systemctl that do not."""
-PATIENCE = 400
+PATIENCE = 600
 RECORDING = """#!/bin/sh
-{{ printf '%s ' {name} "$@" | tr '\\n' ' '; echo; }} >>{record}
+line=$(printf '%s ' {name} "$@" | tr '\\n' ' ')
+printf '%s\\n' "$line" >>{record}
 {runs}
 """
 
@@ -102,7 +103,7 @@ def test_every_key_on_every_screen_leaves_the_host_as_it_was(
     held = set(json.loads(done.stdout))
     assert {"fleet.ssh.probe_only", "console.screens.plan", "fleet.planning.planner"} <= held
     assert not [name for name in held if name.startswith(("fleet.rollout", "fleet.ssh.operator"))]
-    assert "console.changing.operating" not in held
+    assert "console.operating" not in held
 
 
 def test_in_lines_a_draft_is_planned_and_not_applied(demo: Demo, host: Host, environment: dict[str, str]) -> None:

@@ -17,9 +17,9 @@ from random import Random
 import pytest
 
 from console.changing.carrying_out import follow, open_journal, rollout_of
-from console.changing.operating import Operating
 from console.changing.planning import plan_changes
 from console.changing.rebalancing import propose
+from console.operating import Operating
 from console.session import Session
 from fleet.findings import Finding, Severity
 from fleet.inventory import Inventory

@@ -20,7 +20,7 @@ from console.commands import console
 
 LASTING = {"watch", "look back", "alerts", "autopilot", "webhook", "logs"}
 """Groups of workers that work as long as their screen, or the console, is there."""
-SIZE = (120, 36)
+SIZE = (80, 24)
 _LOOK_SECONDS = 0.05
 
 

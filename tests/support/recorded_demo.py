@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from console.changing.operating import Operating
+from console.operating import Operating
 from console.session import Session
 from fleet.commands import Answer, Read
 from fleet.inventory import Inventory

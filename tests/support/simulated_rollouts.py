@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from console.changing.carrying_out import carry_on, follow, from_the_first, open_journal, rollout_of, undo
-from console.changing.operating import Operating
+from console.operating import Operating
 from console.session import Session
 from fleet.commands import Write
 from fleet.inventory.changes import Change, SetArgument

@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from console.changing.carrying_out import open_journal, rollout_of
-from console.changing.operating import Operating
+from console.operating import Operating
 from console.session import Session
 from fleet.commands import Answer, Write
 from fleet.inventory.loading import load
