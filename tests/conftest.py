@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -18,6 +19,10 @@ from fleet.simulator.child import Demo, start_demo
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """Tests interrupt what they start, which would ignore it where the suite itself was started in the background."""
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["PYTHONPYCACHEPREFIX"] = str(platformdirs.user_cache_path("gpudeck-tests") / "bytecode")
+"""The programs that tests start compile what they import once, and outside the tree."""
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "gpudeck-hypothesis")
 settings.register_profile("search", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
