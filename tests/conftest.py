@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import pytest
@@ -40,9 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The simulated host as `gpudeck demo --serve` runs it, answering; one for all tests of a file."""
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0) as running:
+def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The simulated host as `gpudeck demo --serve` runs it, answering; one for all tests of a file.
+
+    A file that wants another than the usual one says so in `DEMO_OPTIONS`, those of `start_demo`.
+    """
+    options: dict[str, Any] = getattr(request.module, "DEMO_OPTIONS", {})
+    with start_demo(tmp_path_factory.mktemp("demo") / "host", **options) as running:
         asyncio.run(running.ready())
         yield running
 

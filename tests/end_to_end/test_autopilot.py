@@ -33,7 +33,7 @@ from fleet.planning.plan import Plan
 from fleet.rollout.events import Event, Kind
 from fleet.rollout.lock import HostLock
 from fleet.services.holder import Holder
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 from fleet.state import ModelWord
 
 ROOT = Path(__file__).parents[2]
@@ -46,11 +46,7 @@ autopilot:
 ARGUMENTS = "      max-model-len: 8192\n"
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", speed=200) as demo:
-        asyncio.run(demo.ready())
-        yield demo
+DEMO_OPTIONS = {"speed": 200}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from booted_hosts import BootedHost, booted, gpudeck
-
-
-@pytest.fixture(scope="module")
-def only_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedHost]:
-    with booted(tmp_path_factory.mktemp("booted")) as host:
-        yield host
+from booted_hosts import BootedHost, gpudeck
 
 
 @pytest.fixture
@@ -24,11 +18,6 @@ def host(only_host: BootedHost) -> Iterator[BootedHost]:
     allow(only_host, "ops ALL=(root) NOPASSWD: ALL\n")
     only_host.sh("gpasswd --delete ops systemd-journal || :")
     only_host.reset()
-
-
-@pytest.fixture
-def fleet(host: BootedHost, tmp_path: Path) -> Path:
-    return host.fleet(tmp_path / "fleet.yaml")
 
 
 def allow(host: BootedHost, rules: str) -> None:

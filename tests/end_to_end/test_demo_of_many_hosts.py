@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from command_line import gpudeck
 
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", seed=0, hosts=2, scenario="rush-hour") as running:
-        asyncio.run(running.ready())
-        yield running
+DEMO_OPTIONS = {"hosts": 2, "scenario": "rush-hour"}
 
 
 def document(*words: str) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from fleet.history.writer import record
 from fleet.inventory.changes import Restart, SetArgument
 from fleet.inventory.loading import load
 from fleet.model import GpuId
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 from fleet.state import FleetState
 
 PATIENCE = 60
@@ -33,11 +32,7 @@ ExecStart=/opt/vllm/bin/vllm serve google/gemma-3-27b-it --dtype bfloat16 --gpu-
 """
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", speed=100) as demo:
-        asyncio.run(demo.ready())
-        yield demo
+DEMO_OPTIONS = {"speed": 100}
 
 
 @pytest.fixture

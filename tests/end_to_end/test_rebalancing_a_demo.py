@@ -29,7 +29,7 @@ from fleet.inventory.policy import Goals, Policy
 from fleet.model import Arguments, GpuId, Handling, Model, Place
 from fleet.planning.rebalance.rebalancing import Proposal
 from fleet.rollout.events import Outcome
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 from fleet.state import ModelState, ModelWord
 
 PATIENCE = 60
@@ -45,11 +45,7 @@ SHARES = {
 AT_ONCE = Handling(drain_seconds=0.1)
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", speed=1000) as demo:
-        asyncio.run(demo.ready())
-        yield demo
+DEMO_OPTIONS = {"speed": 1000}
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from fleet.rollout.lock import HostLock, LockedError
 from fleet.services.detached import follow, forget, launch, parse_progress
 from fleet.services.holder import Holder
 from fleet.services.systemd import Systemd
-from fleet.simulator.child import Demo, start_demo
+from fleet.simulator.child import Demo
 from fleet.ssh.connection import HostConnection
 from fleet.ssh.operator import Operator
 
@@ -29,11 +28,7 @@ STOP = Step(1, Action.STOP, "kb-whisper-large", "gpu01", WHISPER.name, (), (WHIS
 ANNA = Holder("1a" * 8, "anna@desk", "kb-whisper-large", begun=0.0, steps=4)
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with start_demo(tmp_path_factory.mktemp("demo") / "host", speed=10) as demo:
-        asyncio.run(demo.ready())
-        yield demo
+DEMO_OPTIONS = {"speed": 10}
 
 
 @pytest.fixture
